@@ -1,0 +1,87 @@
+# Every target sets up what it needs: a machine with python3 (3.11 or newer), pip and GNU make is enough.
+# Two stamps stand for "set up": one for what the service needs, one for what its developers need besides.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+UV := $(BIN)/uv
+
+# The lock names the public package hosts; a private index in the environment would make it look out of date.
+unexport UV_DEFAULT_INDEX UV_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL UV_PROJECT_ENVIRONMENT VIRTUAL_ENV
+
+RUNTIME := $(VENV)/.ready-to-run
+DEVELOP := $(VENV)/.ready-to-develop
+PACKAGES := actors supervisors web persistence config ops
+
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check format bench simulate mutants crash contract venue image clean
+
+help: ## say what the targets do
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "tradewarden needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) -V 2>&1`. Try: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "setting up $(VENV)" >&2
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	else \
+		$(PYTHON) -m venv --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	fi
+
+$(RUNTIME): pyproject.toml uv.lock | $(UV)
+	@$(UV) sync --quiet --locked --no-dev --inexact
+	@touch $@
+
+$(DEVELOP): pyproject.toml uv.lock | $(UV)
+	@$(UV) sync --quiet --locked --inexact
+	@touch $@
+
+run: $(RUNTIME) ## start the service with its own PostgreSQL
+	@exec $(BIN)/tradewarden run
+
+test: $(DEVELOP) ## run the tests (PYTEST_ARGS="-k name" for some)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(DEVELOP) ## lint, types, import rules, determinism, lock, contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m ops.lint.determinism
+	$(BIN)/python -m ops.lint.lock_hosts
+	$(BIN)/python -m ops.lint.run_if_there ops.lint.contract
+
+format: $(DEVELOP) ## put the code into its format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(DEVELOP) ## measure; one JSON object a line
+	@$(BIN)/python -m ops.lint.run_if_there ops.bench
+
+simulate: $(RUNTIME) ## play seeds of the deterministic simulation: SEEDS=n or SEED=s
+	@$(BIN)/python -m ops.lint.run_if_there ops.proof.simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10))
+
+mutants: $(DEVELOP) ## plant faults in the code and see that the tests find them
+	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants
+
+crash: $(RUNTIME) ## kill the service at random moments, N times, and check what it kept
+	@$(BIN)/python -m ops.lint.run_if_there ops.proof.crash --times $(or $(N),10)
+
+contract: $(DEVELOP) ## check the served API against its contract
+	@$(BIN)/python -m ops.lint.run_if_there ops.proof.contract
+
+venue: $(RUNTIME) ## start a local exchange to trade against
+	@$(BIN)/python -m ops.lint.run_if_there ops.venue
+
+image: ## build the container image
+	@command -v docker >/dev/null 2>&1 || { echo "make image: there is no docker on this machine" >&2; exit 1; }
+	docker build --file ops/deploy/Dockerfile --tag tradewarden .
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Settings and logging: read once by the command line, handed down by the tree; nothing else looks here."""
