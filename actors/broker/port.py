@@ -1,0 +1,151 @@
+"""The exchange as the broker sees it, whatever it is: simulated, dummy, or real through an adapter.
+
+An adapter answers with outcomes, never with exceptions, for everything that an exchange or a network can do. What it
+can't classify for certain is unresolved. It never resends and keeps no state that a restart would need.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from actors.model.fill import Fill
+from actors.model.instrument import Instrument
+from actors.model.messages import Balance, Tick
+from actors.model.order import OrderIntent
+
+
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange took the order (or the cancel). `fills` are those that came with the answer, if it tells them."""
+
+    exchange_order_id: str
+    status: str = "open"
+    """open, filled, canceled, expired: what the exchange says the order is now."""
+    fills: tuple[Fill, ...] = ()
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange definitely did not do it, and will not. `gone` for a cancel of an order that is no longer open."""
+
+    code: str
+    reason: str
+    gone: bool = False
+    throttled: bool = False
+    retry_after_seconds: float | None = None
+
+
+class Unresolved(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody can say whether it was done. `signed_at_us` is the request's own timestamp, for the proof of absence."""
+
+    reason: str
+    signed_at_us: int
+
+
+class NotSent(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing left this machine."""
+
+    reason: str
+
+
+Outcome = Confirmed | Rejected | Unresolved | NotSent
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange's own view of one order. `venue_id` is empty for an order that did not come from us.
+
+    `status`: open, filled, canceled, expired, rejected. `executed` in base units.
+    """
+
+    symbol: str
+    venue_id: str
+    exchange_order_id: str
+    side: str
+    type: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    executed: Decimal
+    status: str
+    reason: str = ""
+    at_us: int
+
+
+class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange's own view of one position: signed quantity in base units."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal | None
+
+
+class Unavailable(Exception):
+    """A question to the exchange got no usable answer. `kind`: timeout, network, exchange, throttled, banned."""
+
+    def __init__(self, kind: str, detail: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exchange can do. `absence_window_seconds` None: absence can't be proven, the operator decides."""
+
+    absence_window_seconds: float | None
+    reports_positions: bool = True
+    reports_balances: bool = True
+    dead_mans_switch: bool = False
+    fills_with_answer: bool = False
+    opening_balances: bool = True
+
+
+StreamItem = OrderReport | Fill
+"""What an order stream brings. A Fill's `order_id` carries our venue id, or EXTERNAL for another's order."""
+
+EXTERNAL = "EXTERNAL"
+
+
+class ExchangePort(Protocol):
+    """One account at one exchange. Queries raise Unavailable; cancellation of any call leaves no state behind.
+
+    Fills that come through this port have our venue id (or EXTERNAL) in `order_id`; the broker maps it to the order.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def connect(self) -> None:
+        """Make ready; raise Unavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def instruments(self) -> Sequence[Instrument]: ...
+
+    async def submit(self, intent: OrderIntent) -> Outcome: ...
+
+    async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome: ...
+
+    async def order(self, symbol: str, venue_id: str) -> OrderReport | None:
+        """The order by our id, or None when the exchange says that it does not have it."""
+        ...
+
+    async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]: ...
+
+    async def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
+        """All fills of the account in the symbol at or after the time, oldest first."""
+        ...
+
+    async def balances(self) -> Sequence[Balance]: ...
+
+    async def positions(self) -> Sequence[PositionReport]: ...
+
+    async def server_time_us(self) -> int: ...
+
+    async def follow_orders(self, deliver: Callable[[StreamItem], None]) -> None:
+        """Deliver order and fill events until cancelled; raise Unavailable when the stream is lost."""
+        ...
+
+    async def follow_market(self, symbols: Sequence[str], deliver: Callable[[Tick], None]) -> None:
+        """Deliver quotes and trades until cancelled; raise Unavailable when the stream is lost."""
+        ...

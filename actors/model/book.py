@@ -1,0 +1,311 @@
+"""The state of trading as the fold of the journal.
+
+Everything that must survive is here and only here; actors derive what they need from it, snapshots store it, replay
+rebuilds it. Of closed orders only the latest stay; a fill for an older one carries that order with it (`recalled`).
+Leaves are frozen, so a shallow copy of the dictionaries is a consistent snapshot.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from actors.model import events as ev
+from actors.model.fill import Fill
+from actors.model.money import EXACT, ZERO
+from actors.model.order import Order, OrderIntent, Step, Submission, Terminal
+from actors.model.position import Position
+
+FOLD_VERSION = 1
+"""Raised whenever the fold changes meaning; a snapshot of another version is ignored and the journal replayed."""
+
+CLOSED_KEPT = 1024
+"""How many closed orders the book remembers, for late fills and answers that are just being given."""
+
+
+class Kill(msgspec.Struct, frozen=True, kw_only=True):
+    """A kill in force."""
+
+    kill_id: str
+    level: str
+    exchange: str | None
+    symbol: str | None
+    reason: str
+    by: str
+    at_us: int
+    automatic: bool = False
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one event changed: the rows that a projection has to write."""
+
+    order: Order | None = None
+    fill: Fill | None = None
+    position: Position | None = None
+
+
+class Book(msgspec.Struct, kw_only=True):
+    """The fold. Keys: orders by order id; positions and watermarks by (exchange, symbol); cash by (exchange, asset).
+
+    `cash` is what the account holds as the journal knows it: opening balances plus what fills and fees moved.
+    `watermarks` is the newest fill time (µs) applied: where reconciliation starts. `trades` names the trade ids already
+    applied to each order in the book, `adjustments` the evidence of adjustments already made: both for exactly-once.
+    """
+
+    seq: int = 0
+    orders: dict[str, Order] = {}
+    closed: dict[str, Order] = {}
+    venue_ids: dict[str, str] = {}
+    trades: dict[str, dict[str, int]] = {}
+    positions: dict[tuple[str, str], Position] = {}
+    cash: dict[tuple[str, str], Decimal] = {}
+    watermarks: dict[tuple[str, str], int] = {}
+    adjustments: dict[str, int] = {}
+    limits: dict[str, str] = {}
+    kills: dict[str, Kill] = {}
+    trading_states: dict[str, str] = {}
+    day: str = ""
+    day_equity: Decimal = ZERO
+    epoch: int = 0
+    incarnation: str = ""
+
+    def order(self, order_id: str) -> Order | None:
+        """An open or recently closed order."""
+        return self.orders.get(order_id) or self.closed.get(order_id)
+
+    def position(self, exchange: str, symbol: str) -> Position:
+        """The position, flat if there never was one."""
+        found = self.positions.get((exchange, symbol))
+        return found if found is not None else Position(exchange=exchange, symbol=symbol)
+
+    def copy(self) -> "Book":
+        """A book that can be folded further without changing this one."""
+        trades = {order_id: dict(ids) for order_id, ids in self.trades.items()}
+        copied = {name: _copied(getattr(self, name)) for name in self.__struct_fields__ if name != "trades"}
+        return Book(trades=trades, **copied)
+
+    def apply(self, event: ev.Event, seq: int, at_us: int) -> Change:
+        """Fold one event in, and say which rows it changed.
+
+        Raises IllegalTransition (the book is then unchanged) when the event contradicts the order's state, KeyError when
+        it names an order that the book does not know.
+        """
+        change = _FOLD[type(event)](self, event, at_us)
+        self.seq = seq
+        return change
+
+
+def _copied(value: object) -> object:
+    return dict(value) if isinstance(value, dict) else value
+
+
+def scope_key(exchange: str | None, symbol: str | None) -> str:
+    """The text under which a scope is kept: `*`, `sim`, `sim/BTC/USDT`, or `*/BTC/USDT`."""
+    if symbol is not None:
+        return f"{exchange or '*'}/{symbol}"
+    return exchange or "*"
+
+
+def _keep(book: Book, order: Order) -> Change:
+    order_id = order.order_id
+    if order.is_open:
+        book.closed.pop(order_id, None)
+        book.orders[order_id] = order
+    else:
+        book.orders.pop(order_id, None)
+        book.closed[order_id] = order
+        if len(book.closed) > CLOSED_KEPT:
+            _forget_oldest(book)
+    return Change(order=order)
+
+
+def _forget_oldest(book: Book) -> None:
+    order_id = next(iter(book.closed))
+    gone = book.closed.pop(order_id)
+    book.trades.pop(order_id, None)
+    book.venue_ids.pop(gone.intent.venue_id, None)
+
+
+def _accepted(book: Book, event: ev.OrderAccepted, at_us: int) -> Change:
+    order = Order(intent=event.intent, reserve_price=event.reserve_price, created_us=at_us, updated_us=at_us)
+    book.venue_ids[event.intent.venue_id] = event.intent.order_id
+    return _keep(book, order)
+
+
+def denied_order(intent: OrderIntent, code: str, reason: str, at_us: int) -> Order:
+    """The record of an order that a risk rule refused."""
+    return Order(
+        intent=intent,
+        submission=Submission.DENIED,
+        terminal=Terminal.DENIED,
+        code=code,
+        reason=reason,
+        created_us=at_us,
+        updated_us=at_us,
+    )
+
+
+def _denied(book: Book, event: ev.OrderDenied, at_us: int) -> Change:
+    return _keep(book, denied_order(event.intent, event.code, event.detail, at_us))
+
+
+def _known(book: Book, order_id: str) -> Order:
+    order = book.order(order_id)
+    if order is None:
+        raise KeyError(order_id)
+    return order
+
+
+def _stepper(step: Step, *names: str) -> "Fold":
+    """The fold of an event that only advances an order; the named fields are taken over from it."""
+
+    def fold(book: Book, event: ev.OrderEvent, at_us: int) -> Change:
+        changes = {name: getattr(event, name) for name in names}
+        return _keep(book, _known(book, event.order_id).advance(step, at_us, **changes))
+
+    return fold
+
+
+def _not_sent(book: Book, event: ev.OrderNotSent, at_us: int) -> Change:
+    order = _known(book, event.order_id)
+    return _keep(book, order.advance(Step.NOT_SENT, at_us, code="NOT_SENT", reason=event.reason))
+
+
+def _absent(book: Book, event: ev.OrderAbsent, at_us: int) -> Change:
+    order = _known(book, event.order_id)
+    return _keep(book, order.advance(Step.ABSENT, at_us, code="NOT_SENT", reason=event.proof))
+
+
+def _filled(book: Book, event: ev.OrderFilled, at_us: int) -> Change:
+    fill = event.fill
+    order = book.order(event.order_id) or event.recalled
+    if order is None:
+        raise KeyError(event.order_id)
+    trades = book.trades.get(event.order_id, {})
+    if fill.trade_id in trades:
+        raise DuplicateFill(event.order_id, fill.trade_id)
+    filled = order.fill(fill, at_us)
+    book.trades.setdefault(event.order_id, {})[fill.trade_id] = fill.at_us
+    place = (fill.exchange, fill.symbol)
+    position = book.position(*place).apply(fill, at_us)
+    book.positions[place] = position
+    book.watermarks[place] = max(book.watermarks.get(place, 0), fill.at_us)
+    _move_cash(book, fill)
+    _keep(book, filled)
+    return Change(order=filled, fill=fill, position=position)
+
+
+def _move_cash(book: Book, fill: Fill) -> None:
+    base, _, quote = fill.symbol.partition("/")
+    notional = EXACT.multiply(fill.quantity, fill.price)
+    bought = fill.side == "buy"
+    if fill.market_type == "spot":
+        _add_cash(book, fill.exchange, base, fill.quantity if bought else EXACT.minus(fill.quantity))
+        _add_cash(book, fill.exchange, quote, EXACT.minus(notional) if bought else notional)
+    _add_cash(book, fill.exchange, fill.fee_currency, EXACT.minus(fill.fee))
+
+
+def _add_cash(book: Book, exchange: str, asset: str, amount: Decimal) -> None:
+    if amount:
+        book.cash[exchange, asset] = EXACT.add(book.cash.get((exchange, asset), ZERO), amount)
+
+
+def _adjusted(book: Book, event: ev.PositionAdjusted, at_us: int) -> Change:
+    place = (event.exchange, event.symbol)
+    traded = book.position(*place).trade(event.quantity, event.price)
+    position = msgspec.structs.replace(traded, updated_us=at_us)
+    book.positions[place] = position
+    book.adjustments[event.evidence] = at_us
+    return Change(position=position)
+
+
+def _account_opened(book: Book, event: ev.AccountOpened, _at_us: int) -> Change:
+    for asset, total in event.balances:
+        book.cash[event.exchange, asset] = total
+    return Change()
+
+
+def _limit_changed(book: Book, event: ev.LimitChanged, _at_us: int) -> Change:
+    book.limits[event.name] = event.new
+    return Change()
+
+
+def _day_opened(book: Book, event: ev.DayOpened, _at_us: int) -> Change:
+    book.day, book.day_equity = event.day, event.equity
+    return Change()
+
+
+def _runtime_started(book: Book, event: ev.RuntimeStarted, _at_us: int) -> Change:
+    book.epoch, book.incarnation = event.epoch, event.incarnation
+    return Change()
+
+
+def _kill_engaged(book: Book, event: ev.KillEngaged, at_us: int) -> Change:
+    book.kills[event.kill_id] = Kill(
+        kill_id=event.kill_id,
+        level=event.level,
+        exchange=event.exchange,
+        symbol=event.symbol,
+        reason=event.reason,
+        by=event.by,
+        at_us=at_us,
+        automatic=event.automatic,
+    )
+    return Change()
+
+
+def _resumed(book: Book, event: ev.TradingResumed, _at_us: int) -> Change:
+    for kill_id in event.kill_ids:
+        book.kills.pop(kill_id, None)
+    return Change()
+
+
+def _state_changed(book: Book, event: ev.TradingStateChanged, _at_us: int) -> Change:
+    key = scope_key(event.exchange, event.symbol)
+    if event.new == "active":
+        book.trading_states.pop(key, None)
+    else:
+        book.trading_states[key] = event.new
+    return Change()
+
+
+def _nothing(_book: Book, _event: ev.Event, _at_us: int) -> Change:
+    return Change()
+
+
+class DuplicateFill(Exception):
+    """A fill event names a trade that is already in the position."""
+
+    def __init__(self, order_id: str, trade_id: str) -> None:
+        super().__init__(f"trade {trade_id} of order {order_id} is already applied")
+        self.order_id = order_id
+        self.trade_id = trade_id
+
+
+Fold = Callable[[Book, Any, int], Change]
+
+_FOLD: dict[type[ev.Event], Fold] = {
+    ev.OrderAccepted: _accepted,
+    ev.OrderDenied: _denied,
+    ev.OrderSubmitted: _stepper(Step.SENT),
+    ev.OrderAcknowledged: _stepper(Step.ACKNOWLEDGED, "exchange_order_id"),
+    ev.OrderRejected: _stepper(Step.REFUSED, "code", "reason"),
+    ev.OrderUnresolved: _stepper(Step.UNRESOLVED, "reason"),
+    ev.OrderAbsent: _absent,
+    ev.OrderNotSent: _not_sent,
+    ev.OrderFilled: _filled,
+    ev.CancelRequested: _stepper(Step.CANCEL_REQUESTED),
+    ev.CancelRefused: _stepper(Step.CANCEL_REFUSED),
+    ev.OrderCanceled: _stepper(Step.CANCELED, "reason"),
+    ev.OrderExpired: _stepper(Step.EXPIRED, "reason"),
+    ev.PositionAdjusted: _adjusted,
+    ev.AccountOpened: _account_opened,
+    ev.LimitChanged: _limit_changed,
+    ev.LimitBreached: _nothing,
+    ev.DayOpened: _day_opened,
+    ev.RuntimeStarted: _runtime_started,
+    ev.KillEngaged: _kill_engaged,
+    ev.TradingResumed: _resumed,
+    ev.TradingStateChanged: _state_changed,
+}

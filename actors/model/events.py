@@ -1,0 +1,264 @@
+"""Everything that can be written to the journal.
+
+An event is a fact: frozen, named in the past tense, encoded once to canonical bytes (fields in declared order, decimals
+as text), and never changed afterwards. A new field gets a default, so that old bytes still read. Each kind has one
+writer, named beside its group.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from actors.model.fill import Fill
+from actors.model.order import Order, OrderIntent
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+    """The base of all events; the tag is the class name."""
+
+
+# Written by RiskActor (stream "risk").
+
+
+class OrderAccepted(Event, frozen=True, kw_only=True):
+    """An order passed every check and is intended to be sent. Prices in quote units.
+
+    `reserve_price` is what the order's worst case was reckoned with (limit price, or the collar price of a market
+    order); `mark` the reference price that the checks used.
+    """
+
+    intent: OrderIntent
+    reserve_price: Decimal
+    mark: Decimal
+    send_before_us: int
+
+
+class OrderDenied(Event, frozen=True, kw_only=True):
+    """An order was refused by a risk rule: which, its limit and the value that broke it."""
+
+    intent: OrderIntent
+    code: str
+    detail: str
+    limit: str | None = None
+    value: str | None = None
+
+
+class LimitChanged(Event, frozen=True, kw_only=True):
+    """A limit was set; `old` is None the first time. Values are canonical texts."""
+
+    name: str
+    old: str | None
+    new: str
+    by: str
+    reason: str
+
+
+class LimitBreached(Event, frozen=True, kw_only=True):
+    """A limit is passed without an order of ours passing it: a price move, a late fill, a lowered limit."""
+
+    code: str
+    exchange: str | None
+    symbol: str | None
+    limit: Decimal
+    value: Decimal
+    cause: str
+
+
+class DayOpened(Event, frozen=True, kw_only=True):
+    """A trading day (UTC) began with this much equity, in USD terms."""
+
+    day: str
+    equity: Decimal
+
+
+class AccountOpened(Event, frozen=True, kw_only=True):
+    """The balances with which an exchange account was first seen."""
+
+    exchange: str
+    balances: tuple[tuple[str, Decimal], ...]
+
+
+# Written by PositionActor (stream "position/<exchange>/<symbol>"); all carry their exchange and symbol for routing.
+
+
+class OrderEvent(Event, frozen=True, kw_only=True, tag=False):
+    """The base of what happens to an accepted order."""
+
+    exchange: str
+    symbol: str
+    order_id: str
+
+
+class OrderSubmitted(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The order left for the exchange and has had no answer for a while."""
+
+
+class OrderAcknowledged(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The exchange has the order."""
+
+    exchange_order_id: str
+
+
+class OrderRejected(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The exchange definitely refused the order; nothing of it lives."""
+
+    code: str
+    reason: str
+
+
+class OrderUnresolved(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """Nobody knows whether the exchange has the order: its exposure stays reserved, it is never sent again."""
+
+    reason: str
+
+
+class OrderAbsent(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """It is proven that the exchange never took an unresolved order."""
+
+    proof: str
+
+
+class OrderNotSent(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The order was withdrawn before anything left for the exchange."""
+
+    reason: str
+
+
+class OrderFilled(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """A part or the whole of the order executed; `recalled` is the order as the store had it when it had left memory."""
+
+    fill: Fill
+    recalled: Order | None = None
+
+
+class CancelRequested(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """Somebody asked to cancel the order."""
+
+    by: str
+
+
+class CancelRefused(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The exchange refused the cancel; the order lives on."""
+
+    reason: str
+
+
+class OrderCanceled(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """What was left of the order is off the exchange."""
+
+    reason: str
+
+
+class OrderExpired(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The order's time ran out at the exchange."""
+
+    reason: str
+
+
+class PositionAdjusted(Event, frozen=True, kw_only=True):
+    """The position changed by something else than an order of ours: opening, transfer, funding, another's trade.
+
+    `quantity` is the signed change in base units, `price` what it is valued at in quote units.
+    """
+
+    exchange: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    cause: str
+    evidence: str
+
+
+# Written by OperatorActor (stream "operator").
+
+
+class RuntimeStarted(Event, frozen=True, kw_only=True):
+    """A process took the journal over: its epoch and the incarnation that its exchange ids carry."""
+
+    epoch: int
+    incarnation: str
+    version: str
+
+
+class KillEngaged(Event, frozen=True, kw_only=True):
+    """The kill switch was pulled. `exchange` and `symbol` None mean everything; `in_flight` lists submits begun before."""
+
+    kill_id: str
+    level: str
+    exchange: str | None
+    symbol: str | None
+    reason: str
+    by: str
+    in_flight: tuple[str, ...] = ()
+    automatic: bool = False
+
+
+class TradingResumed(Event, frozen=True, kw_only=True):
+    """Kills were lifted, by whom and why."""
+
+    kill_ids: tuple[str, ...]
+    reason: str
+    by: str
+
+
+class TradingStateChanged(Event, frozen=True, kw_only=True):
+    """The trading state of a scope changed by itself or by an operator: `active`, `reducing` or `halted`."""
+
+    exchange: str | None
+    symbol: str | None
+    old: str
+    new: str
+    cause: str
+
+
+AnyEvent = (
+    OrderAccepted
+    | OrderDenied
+    | LimitChanged
+    | LimitBreached
+    | DayOpened
+    | AccountOpened
+    | OrderSubmitted
+    | OrderAcknowledged
+    | OrderRejected
+    | OrderUnresolved
+    | OrderAbsent
+    | OrderNotSent
+    | OrderFilled
+    | CancelRequested
+    | CancelRefused
+    | OrderCanceled
+    | OrderExpired
+    | PositionAdjusted
+    | RuntimeStarted
+    | KillEngaged
+    | TradingResumed
+    | TradingStateChanged
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """The canonical bytes of an event: what the journal stores and hashes."""
+    return _encoder.encode(event)
+
+
+def decode(payload: bytes) -> AnyEvent:
+    """Read an event back from its canonical bytes; raise msgspec.ValidationError for bytes that are none."""
+    return _decoder.decode(payload)
+
+
+def type_name(event: Event) -> str:
+    """The name under which the journal files the event."""
+    return type(event).__name__
+
+
+def order_id_of(event: Event) -> str | None:
+    """The order that the event is about, or None."""
+    if isinstance(event, OrderEvent):
+        return event.order_id
+    if isinstance(event, OrderAccepted | OrderDenied):
+        return event.intent.order_id
+    return None

@@ -1,0 +1,325 @@
+"""What the rooms say to each other: frozen, complete, and known to every room.
+
+The journal's own messages are in `actors.model.journal`. Messages that never leave a room live in that room.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from actors.model.fill import Fill
+from actors.model.instrument import Instrument
+from actors.model.order import Order, OrderIntent
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of all messages between actors."""
+
+
+# To RiskActor (address "risk").
+
+
+class PlaceOrder(Message, frozen=True, kw_only=True):
+    """Ask: check, reserve and journal. Answered by `Admitted`, `Denied` or `Refused`; not by the commit.
+
+    `venue_id` of the intent is empty: RiskActor draws it. With `dry_run` nothing is reserved or journaled.
+    """
+
+    intent: OrderIntent
+    correlation_id: str
+    dry_run: bool = False
+
+
+class Admitted(Message, frozen=True, kw_only=True):
+    """The order passed and its intent is on its way to the journal; watch the log for `OrderAccepted`."""
+
+    order_id: str
+
+
+class Denied(Message, frozen=True, kw_only=True):
+    """A rule said no. An `OrderDenied` is on its way to the journal (unless it was a dry run)."""
+
+    order_id: str
+    code: str
+    detail: str
+    limit: str | None = None
+    value: str | None = None
+
+
+class Refused(Message, frozen=True, kw_only=True):
+    """Nothing was recorded: the runtime can't take it now. `code` is stable (JOURNAL_UNAVAILABLE, OVERLOADED, …)."""
+
+    code: str
+    detail: str
+    retry_after_seconds: float | None = None
+
+
+
+
+class ChangeLimit(Message, frozen=True, kw_only=True):
+    """Ask to RiskActor: set a limit. Answered by `LimitSet` or `Refused`."""
+
+    name: str
+    value: str
+    by: str
+    reason: str
+
+
+class LimitSet(Message, frozen=True, kw_only=True):
+    """The change is on its way to the journal and in force for the next order."""
+
+    name: str
+    old: str | None
+    new: str
+
+
+class ReadRisk(Message, frozen=True):
+    """Ask to RiskActor: the `RiskView`."""
+
+
+class LimitUse(Message, frozen=True, kw_only=True):
+    """One limit: what is used of it and what is left. `symbol` None for an account-wide limit."""
+
+    code: str
+    symbol: str | None
+    limit: Decimal
+    used: Decimal
+    headroom: Decimal
+
+
+class RiskView(Message, frozen=True, kw_only=True):
+    """Used and left by limit, the trading state, and what each open order reserves (USD terms)."""
+
+    trading_state: str
+    limits: tuple[LimitUse, ...]
+    reservations: tuple[tuple[str, Decimal], ...] = ()
+    equity: Decimal
+    day: str
+    day_pnl: Decimal
+
+
+class Mark(Message, frozen=True, kw_only=True):
+    """Told by MarketDataActor, conflated per instrument: the newest prices. Any of them may be missing.
+
+    `at_us` is the wall clock when we got it; `mark` is the mid of bid and ask, else the last trade.
+    """
+
+    exchange: str
+    symbol: str
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    mark: Decimal
+    at_us: int
+
+
+class BrokerState(Message, frozen=True, kw_only=True):
+    """Told by BrokerActor to risk, the operator and the market room whenever it changes.
+
+    `state`: connecting, reconciling, trading, reconnecting, halted. `circuit`: closed, open, half_open.
+    """
+
+    exchange: str
+    state: str
+    circuit: str
+    detail: str
+    instruments: tuple[Instrument, ...] = ()
+    balances: tuple[tuple[str, Decimal], ...] = ()
+
+
+# To PositionActor (address "position/<exchange>/<symbol with - for />").
+
+
+class CancelOrder(Message, frozen=True, kw_only=True):
+    """Ask: cancel. Answered at once by `CancelTaken`, `AlreadyClosed` or `NoSuchOrder`; the outcome is in the log."""
+
+    order_id: str
+    by: str
+    correlation_id: str
+
+
+class CancelTaken(Message, frozen=True, kw_only=True):
+    """The cancel is on its way to the exchange."""
+
+    order_id: str
+
+
+class AlreadyClosed(Message, frozen=True, kw_only=True):
+    """The order is over; nothing was done."""
+
+    order: Order
+
+
+class NoSuchOrder(Message, frozen=True, kw_only=True):
+    """No open order has this id here."""
+
+    order_id: str
+
+
+class CancelOpening(Message, frozen=True, kw_only=True):
+    """Tell: cancel every working order of the symbol (`all`), or only those that open exposure."""
+
+    all: bool
+    by: str
+    correlation_id: str
+
+
+class EvidenceReady(Message, frozen=True, kw_only=True):
+    """Told by BrokerActor, conflated: there is evidence in the outbox for this symbol."""
+
+
+# To BrokerActor (address "broker/<exchange>").
+
+
+class TakeEvidence(Message, frozen=True, kw_only=True):
+    """Ask, by PositionActor: drop evidence up to `acknowledged` (0: none) and give what comes after, oldest first."""
+
+    symbol: str
+    acknowledged: int
+
+
+class Evidence(Message, frozen=True, kw_only=True):
+    """What the exchange said of one of our orders, or of the account. `kind` says which of the other fields count.
+
+    kinds: sent, acknowledged, refused, unresolved, absent, not_sent, filled, cancel_refused, canceled, expired, foreign_fill, opening.
+    `foreign_fill` is another's trade on our account (fill.order_id is "EXTERNAL"); `opening` a position found with no
+    history (quantity signed, price its valuation). `venue_id` is our id at the exchange.
+    """
+
+    number: int
+    kind: str
+    venue_id: str = ""
+    exchange_order_id: str = ""
+    code: str = ""
+    reason: str = ""
+    fill: Fill | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+
+
+class EvidenceTaken(Message, frozen=True, kw_only=True):
+    """Answer to TakeEvidence."""
+
+    evidence: tuple[Evidence, ...]
+
+
+class CancelAtExchange(Message, frozen=True, kw_only=True):
+    """Tell, by PositionActor: cancel this order at the exchange, or withdraw it if it has not left yet."""
+
+    order: Order
+    correlation_id: str
+
+
+class Sweep(Message, frozen=True, kw_only=True):
+    """Tell, by the operator's actor: cancel all orders of ours in scope at the exchange until it confirms none is left.
+
+    Works without the journal. `flatten` asks for closing the positions afterwards.
+    """
+
+    sweep_id: str
+    symbol: str | None
+    flatten: bool = False
+
+
+class ReconcileSymbol(Message, frozen=True, kw_only=True):
+    """Tell, by a restarted PositionActor: bring the symbol's evidence again from its watermark."""
+
+    symbol: str
+
+
+class ReadBalances(Message, frozen=True):
+    """Ask to BrokerActor: the `Balances` as last seen at the exchange."""
+
+
+class Balance(Message, frozen=True, kw_only=True):
+    """`total` and `free` of one asset."""
+
+    exchange: str
+    asset: str
+    total: Decimal
+    free: Decimal
+
+
+class Balances(Message, frozen=True, kw_only=True):
+    """Answer to ReadBalances."""
+
+    balances: tuple[Balance, ...]
+
+
+# To MarketDataActor (address "market").
+
+
+class Tick(Message, frozen=True, kw_only=True):
+    """Told by an exchange's market stream: a quote or a trade. Fields that it does not carry are None."""
+
+    exchange: str
+    symbol: str
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    last: Decimal | None = None
+    last_quantity: Decimal | None = None
+    at_us: int
+
+
+class ReadMarks(Message, frozen=True):
+    """Ask to MarketDataActor: `Marks`, one for each instrument that has a price."""
+
+
+class Marks(Message, frozen=True, kw_only=True):
+    """Answer to ReadMarks, ordered by exchange and symbol."""
+
+    marks: tuple[Mark, ...]
+
+
+# To OperatorActor (address "operator").
+
+
+class KillPulled(Message, frozen=True, kw_only=True):
+    """Tell, after gate and latch are closed: journal the kill and make the exchanges agree with it."""
+
+    kill_id: str
+    level: str
+    exchange: str | None
+    symbol: str | None
+    reason: str
+    by: str
+    correlation_id: str
+    automatic: bool = False
+
+
+class Resume(Message, frozen=True, kw_only=True):
+    """Ask: lift all kills (or those named). Answered by `Resumed` or `Refused`."""
+
+    reason: str
+    by: str
+    correlation_id: str
+    kill_ids: tuple[str, ...] = ()
+
+
+class Resumed(Message, frozen=True, kw_only=True):
+    """Trading may go on; the kills that were lifted."""
+
+    kill_ids: tuple[str, ...]
+
+
+class ReadHalt(Message, frozen=True):
+    """Ask to OperatorActor: the `HaltView`."""
+
+
+class SweepProgress(Message, frozen=True, kw_only=True):
+    """Told by BrokerActor to the operator's actor: how far a sweep is. `done` once the exchange confirmed."""
+
+    sweep_id: str
+    exchange: str
+    cancelled: int
+    remaining: int
+    done: bool
+    detail: str = ""
+
+
+class HaltView(Message, frozen=True, kw_only=True):
+    """The trading state (active, reducing, halted), the kills in force, and the progress of their sweeps."""
+
+    trading_state: str
+    kill_ids: tuple[str, ...]
+    sweeps: tuple[SweepProgress, ...] = ()

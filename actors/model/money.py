@@ -1,0 +1,93 @@
+"""Exact decimal arithmetic.
+
+Money is Decimal under one context that traps Inexact: a sum or product that would lose a digit raises instead of
+rounding. Division happens only for display and for taking a share of a cost, each with its rounding stated here.
+"""
+
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
+
+ZERO = Decimal(0)
+
+EXACT = Context(prec=76, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+"""Add, subtract, multiply and compare here; an inexact result raises `decimal.Inexact`."""
+
+_ROUNDING = Context(prec=76, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+_COST_PLACES = Decimal("1e-12")
+_DISPLAY_PLACES = Decimal("1e-8")
+
+MAX_INTEGER_DIGITS = 18
+MAX_FRACTION_DIGITS = 12
+
+
+class BadDecimal(ValueError):
+    """A text that is no usable decimal: what was found and why it can't be used."""
+
+    def __init__(self, found: str, why: str) -> None:
+        super().__init__(f"{found[:40]!r} {why}")
+        self.found = found[:40]
+        self.why = why
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read a plain finite decimal of at most 18 integer and 12 fraction digits; raise BadDecimal otherwise."""
+    if len(text) > 64 or not text.isascii() or text != text.strip() or "_" in text:
+        raise BadDecimal(text, "is not a plain decimal number")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise BadDecimal(text, "is not a decimal number") from None
+    return checked(value)
+
+
+def checked(value: Decimal) -> Decimal:
+    """Return the value without trailing zeros if it is finite and within the digit limits; raise BadDecimal otherwise."""
+    if not value.is_finite():
+        raise BadDecimal(str(value), "is not finite")
+    if value and value.adjusted() >= MAX_INTEGER_DIGITS:
+        raise BadDecimal(str(value), f"has more than {MAX_INTEGER_DIGITS} integer digits")
+    plain = normal(value)
+    exponent = plain.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > MAX_FRACTION_DIGITS:
+        raise BadDecimal(str(value), f"has more than {MAX_FRACTION_DIGITS} fraction digits")
+    return plain
+
+
+def normal(value: Decimal) -> Decimal:
+    """The same value in one canonical form: no trailing zeros, no exponent above zero, no negative zero."""
+    if not value:
+        return ZERO
+    stripped = value.normalize(EXACT)
+    exponent = stripped.as_tuple().exponent
+    if isinstance(exponent, int) and exponent > 0:
+        return stripped.quantize(Decimal(1), context=EXACT)
+    return stripped
+
+
+def text(value: Decimal) -> str:
+    """The canonical text of a decimal, for answers and logs: `0.01`, never `1E-2`."""
+    return format(normal(value), "f")
+
+
+def share_of_cost(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """`cost * part / whole`, rounded half-even to 12 places: the share that a partial close takes with it."""
+    if part == whole:
+        return cost
+    return _ROUNDING.divide(EXACT.multiply(cost, part), whole).quantize(_COST_PLACES, context=_ROUNDING)
+
+
+def display_ratio(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """`numerator / denominator` rounded half-even to 8 places, for people; never an input to accounting."""
+    return normal(_ROUNDING.divide(numerator, denominator).quantize(_DISPLAY_PLACES, context=_ROUNDING))
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """Whether the value is a whole number of steps (tick or lot)."""
+    return not EXACT.remainder(value, step)

@@ -1,0 +1,250 @@
+"""The life of an order as data.
+
+The state of an order is submission x cancel x executed quantity x terminal cause. One literal table says which event
+is legal in which submission state; an illegal one raises and changes nothing. The public status is a pure function of
+the state. A fill is legal in every state, because the exchange decides what was executed: a late fill after a cancel,
+one that comes before its acknowledgement, even one after a verdict of absence must reach the position.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from actors.model.fill import Fill
+from actors.model.money import EXACT, ZERO, display_ratio
+
+
+class Submission(StrEnum):
+    """How far the order has come on its way to the exchange."""
+
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    WORKING = "working"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    ABSENT = "absent"
+    DENIED = "denied"
+
+
+class Terminal(StrEnum):
+    """Why an order is over."""
+
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    ABSENT = "absent"
+    DENIED = "denied"
+
+
+class Step(StrEnum):
+    """What can happen to an order after it was accepted."""
+
+    SENT = "sent"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    UNRESOLVED = "unresolved"
+    ABSENT = "absent"
+    NOT_SENT = "not_sent"
+    FILLED = "filled"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCEL_REFUSED = "cancel_refused"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+_S, _E = Submission, Step
+
+TRANSITIONS: dict[tuple[Submission, Step], Submission] = {
+    (_S.ACCEPTED, _E.SENT): _S.SENT,
+    (_S.ACCEPTED, _E.ACKNOWLEDGED): _S.WORKING,
+    (_S.SENT, _E.ACKNOWLEDGED): _S.WORKING,
+    (_S.UNKNOWN, _E.ACKNOWLEDGED): _S.WORKING,
+    (_S.ABSENT, _E.ACKNOWLEDGED): _S.WORKING,
+    (_S.ACCEPTED, _E.REFUSED): _S.REFUSED,
+    (_S.SENT, _E.REFUSED): _S.REFUSED,
+    (_S.UNKNOWN, _E.REFUSED): _S.REFUSED,
+    (_S.ACCEPTED, _E.UNRESOLVED): _S.UNKNOWN,
+    (_S.SENT, _E.UNRESOLVED): _S.UNKNOWN,
+    (_S.UNKNOWN, _E.ABSENT): _S.ABSENT,
+    (_S.ACCEPTED, _E.NOT_SENT): _S.NOT_SENT,
+    (_S.ACCEPTED, _E.FILLED): _S.WORKING,
+    (_S.SENT, _E.FILLED): _S.WORKING,
+    (_S.UNKNOWN, _E.FILLED): _S.WORKING,
+    (_S.WORKING, _E.FILLED): _S.WORKING,
+    (_S.REFUSED, _E.FILLED): _S.WORKING,
+    (_S.ABSENT, _E.FILLED): _S.WORKING,
+    (_S.NOT_SENT, _E.FILLED): _S.WORKING,
+    (_S.ACCEPTED, _E.CANCEL_REQUESTED): _S.ACCEPTED,
+    (_S.SENT, _E.CANCEL_REQUESTED): _S.SENT,
+    (_S.UNKNOWN, _E.CANCEL_REQUESTED): _S.UNKNOWN,
+    (_S.WORKING, _E.CANCEL_REQUESTED): _S.WORKING,
+    (_S.ACCEPTED, _E.CANCEL_REFUSED): _S.ACCEPTED,
+    (_S.SENT, _E.CANCEL_REFUSED): _S.SENT,
+    (_S.UNKNOWN, _E.CANCEL_REFUSED): _S.UNKNOWN,
+    (_S.WORKING, _E.CANCEL_REFUSED): _S.WORKING,
+    (_S.ACCEPTED, _E.CANCELED): _S.WORKING,
+    (_S.SENT, _E.CANCELED): _S.WORKING,
+    (_S.UNKNOWN, _E.CANCELED): _S.WORKING,
+    (_S.WORKING, _E.CANCELED): _S.WORKING,
+    (_S.ACCEPTED, _E.EXPIRED): _S.WORKING,
+    (_S.SENT, _E.EXPIRED): _S.WORKING,
+    (_S.UNKNOWN, _E.EXPIRED): _S.WORKING,
+    (_S.WORKING, _E.EXPIRED): _S.WORKING,
+}
+
+_TERMINAL_BY_STEP = {
+    Step.REFUSED: Terminal.REFUSED,
+    Step.ABSENT: Terminal.ABSENT,
+    Step.NOT_SENT: Terminal.NOT_SENT,
+    Step.CANCELED: Terminal.CANCELED,
+    Step.EXPIRED: Terminal.EXPIRED,
+}
+
+_STATUS_BY_TERMINAL = {
+    Terminal.FILLED: "filled",
+    Terminal.CANCELED: "canceled",
+    Terminal.EXPIRED: "expired",
+    Terminal.REFUSED: "rejected",
+    Terminal.NOT_SENT: "denied",
+    Terminal.ABSENT: "denied",
+    Terminal.DENIED: "denied",
+}
+
+
+class IllegalTransition(Exception):
+    """An event that the order's state does not allow; the order is unchanged."""
+
+    def __init__(self, order: "Order", step: Step, why: str) -> None:
+        super().__init__(f"order {order.order_id} ({order.status}): {step.value} is illegal: {why}")
+        self.order_id = order.order_id
+        self.step = step
+        self.why = why
+
+
+class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asked for, normalised, with every default filled in.
+
+    `quantity` is in base units; `limit_price` in quote per base, None for a market order. `venue_id` is the id that the
+    exchange is given: ours, never the user's. `idempotency_key` is scoped by `token_id`; `fingerprint` is the hex digest
+    of the normalised request.
+    """
+
+    order_id: str
+    client_order_id: str
+    exchange: str
+    symbol: str
+    side: str
+    type: str
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    time_in_force: str = "GTC"
+    post_only: bool = False
+    reduce_only: bool = False
+    venue_id: str = ""
+    user: str = ""
+    token_id: str = ""
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An order's whole state. `executed` in base units, `executed_cost` in quote units, `fees` in `fee_currency`."""
+
+    intent: OrderIntent
+    submission: Submission = Submission.ACCEPTED
+    cancel_requested: bool = False
+    executed: Decimal = ZERO
+    executed_cost: Decimal = ZERO
+    fees: Decimal = ZERO
+    fee_currency: str | None = None
+    terminal: Terminal | None = None
+    exchange_order_id: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    reserve_price: Decimal = ZERO
+    created_us: int = 0
+    updated_us: int = 0
+    accepted_seq: int = 0
+
+    @property
+    def order_id(self) -> str:
+        return self.intent.order_id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order may still execute as far as we know."""
+        return self.terminal is None
+
+    @property
+    def remaining(self) -> Decimal:
+        """What may still execute, in base units; zero once the order is over."""
+        return EXACT.subtract(self.intent.quantity, self.executed) if self.terminal is None else ZERO
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """The mean execution price, rounded for display; None before the first fill."""
+        return display_ratio(self.executed_cost, self.executed) if self.executed else None
+
+    @property
+    def status(self) -> str:
+        """The public status, a pure function of the state."""
+        if self.terminal is not None:
+            return _STATUS_BY_TERMINAL[self.terminal]
+        if self.submission is Submission.UNKNOWN:
+            return "unknown"
+        if self.cancel_requested:
+            return "pending_cancel"
+        if self.submission is Submission.WORKING:
+            return "partially_filled" if self.executed else "open"
+        return "submitted" if self.submission is Submission.SENT else "accepted"
+
+    def advance(self, step: Step, at_us: int, **changes: object) -> "Order":
+        """The order after a step other than a fill; raise IllegalTransition where the table has no such row."""
+        if self.terminal is not None and not (self.terminal is Terminal.ABSENT and step is Step.ACKNOWLEDGED):
+            raise IllegalTransition(self, step, "the order is over")
+        submission = TRANSITIONS.get((self.submission, step))
+        if submission is None:
+            raise IllegalTransition(self, step, f"not in submission state {self.submission.value}")
+        if step is Step.REFUSED and self.executed:
+            raise IllegalTransition(self, step, "a part of it has executed")
+        if step is Step.CANCEL_REQUESTED and self.cancel_requested:
+            raise IllegalTransition(self, step, "a cancel is already requested")
+        if step is Step.CANCEL_REFUSED and not self.cancel_requested:
+            raise IllegalTransition(self, step, "no cancel was requested")
+        cancel_requested = (self.cancel_requested or step is Step.CANCEL_REQUESTED) and step is not Step.CANCEL_REFUSED
+        return msgspec.structs.replace(
+            self,
+            submission=submission,
+            cancel_requested=cancel_requested,
+            terminal=_TERMINAL_BY_STEP.get(step),
+            updated_us=at_us,
+            **changes,
+        )
+
+    def fill(self, fill: Fill, at_us: int) -> "Order":
+        """The order after one more execution; raise IllegalTransition when it would execute more than was asked."""
+        submission = TRANSITIONS.get((self.submission, Step.FILLED))
+        if submission is None:
+            raise IllegalTransition(self, Step.FILLED, f"not in submission state {self.submission.value}")
+        executed = EXACT.add(self.executed, fill.quantity)
+        if executed > self.intent.quantity:
+            raise IllegalTransition(self, Step.FILLED, f"it would execute {executed} of {self.intent.quantity}")
+        complete = executed == self.intent.quantity
+        terminal = Terminal.FILLED if complete else self.terminal
+        if terminal in (Terminal.REFUSED, Terminal.ABSENT, Terminal.NOT_SENT):
+            terminal = None
+        return msgspec.structs.replace(
+            self,
+            submission=submission,
+            executed=executed,
+            executed_cost=EXACT.add(self.executed_cost, EXACT.multiply(fill.quantity, fill.price)),
+            fees=EXACT.add(self.fees, fill.fee) if self.fee_currency in (None, fill.fee_currency) else self.fees,
+            fee_currency=self.fee_currency or fill.fee_currency,
+            terminal=terminal,
+            exchange_order_id=self.exchange_order_id or fill.exchange_order_id,
+            updated_us=at_us,
+        )

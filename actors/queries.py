@@ -1,0 +1,46 @@
+"""The questions that are answered from the store instead of from memory: history, lists, and what was asked before."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from actors.model.fill import Fill
+from actors.model.journal import Record
+from actors.model.order import Order
+
+
+class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """None matches everything. `before` is the cursor: (created_us, order_id) of the last row of the page before."""
+
+    statuses: tuple[str, ...] = ()
+    exchange: str | None = None
+    symbol: str | None = None
+    limit: int = 100
+    before: tuple[int, str] | None = None
+
+
+class Archive(Protocol):
+    """Reads of the tables. Every call raises `actors.journal.port.StoreUnavailable` while the store is away."""
+
+    async def order(self, order_id: str) -> Order | None: ...
+
+    async def order_by_client_id(self, exchange: str, client_order_id: str) -> Order | None: ...
+
+    async def order_by_key(self, token_id: str, idempotency_key: str) -> Order | None: ...
+
+    async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
+        """Newest first."""
+        ...
+
+    async def fills(
+        self, exchange: str | None, symbol: str | None, order_id: str | None, limit: int, before: tuple[int, str] | None
+    ) -> Sequence[Fill]:
+        """Newest first; `before` is (at_us, fill_id)."""
+        ...
+
+    async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]: ...
+
+    async def recall(self, exchange: str, venue_ids: Sequence[str]) -> Sequence[tuple[Order, tuple[str, ...]]]:
+        """Orders by our id at the exchange, each with the trade ids already applied to it."""
+        ...
