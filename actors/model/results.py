@@ -1,0 +1,126 @@
+"""What the command port answers: the outcome of a command, told as data to whoever asked from outside.
+
+One class an outcome, so that the web layer, the console and the simulator each translate it in one table. `Refused`,
+`Resumed`, `AlreadyClosed` and `NoSuchOrder` are said between the rooms too and live in `actors.model.messages`.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from actors.model.messages import AlreadyClosed, NoSuchOrder, Refused, Resumed
+from actors.model.order import Order
+from actors.model.position import Position
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of all outcomes."""
+
+
+# Of placing an order.
+
+
+class Placed(Result, frozen=True, kw_only=True):
+    """The intent is durable and the exchange has answered: the order as it is now."""
+
+    order: Order
+
+
+class Pending(Result, frozen=True, kw_only=True):
+    """The command is durable but its outcome was not known in time: the order as it is now. Also of a cancel."""
+
+    order: Order
+
+
+class Replayed(Result, frozen=True, kw_only=True):
+    """The same request was made before under the same key or client order id: that order as it is now."""
+
+    order: Order
+
+
+class Previewed(Result, frozen=True, kw_only=True):
+    """A dry run would have passed: the order as it would have been taken. Nothing was recorded."""
+
+    order: Order
+
+
+class Denied(Result, frozen=True, kw_only=True):
+    """The order is recorded and over: a rule denied it, it was withdrawn unsent, or the exchange refused it.
+
+    `limit` and `value` are canonical decimal texts: the limit that spoke and the value that broke it. Of a dry run the
+    order was not recorded.
+    """
+
+    order: Order
+    code: str
+    detail: str
+    limit: str | None = None
+    value: str | None = None
+
+
+class Conflict(Result, frozen=True, kw_only=True):
+    """The key or client order id is taken: by another request (`IDEMPOTENCY_MISMATCH`) or by one still `IN_PROGRESS`."""
+
+    code: str
+    detail: str
+
+
+# Of cancelling.
+
+
+class Cancelled(Result, frozen=True, kw_only=True):
+    """The order is off the exchange: the order as it is now."""
+
+    order: Order
+
+
+# Of the operator's commands and questions.
+
+
+class KillResult(Result, frozen=True, kw_only=True):
+    """The gate is closed. `durable` says whether the latch is on disk; `in_flight` names submits begun before it."""
+
+    kill_id: str
+    trading_state: str
+    durable: bool
+    in_flight: tuple[str, ...] = ()
+
+
+class PositionView(Result, frozen=True, kw_only=True):
+    """A position and the price it is valued at, in quote units; None when the market has none yet."""
+
+    position: Position
+    mark: Decimal | None
+
+
+class NotReady(Result, frozen=True, kw_only=True):
+    """One thing that keeps the runtime from taking orders, and why."""
+
+    what: str
+    why: str
+
+
+PlaceResult = Placed | Pending | Replayed | Previewed | Denied | Conflict | Refused
+CancelResult = Cancelled | Pending | AlreadyClosed | NoSuchOrder | Refused
+ResumeResult = Resumed | Refused
+
+__all__ = [
+    "AlreadyClosed",
+    "CancelResult",
+    "Cancelled",
+    "Conflict",
+    "Denied",
+    "KillResult",
+    "NoSuchOrder",
+    "NotReady",
+    "Pending",
+    "PlaceResult",
+    "Placed",
+    "PositionView",
+    "Previewed",
+    "Refused",
+    "Replayed",
+    "Result",
+    "ResumeResult",
+    "Resumed",
+]

@@ -1,0 +1,153 @@
+"""What the web layer needs from the runtime: the one door that it knocks at.
+
+Everything here is a Protocol over the vocabulary of `actors.model`; the implementation lives behind it and can be in
+this process or in another. A command that was handed over is never cancelled by cancelling the caller's wait.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from actors.model.book import Change
+from actors.model.fill import Fill
+from actors.model.journal import Record
+from actors.model.messages import Balance, Mark, RiskView
+from actors.model.order import Order, OrderIntent
+from actors.model.results import (
+    CancelResult,
+    KillResult,
+    NotReady,
+    PlaceResult,
+    PositionView,
+    ResumeResult,
+)
+from actors.queries import OrderFilter
+
+Unsubscribe = Callable[[], None]
+CommitListener = Callable[[Sequence[Record], Sequence[Change]], None]
+"""Called synchronously with each committed batch; `changes[i]` is what `records[i]` changed. Must not block or raise."""
+
+MarkListener = Callable[[Mark], None]
+"""Called synchronously with each new price. Must not block or raise."""
+
+
+class TreeNode(Protocol):
+    """One supervisor or actor of the live tree."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
+    @property
+    def mailbox(self) -> int: ...
+    @property
+    def last_error(self) -> str | None: ...
+    @property
+    def children(self) -> Sequence["TreeNode"]: ...
+
+
+class StoreAway(Exception):
+    """A question that only the store can answer was asked while the store is away; `retry_after_seconds` is a hint."""
+
+    def __init__(self, detail: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Commands(Protocol):
+    """What changes something. Every call answers with data; an exception is a fault of the runtime."""
+
+    async def place(
+        self, intent: OrderIntent, *, wait_seconds: float, correlation_id: str, dry_run: bool = False
+    ) -> PlaceResult:
+        """Take an order. The caller leaves `order_id` (the port draws it) and may leave `client_order_id` (becomes the
+        order id) and `exchange` (the router picks) empty; it sets user, token id, idempotency key and fingerprint."""
+        ...
+
+    async def cancel(
+        self, order_id: str, *, by: str, correlation_id: str, wait_seconds: float
+    ) -> CancelResult: ...
+
+    async def cancel_all(
+        self, *, exchange: str | None, symbol: str | None, side: str | None, by: str, correlation_id: str
+    ) -> Sequence[str]:
+        """Ask to cancel every open order in scope; the ids of those asked for."""
+        ...
+
+    async def kill(
+        self,
+        *,
+        level: str,
+        exchange: str | None,
+        symbol: str | None,
+        reason: str,
+        by: str,
+        correlation_id: str,
+    ) -> KillResult: ...
+
+    async def resume(self, *, reason: str, by: str, correlation_id: str) -> ResumeResult: ...
+
+
+class Queries(Protocol):
+    """What only reads. A call that needs the store raises StoreAway while the store is away."""
+
+    async def order(self, order_id: str) -> Order | None: ...
+
+    async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
+        """Newest first."""
+        ...
+
+    async def fills(
+        self,
+        *,
+        exchange: str | None,
+        symbol: str | None,
+        order_id: str | None,
+        limit: int,
+        before: tuple[int, str] | None,
+    ) -> Sequence[Fill]:
+        """Newest first; `before` is (at_us, fill_id) of the last one of the page before."""
+        ...
+
+    async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
+        """Committed records later than `after`, oldest first."""
+        ...
+
+    async def positions(self) -> Sequence[PositionView]: ...
+
+    async def balances(self) -> Sequence[Balance]: ...
+
+    async def risk(self) -> RiskView: ...
+
+    async def marks(self) -> Sequence[Mark]: ...
+
+    def tree(self) -> TreeNode: ...
+
+    def readiness(self) -> Sequence[NotReady]:
+        """What keeps the runtime from taking orders; empty when it is ready."""
+        ...
+
+
+class Feed(Protocol):
+    """What is followed. Subscriptions live until they are ended by the function that was returned."""
+
+    @property
+    def head(self) -> int:
+        """The newest committed sequence number."""
+        ...
+
+    def open_orders(self) -> Sequence[Order]:
+        """The open orders as of `head`, oldest first, without waiting."""
+        ...
+
+    def subscribe(self, listener: CommitListener) -> Unsubscribe: ...
+
+    def subscribe_market(self, listener: MarkListener) -> Unsubscribe: ...
+
+
+class CommandPort(Commands, Queries, Feed, Protocol):
+    """The whole door."""
