@@ -1,7 +1,7 @@
 """What the web layer needs from the runtime: the one door that it knocks at.
 
-Everything here is a Protocol over the vocabulary of `actors.model`; the implementation lives behind it and can be in
-this process or in another. A command that was handed over is never cancelled by cancelling the caller's wait.
+Everything here is a Protocol over the vocabulary of `actors.model`; the implementation lives behind it and can be
+in this process or in another. Cancelling the caller's wait never cancels a command that was handed over.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ from actors.queries import OrderFilter
 
 Unsubscribe = Callable[[], None]
 CommitListener = Callable[[Sequence[Record], Sequence[Change]], None]
-"""Called synchronously with each committed batch; `changes[i]` is what `records[i]` changed. Must not block or raise."""
+"""Called synchronously with each committed batch; `changes[i]` is what `records[i]` changed. Must not raise."""
 
 MarkListener = Callable[[Mark], None]
-"""Called synchronously with each new price. Must not block or raise."""
+"""Called synchronously with each new price. Must not raise."""
 
 
 class TreeNode(Protocol):
@@ -49,23 +49,18 @@ class TreeNode(Protocol):
     def children(self) -> Sequence["TreeNode"]: ...
 
 
-class StoreAway(Exception):
-    """A question that only the store can answer was asked while the store is away; `retry_after_seconds` is a hint."""
-
-    def __init__(self, detail: str, retry_after_seconds: float = 1.0) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.retry_after_seconds = retry_after_seconds
-
-
 class Commands(Protocol):
     """What changes something. Every call answers with data; an exception is a fault of the runtime."""
 
     async def place(
         self, intent: OrderIntent, *, wait_seconds: float, correlation_id: str, dry_run: bool = False
     ) -> PlaceResult:
-        """Take an order. The caller leaves `order_id` (the port draws it) and may leave `client_order_id` (becomes the
-        order id) and `exchange` (the router picks) empty; it sets user, token id, idempotency key and fingerprint."""
+        """Take an order.
+
+        The caller leaves `order_id` and `venue_id` empty (they are drawn behind the port), may leave
+        `client_order_id` (becomes the order id) and `exchange` (the router picks) empty, and sets user, token id,
+        idempotency key and fingerprint.
+        """
         ...
 
     async def cancel(
@@ -93,7 +88,7 @@ class Commands(Protocol):
 
 
 class Queries(Protocol):
-    """What only reads. A call that needs the store raises StoreAway while the store is away."""
+    """What only reads. A call that needs the store raises StoreUnavailable while the store is away."""
 
     async def order(self, order_id: str) -> Order | None: ...
 

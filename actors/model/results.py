@@ -1,7 +1,8 @@
 """What the command port answers: the outcome of a command, told as data to whoever asked from outside.
 
-One class an outcome, so that the web layer, the console and the simulator each translate it in one table. `Refused`,
-`Resumed`, `AlreadyClosed` and `NoSuchOrder` are said between the rooms too and live in `actors.model.messages`.
+One class an outcome, so that the web layer, the console and the simulator each translate it in one table.
+`Refused`, `Resumed`, `AlreadyClosed` and `NoSuchOrder` are said between the rooms too and live in
+`actors.model.messages`.
 """
 
 from decimal import Decimal
@@ -27,7 +28,7 @@ class Placed(Result, frozen=True, kw_only=True):
 
 
 class Pending(Result, frozen=True, kw_only=True):
-    """The command is durable but its outcome was not known in time: the order as it is now. Also of a cancel."""
+    """The command is durable but its outcome was not known in time: the order as it is. Also of a cancel."""
 
     order: Order
 
@@ -47,8 +48,8 @@ class Previewed(Result, frozen=True, kw_only=True):
 class Denied(Result, frozen=True, kw_only=True):
     """The order is recorded and over: a rule denied it, it was withdrawn unsent, or the exchange refused it.
 
-    `limit` and `value` are canonical decimal texts: the limit that spoke and the value that broke it. Of a dry run the
-    order was not recorded.
+    `limit` and `value` are canonical decimal texts: the limit that spoke and the value that broke it. Of a dry
+    run the order was not recorded.
     """
 
     order: Order
@@ -59,7 +60,10 @@ class Denied(Result, frozen=True, kw_only=True):
 
 
 class Conflict(Result, frozen=True, kw_only=True):
-    """The key or client order id is taken: by another request (`IDEMPOTENCY_MISMATCH`) or by one still `IN_PROGRESS`."""
+    """The key or client order id is taken.
+
+    `code`: IDEMPOTENCY_MISMATCH (by another request) or IN_PROGRESS (by one that is not answered yet).
+    """
 
     code: str
     detail: str
@@ -78,7 +82,10 @@ class Cancelled(Result, frozen=True, kw_only=True):
 
 
 class KillResult(Result, frozen=True, kw_only=True):
-    """The gate is closed. `durable` says whether the latch is on disk; `in_flight` names submits begun before it."""
+    """The gate is closed.
+
+    `durable` says whether the latch is on disk; `in_flight` names the orders whose submit had begun before.
+    """
 
     kill_id: str
     trading_state: str
