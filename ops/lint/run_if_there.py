@@ -1,7 +1,7 @@
 """Runs a module of this project, or says plainly that this version does not have it yet.
 
-The Makefile promises a fixed set of targets; a capability that has not arrived must fail with one clear line and
-not with an import error.
+The Makefile promises a fixed set of targets; a capability that has not arrived must fail with one clear
+line and not with an import error.
 """
 
 import importlib.util

@@ -1,0 +1,57 @@
+"""One owner for a folder: an advisory lock that the kernel gives back however its holder dies.
+
+The lock file keeps the holder's process id as text, for the refusal that the second process prints; the id
+decides nothing. The file is never removed: deleting a lock file that somebody else may be opening makes two
+owners.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from persistence.embedded.errors import FolderInUse
+
+LOCK_NAME = "lock"
+
+
+class FolderLock:
+    """The right to work with ``folder``, from :meth:`acquire` to :meth:`release` or the process's end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK_NAME
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._descriptor is not None
+
+    def acquire(self) -> None:
+        """Take the lock at once, or raise :class:`FolderInUse` naming the process that has it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            who = "another process" if holder is None else f"process {holder}"
+            raise FolderInUse(
+                asked=f"use the data folder {self._path.parent}",
+                found=f"{who} is using it",
+                remedy="Stop that process, or give this one a TRADEWARDEN_DATA_DIR of its own.",
+                holder=holder,
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens when it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _holder(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else None
