@@ -1,7 +1,7 @@
 """What the web layer needs from the runtime: the one door that it knocks at.
 
-Everything here is a Protocol over the vocabulary of `actors.model`; the implementation lives behind it and can be
-in this process or in another. Cancelling the caller's wait never cancels a command that was handed over.
+Everything here is a Protocol over the vocabulary of `actors.model`; the implementation lives behind it and can
+be in this process or in another. Cancelling the caller's wait never cancels a command that was handed over.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from actors.queries import OrderFilter
 
 Unsubscribe = Callable[[], None]
 CommitListener = Callable[[Sequence[Record], Sequence[Change]], None]
-"""Called synchronously with each committed batch; `changes[i]` is what `records[i]` changed. Must not raise."""
+"""Called synchronously with each committed batch; `changes[i]` is what `records[i]` did. Must not raise."""
 
 MarkListener = Callable[[Mark], None]
 """Called synchronously with each new price. Must not raise."""
@@ -58,8 +58,8 @@ class Commands(Protocol):
         """Take an order.
 
         The caller leaves `order_id` and `venue_id` empty (they are drawn behind the port), may leave
-        `client_order_id` (becomes the order id) and `exchange` (the router picks) empty, and sets user, token id,
-        idempotency key and fingerprint.
+        `client_order_id` (becomes the order id) and `exchange` (the router picks) empty, and sets user, token
+        id, idempotency key and fingerprint.
         """
         ...
 
