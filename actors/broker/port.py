@@ -4,9 +4,9 @@ An adapter answers with outcomes, never with exceptions, for everything that an 
 can't classify for certain is unresolved. It never resends and keeps no state that a restart would need.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -100,7 +100,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 StreamItem = OrderReport | Fill
-"""What an order stream brings. A Fill's `order_id` carries our venue id, or EXTERNAL for another's order."""
+"""What an order stream brings. A Fill's `order_id` carries our venue id, or EXTERNAL for another's order; it is empty
+where the exchange tells only its own order id, which the broker then looks up among the orders it knows."""
 
 EXTERNAL = "EXTERNAL"
 
@@ -148,4 +149,69 @@ class ExchangePort(Protocol):
 
     async def follow_market(self, symbols: Sequence[str], deliver: Callable[[Tick], None]) -> None:
         """Deliver quotes and trades until cancelled; raise Unavailable when the stream is lost."""
+        ...
+
+
+class SendGate(Protocol):
+    """What the broker asks synchronously right before a submit begins; `actors.halt.gate` implements it."""
+
+    def may_send(self, intent: OrderIntent, reduces: bool) -> str | None:
+        """None when the order may leave now, else the reason why not. `reduces`: verified to shrink the position."""
+        ...
+
+    def begin_send(self, order_id: str) -> None:
+        """A submit begins now; a kill from here on lists it."""
+        ...
+
+    def end_send(self, order_id: str) -> None:
+        """The outcome of the submit is evidence by now, or the order is known to be unresolved."""
+        ...
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exchange's own headers say is used of a budget. `limit` and `window_seconds` None: as configured."""
+
+    budget: str
+    used: int
+    limit: int | None = None
+    window_seconds: float | None = None
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An adapter that reads the exchange's own count of what was used."""
+
+    def on_usage(self, report: Callable[[Usage], None]) -> None:
+        """Call `report` with what each answer's headers tell, from now on."""
+        ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An adapter that knows what each call costs; without it every call costs one request."""
+
+    def cost(self, call: str) -> Mapping[str, int]:
+        """Units by budget name for a method of the port, e.g. {"weight": 1, "orders": 1} for `submit`."""
+        ...
+
+
+@runtime_checkable
+class DeadMansSwitch(Protocol):
+    """An exchange that cancels our orders by itself when we stop renewing."""
+
+    async def arm(self, seconds: float) -> None:
+        """Cancel everything unless renewed within this time; raise Unavailable."""
+        ...
+
+    async def disarm(self) -> None:
+        """Before a planned stop; raise Unavailable."""
+        ...
+
+
+@runtime_checkable
+class AccountChecks(Protocol):
+    """An adapter that can verify how the account is set up."""
+
+    async def account_problems(self) -> Sequence[str]:
+        """What is not as configured (position mode, leverage, margin mode, permissions); raise Unavailable."""
         ...

@@ -227,6 +227,17 @@ class ReconcileSymbol(Message, frozen=True, kw_only=True):
     symbol: str
 
 
+class RecordAbsence(Message, frozen=True, kw_only=True):
+    """Tell, on behalf of a person: an unresolved order never reached its exchange.
+
+    For exchanges where absence can't be proven. The verdict, who gave it and why become the proof in the journal.
+    """
+
+    order_id: str
+    by: str
+    reason: str
+
+
 class ReadBalances(Message, frozen=True):
     """Ask to BrokerActor: the `Balances` as last seen at the exchange."""
 
@@ -315,6 +326,16 @@ class SweepProgress(Message, frozen=True, kw_only=True):
     remaining: int
     done: bool
     detail: str = ""
+
+
+class HaltExchange(Message, frozen=True, kw_only=True):
+    """Told by a broker or a position actor: what the exchange says contradicts the journal; stop opening there.
+
+    The operator's actor journals `TradingStateChanged` to halted with the cause; only a person lifts it.
+    """
+
+    exchange: str
+    cause: str
 
 
 class HaltView(Message, frozen=True, kw_only=True):
