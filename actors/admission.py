@@ -1,0 +1,92 @@
+"""Who waits for which order: the board between callers and the committed log.
+
+A caller expects an order before it asks RiskActor, so that no event can pass unseen; then it waits for the order's
+state to satisfy it. States come from the log alone. The one thing that the log can't tell, that an intent will never be
+in it, RiskActor reports with `fail`.
+"""
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from actors.model.events import order_id_of
+from actors.model.journal import CommittedLog, Record
+from actors.model.order import Order
+
+
+class Expected:
+    """One caller's view of one order: its newest committed state, or why there will be none."""
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        self.order: Order | None = None
+        self.failure: tuple[str, str] | None = None
+        self._changed = trio.Event()
+
+    def set(self, order: Order) -> None:
+        """A new committed state."""
+        self.order = order
+        self._wake()
+
+    def fail(self, code: str, detail: str) -> None:
+        """The intent is definitely not in the journal."""
+        self.failure = (code, detail)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def until(self, satisfied: Callable[[Order], bool], deadline: float) -> bool:
+        """Wait until the state satisfies, the intent failed, or the deadline (trio clock) passes.
+
+        True when satisfied. Cancellation changes nothing: what was admitted goes on.
+        """
+        with trio.CancelScope(deadline=deadline):
+            while self.failure is None:
+                if self.order is not None and satisfied(self.order):
+                    return True
+                await self._changed.wait()
+        return self.order is not None and satisfied(self.order)
+
+
+class Admissions:
+    """All callers that wait for orders. Plain and synchronous; used by the command port and RiskActor."""
+
+    def __init__(self, log: CommittedLog) -> None:
+        self._log = log
+        self._expected: dict[str, list[Expected]] = {}
+        log.subscribe(self._follow)
+
+    def expect(self, order_id: str) -> Expected:
+        """Begin to watch an order; end it with `forget`."""
+        expected = Expected(order_id)
+        self._expected.setdefault(order_id, []).append(expected)
+        return expected
+
+    def forget(self, expected: Expected) -> None:
+        """Stop watching."""
+        watchers = self._expected.get(expected.order_id, [])
+        if expected in watchers:
+            watchers.remove(expected)
+        if not watchers:
+            self._expected.pop(expected.order_id, None)
+
+    def fail(self, order_id: str, code: str, detail: str) -> None:
+        """Tell whoever waits that the order's intent is definitely not in the journal."""
+        for expected in tuple(self._expected.get(order_id, ())):
+            expected.fail(code, detail)
+
+    def _follow(self, records: Sequence[Record]) -> None:
+        if not self._expected:
+            return
+        touched: dict[str, None] = {}
+        for record in records:
+            order_id = order_id_of(record.event)
+            if order_id in self._expected:
+                touched[order_id] = None
+        for order_id in touched:
+            order = self._log.book.order(order_id)
+            if order is not None:
+                for expected in tuple(self._expected[order_id]):
+                    expected.set(order)

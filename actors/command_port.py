@@ -1,0 +1,418 @@
+"""The one door for web, console and simulator into the actors.
+
+A command is routed, made unique and handed to the actor that decides it; the answer then follows the committed log, not
+an actor's reply. What is answered with a refusal is withdrawn first, synchronously, so that an intent whose commit was
+still on its way can never be sent after its caller was told no.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import trio
+
+from actors.admission import Admissions, Expected
+from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull, System
+from actors.model import messages as m
+from actors.model import results as r
+from actors.model.book import denied_order
+from actors.model.clock import Clock, Ids
+from actors.model.fill import Fill
+from actors.model.journal import CommittedLog, Record
+from actors.model.order import Order, OrderIntent, Submission, Terminal
+from actors.queries import Archive, ArchiveUnavailable, OrderFilter
+from actors.router import UnknownExchange, position_address, route
+
+ASK_SECONDS = 2.0
+"""How long an actor may take to answer; its own work is synchronous, so this is far beyond what is normal."""
+
+_UNREACHABLE = (ActorDead, AskTimeout, HandlerFailed, MailboxFull)
+
+
+class Halts(Protocol):
+    """What the door needs of the halt room."""
+
+    def withdraw(self, order_id: str) -> None: ...
+
+
+class Kills(Protocol):
+    """Closes the gate and the latch, then tells the operator's actor."""
+
+    async def __call__(
+        self,
+        *,
+        level: str,
+        exchange: str | None,
+        symbol: str | None,
+        reason: str,
+        by: str,
+        correlation_id: str,
+    ) -> r.KillResult: ...
+
+
+class PortTimings(msgspec.Struct, frozen=True, kw_only=True):
+    """`answer_seconds`: how long an intent may take to become durable before its caller is told no."""
+
+    answer_seconds: float = 0.8
+    read_seconds: float = 0.8
+
+
+class CommandPort:
+    """Commands in, committed outcomes out. Safe to call from any task; cancelling a call never undoes a command."""
+
+    def __init__(
+        self,
+        *,
+        system: System,
+        log: CommittedLog,
+        admissions: Admissions,
+        archive: Archive,
+        halts: Halts,
+        kills: Kills,
+        exchanges: Sequence[str],
+        ids: Ids,
+        clock: Clock,
+        timings: PortTimings,
+        marks: Callable[[Callable[[m.Mark], None]], Callable[[], None]],
+        tree: Callable[[], object],
+        readiness: Callable[[], Sequence[r.NotReady]],
+    ) -> None:
+        self._system = system
+        self._log = log
+        self._admissions = admissions
+        self._archive = archive
+        self._halts = halts
+        self._kills = kills
+        self._exchanges = tuple(exchanges)
+        self._ids = ids
+        self._clock = clock
+        self._timings = timings
+        self._claims: dict[tuple[str, str], str] = {}
+        self._risk = system.ref("risk")
+        self._operator = system.ref("operator")
+        self._market = system.ref("market")
+        self.subscribe_market = marks
+        self.tree = tree
+        self.readiness = readiness
+
+    @property
+    def head(self) -> int:
+        """The sequence of the newest committed event."""
+        return self._log.head
+
+    # Orders.
+
+    async def place(
+        self, order: OrderIntent, *, wait_seconds: float, correlation_id: str, dry_run: bool = False
+    ) -> r.PlaceResult:
+        """Place an order and wait up to `wait_seconds` for the exchange's answer.
+
+        The same client order id or idempotency key with the same fingerprint gives the order that it made before.
+        """
+        try:
+            intent = route(order, self._exchanges, self._ids.order_id())
+        except UnknownExchange as error:
+            return r.Refused(code="VALIDATION", detail=str(error))
+        if dry_run:
+            return await self._preview(intent, correlation_id)
+        claims = self._claims_of(intent, named=bool(order.client_order_id))
+        if any(claim in self._claims for claim in claims):
+            return r.Conflict(code="IN_PROGRESS", detail="the same request is being answered right now")
+        for claim in claims:
+            self._claims[claim] = intent.order_id
+        expected = self._admissions.expect(intent.order_id)
+        settled = True
+        try:
+            if claims:
+                earlier = await self._earlier(intent, named=bool(order.client_order_id))
+                if earlier is not None:
+                    return earlier
+            settled = False
+            result = await self._place(intent, expected, wait_seconds, correlation_id)
+            settled = expected.order is not None or expected.failure is not None or _never_journaled(result)
+            return result
+        finally:
+            if settled:
+                self._admissions.forget(expected)
+                self._release(claims)
+            else:
+                self._system.spawn(self._release_when_known, expected, claims)
+
+    async def _preview(self, intent: OrderIntent, correlation_id: str) -> r.PlaceResult:
+        reply = await self._ask_risk(m.PlaceOrder(intent=intent, correlation_id=correlation_id, dry_run=True))
+        if isinstance(reply, m.Denied):
+            return self._denied(intent, reply)
+        if isinstance(reply, m.Refused):
+            return reply
+        now = self._clock.now_us()
+        return r.Previewed(order=Order(intent=intent, created_us=now, updated_us=now))
+
+    async def _place(
+        self, intent: OrderIntent, expected: Expected, wait_seconds: float, correlation_id: str
+    ) -> r.PlaceResult:
+        began = trio.current_time()
+        durable_by = began + self._timings.answer_seconds
+        reply = await self._ask_risk(m.PlaceOrder(intent=intent, correlation_id=correlation_id))
+        if isinstance(reply, m.Refused):
+            self._halts.withdraw(intent.order_id)
+            return reply
+        durable = await expected.until(_any, durable_by)
+        if isinstance(reply, m.Denied):
+            return self._denied(intent, reply)
+        if not durable:
+            self._halts.withdraw(intent.order_id)
+            code, detail = expected.failure or (
+                "JOURNAL_UNAVAILABLE",
+                "the order could not be made durable in time; it will not be sent",
+            )
+            return r.Refused(code=code, detail=detail, retry_after_seconds=1.0)
+        answered = await expected.until(_answered, began + wait_seconds)
+        order = expected.order
+        if order is None:
+            raise RuntimeError(f"order {intent.order_id} was durable and has no state")
+        return _outcome(order) if answered else r.Pending(order=order)
+
+    async def _ask_risk(self, message: m.PlaceOrder) -> m.Admitted | m.Denied | m.Refused:
+        try:
+            reply = await self._risk.ask(message, timeout=self._timings.answer_seconds)
+        except _UNREACHABLE as error:
+            return m.Refused(
+                code="OVERLOADED",
+                detail=f"the risk check did not answer: {type(error).__name__}; nothing will be sent",
+                retry_after_seconds=1.0,
+            )
+        if not isinstance(reply, m.Admitted | m.Denied | m.Refused):
+            raise TypeError(f"RiskActor answered {type(reply).__name__}")
+        return reply
+
+    def _denied(self, intent: OrderIntent, reply: m.Denied) -> r.Denied:
+        recorded = self._log.book.order(intent.order_id)
+        order = recorded or denied_order(intent, reply.code, reply.detail, self._clock.now_us())
+        return r.Denied(order=order, code=reply.code, detail=reply.detail, limit=reply.limit, value=reply.value)
+
+    def _claims_of(self, intent: OrderIntent, *, named: bool) -> tuple[tuple[str, str], ...]:
+        claims: list[tuple[str, str]] = []
+        if named:
+            claims.append(("client/" + intent.exchange, intent.client_order_id))
+        if intent.idempotency_key is not None:
+            claims.append(("key/" + intent.token_id, intent.idempotency_key))
+        return tuple(claims)
+
+    def _release(self, claims: Sequence[tuple[str, str]]) -> None:
+        for claim in claims:
+            self._claims.pop(claim, None)
+
+    async def _release_when_known(self, expected: Expected, claims: Sequence[tuple[str, str]]) -> None:
+        """Keep the claims of an order whose intent may still become durable, until the journal settles it."""
+        await expected.until(_any, trio.current_time() + self._timings.answer_seconds * 100)
+        self._admissions.forget(expected)
+        self._release(claims)
+
+    async def _earlier(self, intent: OrderIntent, *, named: bool) -> r.PlaceResult | None:
+        try:
+            with trio.fail_after(self._timings.read_seconds):
+                found = None
+                if intent.idempotency_key is not None:
+                    found = await self._archive.order_by_key(intent.token_id, intent.idempotency_key)
+                if found is None and named:
+                    found = await self._archive.order_by_client_id(intent.exchange, intent.client_order_id)
+        except (ArchiveUnavailable, trio.TooSlowError):
+            return r.Refused(
+                code="JOURNAL_UNAVAILABLE",
+                detail="earlier requests can't be looked up now; nothing was done",
+                retry_after_seconds=1.0,
+            )
+        if found is None:
+            return None
+        if found.intent.fingerprint != intent.fingerprint:
+            return r.Conflict(
+                code="IDEMPOTENCY_MISMATCH", detail=f"another request made order {found.order_id} under this id"
+            )
+        return r.Replayed(order=self._log.book.order(found.order_id) or found)
+
+    async def cancel(
+        self, order_id: str, *, by: str, correlation_id: str, wait_seconds: float
+    ) -> r.CancelResult:
+        """Cancel an order; wait for the exchange's word. Works while the journal is away."""
+        order = self._log.book.order(order_id)
+        if order is None:
+            return await self._cancel_forgotten(order_id)
+        if not order.is_open:
+            return m.AlreadyClosed(order=order)
+        deadline = trio.current_time() + wait_seconds
+        expected = self._admissions.expect(order_id)
+        try:
+            intent = order.intent
+            reply = await self._system.ref(position_address(intent.exchange, intent.symbol)).ask(
+                m.CancelOrder(order_id=order_id, by=by, correlation_id=correlation_id), timeout=ASK_SECONDS
+            )
+            if isinstance(reply, m.AlreadyClosed | m.NoSuchOrder):
+                return reply
+            requested = False
+
+            def over(state: Order) -> bool:
+                nonlocal requested
+                refused = requested and not state.cancel_requested
+                requested = requested or state.cancel_requested
+                return not state.is_open or refused
+
+            await expected.until(over, deadline)
+            return _cancel_outcome(expected.order or self._log.book.order(order_id) or order)
+        except _UNREACHABLE as error:
+            return r.Refused(
+                code="OVERLOADED",
+                detail=f"the order's actor did not answer: {type(error).__name__}",
+                retry_after_seconds=1.0,
+            )
+        finally:
+            self._admissions.forget(expected)
+
+    async def _cancel_forgotten(self, order_id: str) -> r.CancelResult:
+        try:
+            with trio.fail_after(self._timings.read_seconds):
+                order = await self._archive.order(order_id)
+        except (ArchiveUnavailable, trio.TooSlowError):
+            return r.Refused(code="JOURNAL_UNAVAILABLE", detail="the order is not open; its record can't be read now")
+        return m.NoSuchOrder(order_id=order_id) if order is None else m.AlreadyClosed(order=order)
+
+    async def cancel_all(
+        self, *, exchange: str | None, symbol: str | None, side: str | None, by: str, correlation_id: str
+    ) -> tuple[str, ...]:
+        """Request the cancel of every open order that matches; return their ids, oldest first."""
+        taken: list[str] = []
+        for order in tuple(self._log.book.orders.values()):
+            intent = order.intent
+            wanted = (exchange, symbol, side)
+            found = (intent.exchange, intent.symbol, intent.side)
+            if any(want is not None and want != have for want, have in zip(wanted, found, strict=True)):
+                continue
+            result = await self.cancel(order.order_id, by=by, correlation_id=correlation_id, wait_seconds=0)
+            if isinstance(result, r.Pending | r.Cancelled):
+                taken.append(order.order_id)
+        return tuple(taken)
+
+    # The operator.
+
+    async def kill(
+        self,
+        *,
+        level: str,
+        exchange: str | None,
+        symbol: str | None,
+        reason: str,
+        by: str,
+        correlation_id: str,
+    ) -> r.KillResult:
+        """Close the gate and the latch now; journaling and cancelling follow. Passes no mailbox."""
+        return await self._kills(
+            level=level, exchange=exchange, symbol=symbol, reason=reason, by=by, correlation_id=correlation_id
+        )
+
+    async def resume(self, *, reason: str, by: str, correlation_id: str) -> r.ResumeResult:
+        """Lift all kills; journaled before the gate opens."""
+        try:
+            reply = await self._operator.ask(
+                m.Resume(reason=reason, by=by, correlation_id=correlation_id), timeout=ASK_SECONDS
+            )
+        except _UNREACHABLE as error:
+            return r.Refused(code="OVERLOADED", detail=f"the operator's actor did not answer: {type(error).__name__}")
+        if not isinstance(reply, m.Resumed | m.Refused):
+            raise TypeError(f"OperatorActor answered {type(reply).__name__}")
+        return reply
+
+    # Questions.
+
+    async def order(self, order_id: str) -> Order | None:
+        """One order, as committed."""
+        return self._log.book.order(order_id) or await self._archive.order(order_id)
+
+    async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
+        """Orders, newest first."""
+        return await self._archive.orders(wanted)
+
+    async def fills(
+        self,
+        *,
+        exchange: str | None,
+        symbol: str | None,
+        order_id: str | None,
+        limit: int,
+        before: tuple[int, str] | None,
+    ) -> Sequence[Fill]:
+        """Fills, newest first; `before` is (at_us, fill_id) of the last one seen."""
+        return await self._archive.fills(exchange, symbol, order_id, limit, before)
+
+    async def events(self, *, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
+        """Journal records later than `after`, oldest first."""
+        return await self._archive.events(after, limit, order_id)
+
+    async def positions(self) -> Sequence[r.PositionView]:
+        """All positions that ever were, ordered by exchange and symbol, with their marks."""
+        marks = {(mark.exchange, mark.symbol): mark.mark for mark in await self.marks()}
+        positions = sorted(self._log.book.positions.items())
+        return [r.PositionView(position=position, mark=marks.get(place)) for place, position in positions]
+
+    async def marks(self) -> Sequence[m.Mark]:
+        """The newest prices."""
+        reply = await self._market.ask(m.ReadMarks(), timeout=ASK_SECONDS)
+        if not isinstance(reply, m.Marks):
+            raise TypeError(f"MarketDataActor answered {type(reply).__name__}")
+        return reply.marks
+
+    async def balances(self) -> Sequence[m.Balance]:
+        """What each exchange account holds."""
+        found: list[m.Balance] = []
+        for exchange in self._exchanges:
+            reply = await self._system.ref(f"broker/{exchange}").ask(m.ReadBalances(), timeout=ASK_SECONDS)
+            if not isinstance(reply, m.Balances):
+                raise TypeError(f"BrokerActor answered {type(reply).__name__}")
+            found.extend(reply.balances)
+        return found
+
+    async def risk(self) -> m.RiskView:
+        """Limits used and left."""
+        reply = await self._risk.ask(m.ReadRisk(), timeout=ASK_SECONDS)
+        if not isinstance(reply, m.RiskView):
+            raise TypeError(f"RiskActor answered {type(reply).__name__}")
+        return reply
+
+    async def halt(self) -> m.HaltView:
+        """The trading state and the progress of cancelling."""
+        reply = await self._operator.ask(m.ReadHalt(), timeout=ASK_SECONDS)
+        if not isinstance(reply, m.HaltView):
+            raise TypeError(f"OperatorActor answered {type(reply).__name__}")
+        return reply
+
+    def subscribe(self, callback: Callable[[Sequence[Record]], None]) -> Callable[[], None]:
+        """Call back with each committed batch, in order, synchronously; return what ends it."""
+        return self._log.subscribe(callback)
+
+
+def _any(_order: Order) -> bool:
+    return True
+
+
+def _answered(order: Order) -> bool:
+    """Whether the exchange has said what became of the order."""
+    if order.terminal is not None:
+        return True
+    return order.submission is Submission.WORKING
+
+
+def _never_journaled(result: r.PlaceResult) -> bool:
+    """A refusal by RiskActor itself: there is no intent that could still become durable."""
+    return isinstance(result, m.Refused) and result.code not in {"JOURNAL_UNAVAILABLE", "OVERLOADED"}
+
+
+def _outcome(order: Order) -> r.PlaceResult:
+    if order.terminal in (Terminal.REFUSED, Terminal.NOT_SENT, Terminal.ABSENT):
+        return r.Denied(order=order, code=order.code or "EXCHANGE_REJECTED", detail=order.reason or "")
+    return r.Placed(order=order)
+
+
+def _cancel_outcome(order: Order) -> r.CancelResult:
+    if order.is_open:
+        return r.Pending(order=order)
+    if order.terminal in (Terminal.CANCELED, Terminal.EXPIRED, Terminal.NOT_SENT, Terminal.ABSENT):
+        return r.Cancelled(order=order)
+    return m.AlreadyClosed(order=order)
