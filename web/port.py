@@ -1,6 +1,6 @@
 """What the web layer needs from the runtime: the one door that it knocks at.
 
-Everything here is a Protocol over the vocabulary of `actors.model`; the implementation lives behind it and can
+Everything here is a Protocol over the vocabulary of `actors.model`; the implementation is behind it and can
 be in this process or in another. Cancelling the caller's wait never cancels a command that was handed over.
 """
 

@@ -48,7 +48,7 @@ class Previewed(Result, frozen=True, kw_only=True):
 class Denied(Result, frozen=True, kw_only=True):
     """The order is recorded and over: a rule denied it, it was withdrawn unsent, or the exchange refused it.
 
-    `limit` and `value` are canonical decimal texts: the limit that spoke and the value that broke it. The order
+    `limit` and `value` are canonical decimal texts: the limit that spoke, the value that broke it. The order
     of a dry run was not recorded.
     """
 
