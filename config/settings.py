@@ -1,0 +1,185 @@
+"""Every setting of the program, read once at the start into one frozen tree.
+
+Names are ``TRADEWARDEN_`` plus the path with ``__`` between the parts; they are a promise to users. Whoever
+needs a setting is handed it by the tree of the application; nothing reads the environment later. What lives
+here is the list of names; how a text becomes a value is in :mod:`config.values`, where texts come from in
+:mod:`config.sources`.
+"""
+
+from collections.abc import Mapping
+
+from config.errors import SettingsError
+from config.secret import Secret
+from config.sources import Files, Reader, RealFiles, open_sources
+from config.tree import (
+    ExchangeKind,
+    ExchangeSettings,
+    JournalSettings,
+    LogSettings,
+    OrderSettings,
+    RiskSettings,
+    Settings,
+    SimSettings,
+    TlsSettings,
+    WebhookSettings,
+    WebSettings,
+)
+from config.values import (
+    Address,
+    Raw,
+    Unfit,
+    address,
+    choice,
+    factor,
+    in_order,
+    level,
+    money,
+    name,
+    seconds,
+    several,
+    switch,
+    symbol,
+    text,
+    url,
+    whole,
+)
+
+__all__ = [
+    "Address",
+    "ExchangeSettings",
+    "JournalSettings",
+    "LogSettings",
+    "OrderSettings",
+    "RiskSettings",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "SimSettings",
+    "TlsSettings",
+    "WebSettings",
+    "WebhookSettings",
+    "load",
+]
+
+KINDS_WITHOUT_VENUE: dict[str, ExchangeKind] = {"sim": "sim", "dummy": "dummy"}
+ACCOUNT_TYPES = ("spot", "margin", "swap", "future")
+SHORTEST_TOKEN = 8
+
+
+def load(environ: Mapping[str, str], files: Files | None = None) -> Settings:
+    """Read all settings from ``environ`` and the files it names.
+
+    Raises :class:`SettingsError` for the first setting that is unknown or bad.
+    """
+    reader = open_sources(environ, files or RealFiles())
+    default = Settings(data_dir=reader.home / ".local" / "share" / "tradewarden")
+    settings = Settings(
+        data_dir=reader.path("DATA_DIR", default.data_dir) or default.data_dir,
+        bind=reader.take("BIND", address, default.bind),
+        allow_remote=reader.take("ALLOW_REMOTE", switch, default.allow_remote),
+        tls=_tls(reader),
+        database_url=reader.secret("DATABASE_URL", url("postgresql", "postgres")),
+        redis_url=reader.secret("REDIS_URL", url("redis", "rediss", "unix")),
+        token=reader.secret("TOKEN", _token),
+        exchanges=_exchanges(reader, default.exchanges),
+        risk=_risk(reader, default.risk),
+        sim=_sim(reader, default.sim),
+        web=_web(reader, default.web),
+        webhooks=_webhooks(reader, default.webhooks),
+        orders=OrderSettings(
+            reader.take("ORDERS__MAX_AGE_TO_SEND_SECONDS", seconds, default.orders.max_age_to_send_seconds)
+        ),
+        journal=JournalSettings(
+            reader.take("JOURNAL__ANSWER_SECONDS", seconds, default.journal.answer_seconds)
+        ),
+        log=LogSettings(reader.take("LOG__LEVEL", level, default.log.level)),
+    )
+    reader.require_all_known()
+    _require_safe_binding(reader, settings)
+    return settings
+
+
+def _risk(reader: Reader, default: RiskSettings) -> RiskSettings:
+    return RiskSettings(
+        max_pos_usd=reader.take("RISK__MAX_POS_USD", money, default.max_pos_usd),
+        max_daily_loss_usd=reader.take("RISK__MAX_DAILY_LOSS_USD", money, default.max_daily_loss_usd),
+        symbol_whitelist=reader.take("RISK__SYMBOL_WHITELIST", several(symbol), default.symbol_whitelist),
+    )
+
+
+def _sim(reader: Reader, default: SimSettings) -> SimSettings:
+    return SimSettings(
+        market_file=reader.file("SIM__MARKET_FILE"),
+        symbol=reader.take("SIM__SYMBOL", symbol, default.symbol),
+        speed=reader.take("SIM__SPEED", factor, default.speed),
+        latency_seconds=reader.take("SIM__LATENCY_SECONDS", seconds, default.latency_seconds),
+        seed=reader.take("SIM__SEED", whole(0, 2**63 - 1), default.seed),
+    )
+
+
+def _web(reader: Reader, default: WebSettings) -> WebSettings:
+    return WebSettings(
+        wait_seconds=reader.take("WEB__WAIT_SECONDS", seconds, default.wait_seconds),
+        max_commands=reader.take("WEB__MAX_COMMANDS", whole(1, 10_000), default.max_commands),
+        token_rate_per_second=reader.take(
+            "WEB__TOKEN_RATE_PER_SECOND", whole(1, 1_000_000), default.token_rate_per_second
+        ),
+    )
+
+
+def _webhooks(reader: Reader, default: WebhookSettings) -> WebhookSettings:
+    return WebhookSettings(
+        schedule_seconds=reader.take(
+            "WEBHOOKS__SCHEDULE_SECONDS", in_order(seconds), default.schedule_seconds
+        ),
+        allow_hosts=reader.take("WEBHOOKS__ALLOW_HOSTS", several(text), default.allow_hosts),
+    )
+
+
+def _exchanges(reader: Reader, default: tuple[ExchangeSettings, ...]) -> tuple[ExchangeSettings, ...]:
+    names = reader.take("EXCHANGES", several(name, at_least=1), tuple(exchange.name for exchange in default))
+    return tuple(_exchange(reader, each) for each in names)
+
+
+def _exchange(reader: Reader, exchange: str) -> ExchangeSettings:
+    """The account ``exchange``; its name is its kind, or ccxt's word for it, unless said otherwise."""
+    prefix = f"EXCHANGE__{exchange.upper()}__"
+    said = reader.take(prefix + "KIND", name, exchange)
+    kind = KINDS_WITHOUT_VENUE.get(said, "ccxt")
+    return ExchangeSettings(
+        name=exchange,
+        kind=kind,
+        venue=exchange if said == "ccxt" else said,
+        api_key=reader.secret(prefix + "API_KEY"),
+        api_secret=reader.secret(prefix + "API_SECRET"),
+        account_type=reader.take(prefix + "ACCOUNT_TYPE", choice(*ACCOUNT_TYPES), "spot"),
+    )
+
+
+def _token(raw: Raw) -> str:
+    value = text(raw)
+    if len(value) < SHORTEST_TOKEN or not (value.isascii() and value.isprintable()) or " " in value:
+        raise Unfit(f"at least {SHORTEST_TOKEN} printable ASCII characters without spaces")
+    return value
+
+
+def _tls(reader: Reader) -> TlsSettings | None:
+    cert, key = reader.file("TLS__CERT"), reader.file("TLS__KEY")
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        missing = "TLS__KEY" if key is None else "TLS__CERT"
+        raise SettingsError(
+            reader.full_name(missing), found="nothing", allowed="both TLS__CERT and TLS__KEY, or neither"
+        )
+    return TlsSettings(cert, key)
+
+
+def _require_safe_binding(reader: Reader, settings: Settings) -> None:
+    """Beyond this machine tokens travel over the network: that needs encryption or the user's own word."""
+    if not (settings.bind.is_loopback or settings.tls or settings.allow_remote):
+        raise SettingsError(
+            reader.full_name("BIND"),
+            found=str(settings.bind),
+            allowed="a loopback address, or TLS__CERT with TLS__KEY, or ALLOW_REMOTE=true behind a proxy",
+        )

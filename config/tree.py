@@ -1,0 +1,129 @@
+"""The shape of all settings: frozen records with their defaults, and nothing that reads them.
+
+Values have units in their names. The defaults here are a promise to users.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from config.secret import Secret
+from config.values import Address
+
+ExchangeKind = Literal["sim", "dummy", "ccxt"]
+MINUTE, HOUR = 60.0, 3600.0
+LOCAL = Address("127.0.0.1", 8085)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskSettings:
+    """Limits at the start, in US dollars (USDT counts as USD); the journal holds the limits in force."""
+
+    max_pos_usd: Decimal = Decimal(50_000)
+    max_daily_loss_usd: Decimal = Decimal(5_000)
+    symbol_whitelist: tuple[str, ...] = ("BTC/USDT", "ETH/USDT")
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings:
+    """One exchange account. ``venue`` is the exchange's own name for a ``ccxt`` account, else the kind."""
+
+    name: str
+    kind: ExchangeKind
+    venue: str
+    api_key: Secret | None = None
+    api_secret: Secret | None = None
+    account_type: str = "spot"
+
+
+@dataclass(frozen=True, slots=True)
+class SimSettings:
+    """The simulated exchange: a synthetic market without ``market_file``; ``speed`` 0 makes no pauses."""
+
+    market_file: Path | None = None
+    symbol: str = "BTC/USDT"
+    speed: float = 1.0
+    latency_seconds: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The API: how long an answer waits for the exchange, commands at a time, requests a second a token."""
+
+    wait_seconds: float = 5.0
+    max_commands: int = 64
+    token_rate_per_second: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Files of the certificate chain and its private key, both or none."""
+
+    cert: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """Pauses before each attempt of a delivery, and the hosts on the local network that may get one."""
+
+    schedule_seconds: tuple[float, ...] = (
+        0.0,
+        5.0,
+        5 * MINUTE,
+        30 * MINUTE,
+        2 * HOUR,
+        5 * HOUR,
+        10 * HOUR,
+        14 * HOUR,
+        20 * HOUR,
+        24 * HOUR,
+    )
+    allow_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSettings:
+    """An accepted order that has not left within ``max_age_to_send_seconds`` is withdrawn."""
+
+    max_age_to_send_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """A command whose intent is not durable after ``answer_seconds`` is answered as unavailable."""
+
+    answer_seconds: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Log lines below ``level`` are not written."""
+
+    level: str = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; see the documentation for what each does.
+
+    ``exchanges`` keeps the order of configuration: an order that names no exchange goes to the first.
+    """
+
+    data_dir: Path
+    bind: Address = LOCAL
+    allow_remote: bool = False
+    tls: TlsSettings | None = None
+    database_url: Secret | None = None
+    redis_url: Secret | None = None
+    token: Secret | None = None
+    exchanges: tuple[ExchangeSettings, ...] = (ExchangeSettings("sim", "sim", "sim"),)
+    risk: RiskSettings = RiskSettings()
+    sim: SimSettings = SimSettings()
+    web: WebSettings = WebSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    orders: OrderSettings = OrderSettings()
+    journal: JournalSettings = JournalSettings()
+    log: LogSettings = LogSettings()

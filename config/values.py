@@ -1,0 +1,200 @@
+"""How the text of a setting becomes a value: one small pure function for each kind.
+
+A function takes the raw setting and returns the value, or raises :class:`Unfit` with what is allowed; the
+caller knows the setting's name and makes the whole message. Lists are written ``["BTC/USDT","ETH/USDT"]``
+or ``BTC/USDT,ETH/USDT``.
+"""
+
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+
+Raw = str | list[str]
+T = TypeVar("T")
+
+_SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20})?")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
+_MONEY = re.compile(r"\d{1,18}(\.\d{1,8})?")
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class Unfit(Exception):
+    """The raw value does not fit; the text says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a host name or IP address, and a port (0: any free one)."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def text(raw: Raw) -> str:
+    """A single piece of text."""
+    if isinstance(raw, list):
+        raise Unfit("one value, not a list")
+    return raw
+
+
+def address(raw: Raw) -> Address:
+    """``host:port``, an IPv6 address in brackets."""
+    host, colon, port = text(raw).rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise Unfit("host:port, for instance 127.0.0.1:8085")
+    return Address(host, int(port))
+
+
+def money(raw: Raw) -> Decimal:
+    """An exact amount, zero or more, without exponent."""
+    value = text(raw).strip()
+    if not _MONEY.fullmatch(value):
+        raise Unfit("an amount of 0 or more, for instance 50000 or 50000.50")
+    try:
+        return Decimal(value)
+    except InvalidOperation as error:  # pragma: no cover - the pattern admits nothing of the kind
+        raise Unfit("an amount of 0 or more") from error
+
+
+def seconds(raw: Raw) -> float:
+    """A duration in seconds, zero or more."""
+    return _real(raw, "a number of seconds, 0 or more")
+
+
+def factor(raw: Raw) -> float:
+    """A factor, zero or more."""
+    return _real(raw, "a number, 0 or more")
+
+
+def _real(raw: Raw, allowed: str) -> float:
+    try:
+        value = float(text(raw))
+    except ValueError:
+        raise Unfit(allowed) from None
+    if not math.isfinite(value) or value < 0:
+        raise Unfit(allowed)
+    return value
+
+
+def whole(lowest: int, highest: int) -> Callable[[Raw], int]:
+    """A whole number between two bounds, both allowed."""
+
+    def parse(raw: Raw) -> int:
+        value = text(raw).strip()
+        if not re.fullmatch(r"-?\d{1,19}", value) or not lowest <= int(value) <= highest:
+            raise Unfit(f"a whole number from {lowest} to {highest}")
+        return int(value)
+
+    return parse
+
+
+def switch(raw: Raw) -> bool:
+    """On or off."""
+    value = text(raw).strip().lower()
+    if value in _TRUE or value in _FALSE:
+        return value in _TRUE
+    raise Unfit("true or false")
+
+
+def symbol(raw: Raw) -> str:
+    """A market, ``BASE/QUOTE`` in capitals (``BASE/QUOTE:SETTLE`` for a derivative)."""
+    value = text(raw).strip()
+    if not _SYMBOL.fullmatch(value):
+        raise Unfit("a symbol like BTC/USDT")
+    return value
+
+
+def name(raw: Raw) -> str:
+    """A short name in small letters."""
+    value = text(raw).strip()
+    if not _NAME.fullmatch(value):
+        raise Unfit("a name of up to 32 small letters, digits and _")
+    return value
+
+
+def level(raw: Raw) -> str:
+    """A log level."""
+    return choice(*_LEVELS)(text(raw).strip().upper())
+
+
+def choice(*allowed: str) -> Callable[[Raw], str]:
+    """One of a few words."""
+
+    def parse(raw: Raw) -> str:
+        value = text(raw).strip()
+        if value not in allowed:
+            raise Unfit(" or ".join(allowed))
+        return value
+
+    return parse
+
+
+def url(*schemes: str) -> Callable[[Raw], str]:
+    """An address with one of ``schemes``."""
+
+    def parse(raw: Raw) -> str:
+        value = text(raw).strip()
+        if value.partition("://")[0] not in schemes or "://" not in value:
+            raise Unfit(f"an address that begins with {schemes[0]}://")
+        return value
+
+    return parse
+
+
+def several(parse: Callable[[Raw], T], *, at_least: int = 0) -> Callable[[Raw], tuple[T, ...]]:
+    """A list of values without repetition, as JSON or separated by commas."""
+
+    def parse_all(raw: Raw) -> tuple[T, ...]:
+        values = tuple(parse(part) for part in _parts(raw))
+        if len(values) < at_least or len(set(values)) != len(values):
+            raise Unfit(f"a list of at least {at_least}, each named once")
+        return values
+
+    return parse_all
+
+
+def in_order(parse: Callable[[Raw], T]) -> Callable[[Raw], tuple[T, ...]]:
+    """A list of values in which one may come again; at least one."""
+
+    def parse_all(raw: Raw) -> tuple[T, ...]:
+        values = tuple(parse(part) for part in _parts(raw))
+        if not values:
+            raise Unfit("a list of at least 1")
+        return values
+
+    return parse_all
+
+
+def _parts(raw: Raw) -> list[str]:
+    if isinstance(raw, list):
+        return raw
+    if not raw.lstrip().startswith("["):
+        return [part.strip() for part in raw.split(",") if part.strip()]
+    try:
+        decoded = json.loads(raw, parse_float=str, parse_int=str)
+    except ValueError:
+        raise Unfit('a list like ["BTC/USDT","ETH/USDT"]') from None
+    if not all(isinstance(part, str) for part in decoded):
+        raise Unfit('a list like ["BTC/USDT","ETH/USDT"]')
+    return list(decoded)
