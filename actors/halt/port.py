@@ -35,7 +35,7 @@ class LatchFile(Protocol):
         ...
 
     async def read(self) -> bytes | None:
-        """The content, or None when the latch is clear; raise LatchFailed when it can't be read or is torn."""
+        """The content, or None when the latch is clear; raise LatchFailed when it is unreadable or torn."""
         ...
 
     async def clear(self) -> None:
