@@ -15,13 +15,15 @@ from actors.admission import Admissions, Expected
 from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull, System
 from actors.model import messages as m
 from actors.model import results as r
+from actors.model.addresses import broker_address, position_address
 from actors.model.book import denied_order
 from actors.model.clock import Clock, Ids
+from actors.journal.port import StoreUnavailable
 from actors.model.fill import Fill
 from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order, OrderIntent, Submission, Terminal
-from actors.queries import Archive, ArchiveUnavailable, OrderFilter
-from actors.router import UnknownExchange, position_address, route
+from actors.queries import Archive, OrderFilter
+from actors.router import UnknownExchange, route
 
 ASK_SECONDS = 2.0
 """How long an actor may take to answer; its own work is synchronous, so this is far beyond what is normal."""
@@ -216,7 +218,7 @@ class CommandPort:
                     found = await self._archive.order_by_key(intent.token_id, intent.idempotency_key)
                 if found is None and named:
                     found = await self._archive.order_by_client_id(intent.exchange, intent.client_order_id)
-        except (ArchiveUnavailable, trio.TooSlowError):
+        except (StoreUnavailable, trio.TooSlowError):
             return r.Refused(
                 code="JOURNAL_UNAVAILABLE",
                 detail="earlier requests can't be looked up now; nothing was done",
@@ -271,7 +273,7 @@ class CommandPort:
         try:
             with trio.fail_after(self._timings.read_seconds):
                 order = await self._archive.order(order_id)
-        except (ArchiveUnavailable, trio.TooSlowError):
+        except (StoreUnavailable, trio.TooSlowError):
             return r.Refused(code="JOURNAL_UNAVAILABLE", detail="the order is not open; its record can't be read now")
         return m.NoSuchOrder(order_id=order_id) if order is None else m.AlreadyClosed(order=order)
 
@@ -363,7 +365,7 @@ class CommandPort:
         """What each exchange account holds."""
         found: list[m.Balance] = []
         for exchange in self._exchanges:
-            reply = await self._system.ref(f"broker/{exchange}").ask(m.ReadBalances(), timeout=ASK_SECONDS)
+            reply = await self._system.ref(broker_address(exchange)).ask(m.ReadBalances(), timeout=ASK_SECONDS)
             if not isinstance(reply, m.Balances):
                 raise TypeError(f"BrokerActor answered {type(reply).__name__}")
             found.extend(reply.balances)

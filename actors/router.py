@@ -1,4 +1,4 @@
-"""The order router: which exchange and which actor an order belongs to. Pure."""
+"""The order router: which exchange an order goes to. Pure."""
 
 from collections.abc import Sequence
 
@@ -26,13 +26,3 @@ def route(intent: OrderIntent, exchanges: Sequence[str], order_id: str) -> Order
     return msgspec.structs.replace(
         intent, order_id=order_id, exchange=exchange, client_order_id=intent.client_order_id or order_id
     )
-
-
-def position_address(exchange: str, symbol: str) -> str:
-    """The address of the actor that owns a symbol at an exchange: `position/sim/BTC-USDT`."""
-    return f"position/{exchange}/{symbol.replace('/', '-')}"
-
-
-def broker_address(exchange: str) -> str:
-    """The address of an exchange's actor: `broker/sim`."""
-    return f"broker/{exchange}"
