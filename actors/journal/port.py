@@ -1,7 +1,7 @@
 """The store that the journal is kept in: PostgreSQL, or its twin in memory.
 
-An append has three outcomes and the port keeps them apart: done; definitely not done (an exception that says which);
-unknown (CommitUnknown), which only `resolve` can settle.
+An append has three outcomes and the port keeps them apart: done; definitely not done (an exception that says
+which); unknown (CommitUnknown), which only `resolve` can settle.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from actors.model.position import Position
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest committed record and the owner's epoch. The empty journal has seq 0 and a hash of 32 zero bytes."""
+    """The newest committed record and the owner's epoch. Of an empty journal 0 and 32 zero bytes."""
 
     seq: int
     hash: bytes
@@ -34,7 +34,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A folded book: valid only for the same fold version and a journal that has this hash at this sequence."""
+    """A folded book: valid for the same fold version and a journal that has this hash at this sequence."""
 
     seq: int
     hash: bytes
@@ -70,7 +70,7 @@ class JournalStore(Protocol):
         ...
 
     async def resolve(self, batch: Batch, epoch: int) -> bool:
-        """Whether an unknown commit landed, for sure (it can't land any more); raise StoreUnavailable or Deposed."""
+        """Whether an unknown commit landed; it can't land any more. Raise StoreUnavailable or Deposed."""
         ...
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:

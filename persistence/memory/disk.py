@@ -1,0 +1,95 @@
+"""What survives a crash: the committed state that the twins in memory share.
+
+It stands for the database: its constraints are those of the real tables, so that a fault in the runtime shows
+in simulation as it would against PostgreSQL. A batch is written whole or not at all.
+"""
+
+from actors.journal.chain import GENESIS
+from actors.journal.port import Batch, StoredSnapshot
+from actors.model.events import OrderAccepted, OrderDenied
+from actors.model.fill import Fill
+from actors.model.journal import Record
+from actors.model.order import Order
+from actors.model.position import Position
+
+
+class ConstraintViolated(Exception):
+    """A batch breaks a rule of the tables; nothing of it was written."""
+
+
+class MemoryDisk:
+    """The tables. Everything here is committed; a process that dies loses nothing of it."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.records: list[Record] = []
+        self.orders: dict[str, Order] = {}
+        self.fills: dict[str, Fill] = {}
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.snapshots: list[StoredSnapshot] = []
+        self.by_client_id: dict[tuple[str, str], str] = {}
+        self.by_key: dict[tuple[str, str], str] = {}
+        self.by_venue_id: dict[str, str] = {}
+        self.fills_of: dict[str, list[Fill]] = {}
+
+    @property
+    def seq(self) -> int:
+        """The newest committed sequence."""
+        return len(self.records)
+
+    @property
+    def hash(self) -> bytes:
+        """The hash at `seq`."""
+        return self.records[-1].hash if self.records else GENESIS
+
+    def write(self, batch: Batch) -> None:
+        """Commit the batch, or raise ConstraintViolated and change nothing."""
+        if batch.previous_seq != self.seq or batch.records[0].previous_hash != self.hash:
+            raise ConstraintViolated(
+                f"the batch follows {batch.previous_seq}, the journal stands at {self.seq}"
+            )
+        new = {
+            record.event.intent.order_id
+            for record in batch.records
+            if isinstance(record.event, OrderAccepted | OrderDenied)
+        }
+        for order in batch.orders:
+            self._check_order(order, is_new=order.order_id in new)
+        known = self.orders.keys() | new
+        for fill in batch.fills:
+            if fill.fill_id in self.fills:
+                raise ConstraintViolated(f"fill {fill.fill_id} is there already")
+            if fill.order_id not in known:
+                raise ConstraintViolated(f"fill {fill.fill_id} belongs to an unknown order {fill.order_id}")
+        self._store(batch)
+
+    def _check_order(self, order: Order, *, is_new: bool) -> None:
+        intent = order.intent
+        if is_new is (order.order_id in self.orders):
+            raise ConstraintViolated(f"order {order.order_id}: {'already' if is_new else 'not'} there")
+        if not is_new:
+            return
+        if (intent.exchange, intent.client_order_id) in self.by_client_id:
+            raise ConstraintViolated(
+                f"client order id {intent.client_order_id} is taken at {intent.exchange}"
+            )
+        if intent.idempotency_key is not None and (intent.token_id, intent.idempotency_key) in self.by_key:
+            raise ConstraintViolated(f"idempotency key {intent.idempotency_key} is taken")
+        if intent.venue_id and intent.venue_id in self.by_venue_id:
+            raise ConstraintViolated(f"venue id {intent.venue_id} is taken")
+
+    def _store(self, batch: Batch) -> None:
+        self.records.extend(batch.records)
+        for order in batch.orders:
+            intent = order.intent
+            self.orders[order.order_id] = order
+            self.by_client_id[intent.exchange, intent.client_order_id] = order.order_id
+            if intent.idempotency_key is not None:
+                self.by_key[intent.token_id, intent.idempotency_key] = order.order_id
+            if intent.venue_id:
+                self.by_venue_id[intent.venue_id] = order.order_id
+        for fill in batch.fills:
+            self.fills[fill.fill_id] = fill
+            self.fills_of.setdefault(fill.order_id, []).append(fill)
+        for position in batch.positions:
+            self.positions[position.exchange, position.symbol] = position
