@@ -136,7 +136,7 @@ class EmbeddedServer:
         log = self._layout.log
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
-        with log.open("ab") as output:
+        with open(log, "ab", opener=_open_private) as output:
             self._child = subprocess.Popen(
                 server_command(self._layout, binaries),
                 cwd=self._layout.data,
@@ -214,6 +214,10 @@ class EmbeddedServer:
             found=f"{found}; its log says: {said}",
             remedy=f"Read {self._layout.log}.",
         )
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager
