@@ -1,8 +1,8 @@
 """Who waits for which order: the board between callers and the committed log.
 
-A caller expects an order before it asks RiskActor, so that no event can pass unseen; then it waits for the order's
-state to satisfy it. States come from the log alone. The one thing that the log can't tell, that an intent will never be
-in it, RiskActor reports with `fail`.
+A caller expects an order before it asks RiskActor, so that no event can pass unseen; then it waits for the
+order's state to satisfy it. States come from the log alone. The one thing that the log can't tell, that an
+intent will never be in it, RiskActor reports with `fail`.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +22,19 @@ class Expected:
         self.order: Order | None = None
         self.failure: tuple[str, str] | None = None
         self._changed = trio.Event()
+        self._settled: Callable[[], None] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known that the intent is, or never will be, in the journal."""
+        return self.order is not None or self.failure is not None
+
+    def when_settled(self, then: Callable[[], None]) -> None:
+        """Call `then` once it is settled: now, or with the word that settles it."""
+        if self.settled:
+            then()
+        else:
+            self._settled = then
 
     def set(self, order: Order) -> None:
         """A new committed state."""
@@ -36,6 +49,9 @@ class Expected:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
+        then, self._settled = self._settled, None
+        if then is not None:
+            then()
 
     async def until(self, satisfied: Callable[[Order], bool], deadline: float) -> bool:
         """Wait until the state satisfies, the intent failed, or the deadline (trio clock) passes.
@@ -76,6 +92,15 @@ class Admissions:
         """Tell whoever waits that the order's intent is definitely not in the journal."""
         for expected in tuple(self._expected.get(order_id, ())):
             expected.fail(code, detail)
+
+    def fail_unjournaled(self, detail: str) -> None:
+        """Tell all whose intent is not in the log that it never will be: RiskActor has fenced its former
+        life.
+        """
+        for watchers in tuple(self._expected.values()):
+            for expected in tuple(watchers):
+                if expected.order is None and self._log.book.order(expected.order_id) is None:
+                    expected.fail("JOURNAL_UNAVAILABLE", detail)
 
     def _follow(self, records: Sequence[Record]) -> None:
         if not self._expected:

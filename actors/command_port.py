@@ -1,32 +1,34 @@
 """The one door for web, console and simulator into the actors.
 
-A command is routed, made unique and handed to the actor that decides it; the answer then follows the committed log, not
-an actor's reply. What is answered with a refusal is withdrawn first, synchronously, so that an intent whose commit was
-still on its way can never be sent after its caller was told no.
+A command is routed, made unique and handed to the actor that decides it; the answer then follows the
+committed log, not an actor's reply. What is answered with a refusal is withdrawn first, synchronously, so
+that an intent whose commit was still on its way can never be sent after its caller was told no.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 import trio
 
 from actors.admission import Admissions, Expected
+from actors.journal.port import StoreUnavailable
 from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull, System
 from actors.model import messages as m
 from actors.model import results as r
-from actors.model.addresses import broker_address, position_address
+from actors.model.addresses import position_address
 from actors.model.book import denied_order
 from actors.model.clock import Clock, Ids
-from actors.journal.port import StoreUnavailable
-from actors.model.fill import Fill
-from actors.model.journal import CommittedLog, Record
+from actors.model.journal import CommittedLog
 from actors.model.order import Order, OrderIntent, Submission, Terminal
-from actors.queries import Archive, OrderFilter
+from actors.queries import Archive
+from actors.questions import ASK_SECONDS, Questions
 from actors.router import UnknownExchange, route
 
-ASK_SECONDS = 2.0
-"""How long an actor may take to answer; its own work is synchronous, so this is far beyond what is normal."""
+UNANSWERED = "OVERLOADED"
+"""The refusal of an order of which RiskActor said nothing: its intent may yet reach the journal,
+withdrawn.
+"""
 
 _UNREACHABLE = (ActorDead, AskTimeout, HandlerFailed, MailboxFull)
 
@@ -59,8 +61,10 @@ class PortTimings(msgspec.Struct, frozen=True, kw_only=True):
     read_seconds: float = 0.8
 
 
-class CommandPort:
-    """Commands in, committed outcomes out. Safe to call from any task; cancelling a call never undoes a command."""
+class CommandPort(Questions):
+    """Commands in, committed outcomes out. Safe to call from any task; cancelling a call never undoes a
+    command.
+    """
 
     def __init__(
         self,
@@ -75,32 +79,15 @@ class CommandPort:
         ids: Ids,
         clock: Clock,
         timings: PortTimings,
-        marks: Callable[[Callable[[m.Mark], None]], Callable[[], None]],
-        tree: Callable[[], object],
-        readiness: Callable[[], Sequence[r.NotReady]],
     ) -> None:
-        self._system = system
-        self._log = log
+        super().__init__(system=system, log=log, archive=archive, exchanges=exchanges)
         self._admissions = admissions
-        self._archive = archive
         self._halts = halts
         self._kills = kills
-        self._exchanges = tuple(exchanges)
         self._ids = ids
         self._clock = clock
         self._timings = timings
         self._claims: dict[tuple[str, str], str] = {}
-        self._risk = system.ref("risk")
-        self._operator = system.ref("operator")
-        self._market = system.ref("market")
-        self.subscribe_market = marks
-        self.tree = tree
-        self.readiness = readiness
-
-    @property
-    def head(self) -> int:
-        """The sequence of the newest committed event."""
-        return self._log.head
 
     # Orders.
 
@@ -109,7 +96,8 @@ class CommandPort:
     ) -> r.PlaceResult:
         """Place an order and wait up to `wait_seconds` for the exchange's answer.
 
-        The same client order id or idempotency key with the same fingerprint gives the order that it made before.
+        The same client order id or idempotency key with the same fingerprint gives the order that it made
+        before.
         """
         try:
             intent = route(order, self._exchanges, self._ids.order_id())
@@ -123,22 +111,25 @@ class CommandPort:
         for claim in claims:
             self._claims[claim] = intent.order_id
         expected = self._admissions.expect(intent.order_id)
-        settled = True
+        handed_over = False
         try:
             if claims:
                 earlier = await self._earlier(intent, named=bool(order.client_order_id))
                 if earlier is not None:
                     return earlier
-            settled = False
-            result = await self._place(intent, expected, wait_seconds, correlation_id)
-            settled = expected.order is not None or expected.failure is not None or _never_journaled(result)
-            return result
+            handed_over = True
+            return await self._place(intent, expected, wait_seconds, correlation_id)
         finally:
-            if settled:
-                self._admissions.forget(expected)
-                self._release(claims)
+            if handed_over:
+                expected.when_settled(lambda: self._done(expected, claims))
             else:
-                self._system.spawn(self._release_when_known, expected, claims)
+                self._done(expected, claims)
+
+    def _done(self, expected: Expected, claims: Sequence[tuple[str, str]]) -> None:
+        """The journal has settled the order, or never heard of it: its ids may be looked up or used again."""
+        self._admissions.forget(expected)
+        for claim in claims:
+            self._claims.pop(claim, None)
 
     async def _preview(self, intent: OrderIntent, correlation_id: str) -> r.PlaceResult:
         reply = await self._ask_risk(m.PlaceOrder(intent=intent, correlation_id=correlation_id, dry_run=True))
@@ -157,6 +148,8 @@ class CommandPort:
         reply = await self._ask_risk(m.PlaceOrder(intent=intent, correlation_id=correlation_id))
         if isinstance(reply, m.Refused):
             self._halts.withdraw(intent.order_id)
+            if reply.code != UNANSWERED:
+                expected.fail(reply.code, reply.detail)
             return reply
         durable = await expected.until(_any, durable_by)
         if isinstance(reply, m.Denied):
@@ -179,7 +172,7 @@ class CommandPort:
             reply = await self._risk.ask(message, timeout=self._timings.answer_seconds)
         except _UNREACHABLE as error:
             return m.Refused(
-                code="OVERLOADED",
+                code=UNANSWERED,
                 detail=f"the risk check did not answer: {type(error).__name__}; nothing will be sent",
                 retry_after_seconds=1.0,
             )
@@ -190,7 +183,9 @@ class CommandPort:
     def _denied(self, intent: OrderIntent, reply: m.Denied) -> r.Denied:
         recorded = self._log.book.order(intent.order_id)
         order = recorded or denied_order(intent, reply.code, reply.detail, self._clock.now_us())
-        return r.Denied(order=order, code=reply.code, detail=reply.detail, limit=reply.limit, value=reply.value)
+        return r.Denied(
+            order=order, code=reply.code, detail=reply.detail, limit=reply.limit, value=reply.value
+        )
 
     def _claims_of(self, intent: OrderIntent, *, named: bool) -> tuple[tuple[str, str], ...]:
         claims: list[tuple[str, str]] = []
@@ -199,16 +194,6 @@ class CommandPort:
         if intent.idempotency_key is not None:
             claims.append(("key/" + intent.token_id, intent.idempotency_key))
         return tuple(claims)
-
-    def _release(self, claims: Sequence[tuple[str, str]]) -> None:
-        for claim in claims:
-            self._claims.pop(claim, None)
-
-    async def _release_when_known(self, expected: Expected, claims: Sequence[tuple[str, str]]) -> None:
-        """Keep the claims of an order whose intent may still become durable, until the journal settles it."""
-        await expected.until(_any, trio.current_time() + self._timings.answer_seconds * 100)
-        self._admissions.forget(expected)
-        self._release(claims)
 
     async def _earlier(self, intent: OrderIntent, *, named: bool) -> r.PlaceResult | None:
         try:
@@ -228,7 +213,8 @@ class CommandPort:
             return None
         if found.intent.fingerprint != intent.fingerprint:
             return r.Conflict(
-                code="IDEMPOTENCY_MISMATCH", detail=f"another request made order {found.order_id} under this id"
+                code="IDEMPOTENCY_MISMATCH",
+                detail=f"another request made order {found.order_id} under this id",
             )
         return r.Replayed(order=self._log.book.order(found.order_id) or found)
 
@@ -274,7 +260,9 @@ class CommandPort:
             with trio.fail_after(self._timings.read_seconds):
                 order = await self._archive.order(order_id)
         except (StoreUnavailable, trio.TooSlowError):
-            return r.Refused(code="JOURNAL_UNAVAILABLE", detail="the order is not open; its record can't be read now")
+            return r.Refused(
+                code="JOURNAL_UNAVAILABLE", detail="the order is not open; its record can't be read now"
+            )
         return m.NoSuchOrder(order_id=order_id) if order is None else m.AlreadyClosed(order=order)
 
     async def cancel_all(
@@ -317,77 +305,12 @@ class CommandPort:
                 m.Resume(reason=reason, by=by, correlation_id=correlation_id), timeout=ASK_SECONDS
             )
         except _UNREACHABLE as error:
-            return r.Refused(code="OVERLOADED", detail=f"the operator's actor did not answer: {type(error).__name__}")
+            return r.Refused(
+                code="OVERLOADED", detail=f"the operator's actor did not answer: {type(error).__name__}"
+            )
         if not isinstance(reply, m.Resumed | m.Refused):
             raise TypeError(f"OperatorActor answered {type(reply).__name__}")
         return reply
-
-    # Questions.
-
-    async def order(self, order_id: str) -> Order | None:
-        """One order, as committed."""
-        return self._log.book.order(order_id) or await self._archive.order(order_id)
-
-    async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
-        """Orders, newest first."""
-        return await self._archive.orders(wanted)
-
-    async def fills(
-        self,
-        *,
-        exchange: str | None,
-        symbol: str | None,
-        order_id: str | None,
-        limit: int,
-        before: tuple[int, str] | None,
-    ) -> Sequence[Fill]:
-        """Fills, newest first; `before` is (at_us, fill_id) of the last one seen."""
-        return await self._archive.fills(exchange, symbol, order_id, limit, before)
-
-    async def events(self, *, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
-        """Journal records later than `after`, oldest first."""
-        return await self._archive.events(after, limit, order_id)
-
-    async def positions(self) -> Sequence[r.PositionView]:
-        """All positions that ever were, ordered by exchange and symbol, with their marks."""
-        marks = {(mark.exchange, mark.symbol): mark.mark for mark in await self.marks()}
-        positions = sorted(self._log.book.positions.items())
-        return [r.PositionView(position=position, mark=marks.get(place)) for place, position in positions]
-
-    async def marks(self) -> Sequence[m.Mark]:
-        """The newest prices."""
-        reply = await self._market.ask(m.ReadMarks(), timeout=ASK_SECONDS)
-        if not isinstance(reply, m.Marks):
-            raise TypeError(f"MarketDataActor answered {type(reply).__name__}")
-        return reply.marks
-
-    async def balances(self) -> Sequence[m.Balance]:
-        """What each exchange account holds."""
-        found: list[m.Balance] = []
-        for exchange in self._exchanges:
-            reply = await self._system.ref(broker_address(exchange)).ask(m.ReadBalances(), timeout=ASK_SECONDS)
-            if not isinstance(reply, m.Balances):
-                raise TypeError(f"BrokerActor answered {type(reply).__name__}")
-            found.extend(reply.balances)
-        return found
-
-    async def risk(self) -> m.RiskView:
-        """Limits used and left."""
-        reply = await self._risk.ask(m.ReadRisk(), timeout=ASK_SECONDS)
-        if not isinstance(reply, m.RiskView):
-            raise TypeError(f"RiskActor answered {type(reply).__name__}")
-        return reply
-
-    async def halt(self) -> m.HaltView:
-        """The trading state and the progress of cancelling."""
-        reply = await self._operator.ask(m.ReadHalt(), timeout=ASK_SECONDS)
-        if not isinstance(reply, m.HaltView):
-            raise TypeError(f"OperatorActor answered {type(reply).__name__}")
-        return reply
-
-    def subscribe(self, callback: Callable[[Sequence[Record]], None]) -> Callable[[], None]:
-        """Call back with each committed batch, in order, synchronously; return what ends it."""
-        return self._log.subscribe(callback)
 
 
 def _any(_order: Order) -> bool:
@@ -399,11 +322,6 @@ def _answered(order: Order) -> bool:
     if order.terminal is not None:
         return True
     return order.submission is Submission.WORKING
-
-
-def _never_journaled(result: r.PlaceResult) -> bool:
-    """A refusal by RiskActor itself: there is no intent that could still become durable."""
-    return isinstance(result, m.Refused) and result.code not in {"JOURNAL_UNAVAILABLE", "OVERLOADED"}
 
 
 def _outcome(order: Order) -> r.PlaceResult:

@@ -1,0 +1,55 @@
+"""Time and ids as a running process has them; a simulation injects its own."""
+
+import secrets
+import time
+
+import trio
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+INCARNATION_LENGTH = 8
+INSTANCE_LENGTH = 4
+
+
+class SystemClock:
+    """The machine's wall clock, in microseconds since 1970 UTC, and trio's monotonic one, in seconds."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic(self) -> float:
+        return trio.current_time()
+
+
+def random_name(length: int) -> str:
+    """A random text of digits and small letters, from the operating system's generator."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+class ProcessIds:
+    """Ids of one process: the instance says which installation, the incarnation which start of it.
+
+    The incarnation is drawn from the operating system at each start, never from the database, so that a
+    restored backup can't give an exchange the same id for another order.
+    """
+
+    def __init__(self, instance: str) -> None:
+        self.incarnation = random_name(INCARNATION_LENGTH)
+        self._prefix = f"{instance}{self.incarnation}"
+        self._node = secrets.randbits(48)
+        self._orders = 0
+        self._venue = 0
+
+    def order_id(self) -> str:
+        """A version 7 UUID: ordered by time, unique by counter and a random node."""
+        self._orders += 1
+        milliseconds = time.time_ns() // 1_000_000
+        counter = self._orders & 0x3FFFFFF
+        return (
+            f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{counter >> 14:03x}"
+            f"-{0x8000 | (counter & 0x3FFF):04x}-{self._node:012x}"
+        )
+
+    def venue_id(self) -> str:
+        """`<instance><incarnation>-<counter>`: at most 32 of `[a-z0-9-]`, which every exchange takes."""
+        self._venue += 1
+        return f"{self._prefix}-{self._venue:x}"
