@@ -1,0 +1,512 @@
+"""One life of an actor: its task, its state, and how it ends.
+
+pykka runs `_actor_loop` in a thread, swallows BaseException (a cancellation is one) and loses queued tells
+at teardown. Here a life is a trio task that owns a mailbox, timers, child tasks and perhaps other lives;
+whichever way it ends, nothing of it is left: asks are answered with ActorDead, tells become dead letters,
+child tasks and owned lives are over before the end is announced. So generation n+1 never meets n.
+
+An ask of an idle actor whose `on_receive` is a plain function runs in the asker's time slice (`call`): the
+life's own task is parked then, nothing is queued, and nothing else can run meanwhile, so nobody can tell
+the difference except by the clock. Everything else goes through the mailbox.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
+from types import CoroutineType
+from typing import TYPE_CHECKING
+
+import trio
+
+from actors.kernel.envelope import Envelope, Token
+from actors.kernel.errors import MailboxFull
+from actors.kernel.future import Deferred, Reply, ReplyState
+from actors.kernel.life import Exit, ExitKind, LifeState
+from actors.kernel.mailbox import Lane, Mailbox
+from actors.kernel.stash import Kept, Stash
+from actors.kernel.timers import Timer, Timers
+from actors.kernel.watching import Watch, Watching
+
+if TYPE_CHECKING:
+    from actors.kernel.actor import TrioActor
+    from actors.kernel.ref import Ref
+    from actors.kernel.system import System
+
+__all__ = ["Cell", "current_cell"]
+
+_log = logging.getLogger("actors.kernel")
+
+# The life on whose behalf the present task runs. Tasks from outside (a web request) have none.
+current_cell: ContextVar[Cell | None] = ContextVar("current_cell", default=None)
+
+BURST = 32  # messages handled before others get a turn
+HOOK_SECONDS = 5.0  # what on_failure may take
+
+_RUNNING = LifeState.RUNNING
+_PENDING = ReplyState.PENDING
+
+
+class Cell:
+    """A life. Made by `System.spawn`; supervisors hold it, everybody else holds a `Ref`."""
+
+    __slots__ = (
+        "__weakref__", "_children", "_children_gone", "_deferred", "_ended", "_executing", "_failure",
+        "_handoff", "_hook_scope", "_killed", "_lives", "_on_exit", "_owner", "_plain", "_ready", "_receive",
+        "_scope", "_stash", "_stop", "_timers", "_watching", "actor", "address", "current", "exit",
+        "generation", "mailbox", "rank", "ref", "started_ok", "state", "system", "task",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        system: System,
+        ref: Ref,
+        actor: TrioActor,
+        owner: Cell | None,
+        on_exit: Callable[[Cell, Exit], None] | None,
+    ) -> None:
+        self.system = system
+        self.ref = ref
+        self.actor = actor
+        self.address = ref.address
+        self.generation = ref.generation
+        self.rank = actor.rank
+        self.state = LifeState.STARTING
+        self.started_ok = False
+        self.exit: Exit | None = None
+        self.current: Envelope | None = None
+        self.task: trio.lowlevel.Task | None = None
+        self.mailbox: Mailbox = actor._create_actor_inbox()
+        self.mailbox.drop = self.dead_letter
+        self._receive = actor.on_receive
+        self._plain = not inspect.iscoroutinefunction(actor.on_receive)
+        self._scope = trio.CancelScope()
+        self._hook_scope: trio.CancelScope | None = None
+        self._owner = owner
+        self._on_exit = on_exit
+        self._executing = False
+        self._handoff: tuple[Envelope, Awaitable[object]] | None = None
+        self._stop: ExitKind | None = None
+        self._killed = False
+        self._failure: BaseException | None = None
+        self._children: dict[trio.CancelScope, None] | None = None
+        self._children_gone: trio.Event | None = None
+        self._lives: dict[Cell, None] | None = None
+        self._deferred: dict[Reply, None] | None = None
+        self._timers: Timers | None = None
+        self._stash: Stash | None = None
+        self._watching: Watching | None = None
+        self._ready: trio.Event | None = None
+        self._ended: trio.Event | None = None
+        if owner is not None:
+            owner.own(self)
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.address}#{self.generation} {self.state.value}>"
+
+    # parts that most lives never need
+
+    @property
+    def timers(self) -> Timers:
+        """The timers of this life."""
+        if self._timers is None:
+            self._timers = Timers(self)
+        return self._timers
+
+    @property
+    def stash(self) -> Stash:
+        """The stash of this life."""
+        if self._stash is None:
+            self._stash = Stash(self, self.mailbox.spec.stash)
+        return self._stash
+
+    @property
+    def watching(self) -> Watching:
+        """The watches and links of this life."""
+        if self._watching is None:
+            self._watching = Watching(self)
+        return self._watching
+
+    @property
+    def is_top(self) -> bool:
+        """Whether no other life owns it."""
+        return self._owner is None
+
+    def own(self, life: Cell) -> None:
+        """Make `life` end no later than this one."""
+        if self._lives is None:
+            self._lives = {}
+        self._lives[life] = None
+
+    def disown(self, life: Cell) -> None:
+        """Forget an owned life that has ended."""
+        if self._lives is not None:
+            self._lives.pop(life, None)
+
+    # messages
+
+    def admit(self, envelope: Envelope, lane: Lane = Lane.NORMAL) -> bool:
+        """Queue a message; False when the mailbox is full. After the end it becomes a dead letter."""
+        if self.mailbox.closed:
+            self.dead_letter(envelope, "the actor is ending")
+            return True
+        return self.mailbox.put(envelope, lane, can_wait=envelope.__class__ is Reply)
+
+    @property
+    def callable_now(self) -> bool:
+        """Whether `call` may be used: a plain handler, idle, nothing queued, not ending."""
+        return (
+            self._plain
+            and self.mailbox.parked
+            and not self._executing
+            and self.state is _RUNNING
+            and not self.mailbox.closed
+        )
+
+    def call(self, reply: Reply) -> None:
+        """Handle an ask in the asker's time slice. Never raises; the outcome is in `reply`."""
+        self._executing = True
+        token = current_cell.set(self)
+        try:
+            awaitable = self._begin(reply)
+            if awaitable is not None:
+                self._handoff = (reply, awaitable)
+                self.mailbox.wake()
+        except Exception as error:  # noqa: BLE001 - it becomes the failure of this life
+            self.fail(error)
+        finally:
+            current_cell.reset(token)
+            self._executing = False
+
+    def _begin(self, envelope: Envelope) -> Awaitable[object] | None:
+        """Run the handler; return what has to be awaited before there is an answer, if anything."""
+        is_ask = envelope.__class__ is Reply
+        if is_ask:
+            if self._gone_by(envelope):
+                return None
+        elif envelope.tag is not None and isinstance(envelope.tag, Token) and not self._fresh(envelope.tag):
+            return None
+        self.current = envelope
+        observer = self.system.observer
+        began = self.system.now() if observer is not None else 0.0
+        try:
+            result = self._receive(envelope.message)
+        except Exception as error:
+            self._handler_failed(envelope, error)
+            raise
+        kind = result.__class__
+        if kind is CoroutineType or kind is Reply:
+            return result  # type: ignore[return-value]
+        if is_ask or kind is Deferred or kind is Kept:
+            self._answer(envelope, result)
+        self.current = None
+        if observer is not None:
+            observer.handled(self.address, type(envelope.message).__name__, self.system.now() - began)
+        return None
+
+    async def _complete(self, envelope: Envelope, awaitable: Awaitable[object]) -> None:
+        observer = self.system.observer
+        began = self.system.now() if observer is not None else 0.0
+        try:
+            result = await awaitable
+        except Exception as error:
+            self._handler_failed(envelope, error)
+            raise
+        self._answer(envelope, result)
+        self.current = None
+        if observer is not None:
+            observer.handled(self.address, type(envelope.message).__name__, self.system.now() - began)
+
+    def _gone_by(self, envelope: Envelope) -> bool:
+        reply: Reply = envelope  # type: ignore[assignment]
+        if reply.state is _PENDING:
+            now = self.system.now()
+            if now <= reply.deadline:
+                return False
+            reply.expire(now)
+        self.dead_letter(reply, f"not handled: ask {reply.state.value}")
+        return True
+
+    def _fresh(self, token: Token) -> bool:
+        if not token.live:
+            return False
+        if isinstance(token, Timer):
+            self.timers.taken(token)
+        elif isinstance(token, Watch):
+            self.watching.taken(token)
+        return True
+
+    def _answer(self, envelope: Envelope, result: object) -> None:
+        kind = result.__class__
+        if kind is Kept:
+            return
+        if kind is Deferred:
+            if not result.belongs_to(envelope):  # type: ignore[attr-defined]
+                msg = f"{self.address} returned the Deferred of another message"
+                error = RuntimeError(msg)
+                self._handler_failed(envelope, error)
+                raise error
+            return
+        if isinstance(envelope, Reply):
+            envelope.resolve(result)
+
+    def _handler_failed(self, envelope: Envelope, error: Exception) -> None:
+        self.current = None
+        if isinstance(envelope, Reply):
+            envelope.handler_failed(error, self.system.now())
+
+    def defer(self) -> Deferred:
+        """Return the means to answer the current message later."""
+        envelope = self.current
+        if envelope is None:
+            msg = "defer() works only inside on_receive"
+            raise RuntimeError(msg)
+        if not isinstance(envelope, Reply):
+            return Deferred(self, None)
+        if envelope.deferred:
+            msg = f"the answer to {type(envelope.message).__name__} is deferred already"
+            raise RuntimeError(msg)
+        envelope.deferred = True
+        if self._deferred is None:
+            self._deferred = {}
+        self._deferred[envelope] = None
+        return Deferred(self, envelope)
+
+    def deferred_done(self, reply: Reply) -> None:
+        """Forget a deferred answer."""
+        if self._deferred is not None:
+            self._deferred.pop(reply, None)
+
+    def dead_letter(self, envelope: Envelope, reason: str) -> None:
+        """Record `envelope` as a dead letter; an asker is told at once."""
+        if isinstance(envelope.tag, Token) and not envelope.tag.live:
+            return  # taken back by the actor itself: nobody lost anything
+        if isinstance(envelope, Reply) and envelope.state is _PENDING:
+            if reason.startswith("mailbox full"):
+                size = self.mailbox.spec.capacity
+                envelope.reject(MailboxFull(self.address, type(envelope.message).__name__, size))
+            else:
+                envelope.actor_died(reason)
+        self.system.dead_letters.add(self.address, envelope.message, reason, generation=self.generation)
+
+    # living
+
+    async def run(self) -> None:
+        """Live. Runs in the life's own task, once."""
+        self.task = trio.lowlevel.current_task()
+        current_cell.set(self)
+        try:
+            try:
+                with self._scope:
+                    await self._live()
+            except Exception as error:  # noqa: BLE001 - it becomes the exit of this life
+                self._note_failure(error)
+            self._close()
+            await self._wind_up()
+        finally:
+            self._finish()
+
+    async def _live(self) -> None:
+        await self.actor.on_start()
+        if self._scope.cancel_called:
+            await trio.lowlevel.checkpoint()
+        self.state = _RUNNING
+        self.started_ok = True
+        if self.system.observer is not None:
+            self.system.observer.started(self.address, self.generation)
+        if self._ready is not None:
+            self._ready.set()
+        await self._serve()
+        self.state = LifeState.STOPPING
+        self._close()
+        await self.actor.on_stop()
+
+    async def _serve(self) -> None:
+        mailbox = self.mailbox
+        take = mailbox.take
+        budget = BURST
+        while self._stop is None:
+            if budget <= 0:
+                budget = BURST
+                await trio.lowlevel.checkpoint()
+                continue
+            envelope = take()
+            if envelope is not None:
+                budget -= 1
+                awaitable = self._begin(envelope)
+                if awaitable is not None:
+                    await self._complete(envelope, awaitable)
+            else:
+                await mailbox.wait()
+                budget = BURST
+                if self._handoff is not None:
+                    envelope, awaitable = self._handoff
+                    self._handoff = None
+                    await self._complete(envelope, awaitable)
+
+    def start_child(self, fn: Callable[..., Awaitable[object]], args: tuple[object, ...], name: str) -> None:
+        """Run `fn(*args)` in a task that ends with this life; its exception fails this life."""
+        if self.state is LifeState.STOPPED or self._children_gone is not None:
+            msg = f"{self.address} is ending and takes no new tasks"
+            raise RuntimeError(msg)
+        scope = trio.CancelScope()
+        if self._children is None:
+            self._children = {}
+        self._children[scope] = None
+        self.system.run_task(self._run_child, scope, fn, args, name=name)
+
+    async def _run_child(
+        self, scope: trio.CancelScope, fn: Callable[..., Awaitable[object]], args: tuple[object, ...]
+    ) -> None:
+        current_cell.set(self)
+        try:
+            with scope:
+                await fn(*args)
+        except Exception as error:  # noqa: BLE001 - it becomes the failure of this life
+            self.fail(error)
+        finally:
+            if self._children is not None:
+                self._children.pop(scope, None)
+                if not self._children and self._children_gone is not None:
+                    self._children_gone.set()
+
+    # ending
+
+    def request_stop(self, kind: ExitKind = ExitKind.NORMAL) -> None:
+        """End in order: after the current handler, before anything that is queued.
+
+        A life that has not finished starting is cancelled instead, unless it asks for its own end.
+        """
+        if self._stop is not None or self.state is LifeState.STOPPED:
+            return
+        self._stop = kind
+        try:
+            self.actor.on_stop_requested()
+        except Exception as error:  # noqa: BLE001 - it becomes the failure of this life
+            self.fail(error)
+            return
+        if self.state is LifeState.STARTING and current_cell.get() is not self:
+            self._scope.cancel()
+        else:
+            self.mailbox.wake()
+
+    def kill(self) -> None:
+        """End now: whatever runs is cancelled and `on_stop` is not called."""
+        if self.state is not LifeState.STOPPED:
+            self._killed = True
+            self._scope.cancel()
+            if self._hook_scope is not None:
+                self._hook_scope.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """End now because of `error`, as if the running handler had raised it."""
+        if self.state is LifeState.STOPPED:
+            _log.error("%s had ended when this came: %r", self.address, error, exc_info=error)
+            return
+        self._note_failure(error)
+        self._close()
+        self._scope.cancel()
+
+    def _note_failure(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        elif self._failure is not error:
+            _log.error("%s failed again while ending: %r", self.address, error, exc_info=error)
+
+    def _close(self) -> None:
+        """Take no more messages; what is queued ends here."""
+        if not self.mailbox.closed:
+            why = "the actor failed" if self._failure is not None else "the actor stopped"
+            for envelope in self.mailbox.close():
+                self.dead_letter(envelope, why)
+
+    async def _wind_up(self) -> None:
+        """End the child tasks and the owned lives, then let `on_failure` clean up."""
+        if self._children:
+            self._children_gone = trio.Event()
+            for scope in list(self._children):
+                scope.cancel()
+            with trio.CancelScope(shield=True):
+                await self._children_gone.wait()
+        while self._lives:
+            life = next(reversed(self._lives))
+            life.kill()
+            with trio.CancelScope(shield=True):
+                await life.wait_ended()
+        if self._failure is not None and self.started_ok:
+            await self._run_failure_hook(self._failure)
+
+    async def _run_failure_hook(self, failure: BaseException) -> None:
+        try:
+            with trio.move_on_after(HOOK_SECONDS, shield=True) as self._hook_scope:
+                await self.actor.on_failure(failure)
+        except Exception:  # noqa: BLE001 - logged; the first failure stays the reason
+            _log.exception("on_failure of %s failed itself", self.address)
+        if self._hook_scope is not None and self._hook_scope.cancelled_caught:
+            _log.error("on_failure of %s was cancelled after %.1f s", self.address, HOOK_SECONDS)
+
+    def _finish(self) -> None:
+        self._close()
+        self.state = LifeState.STOPPED
+        self.exit = exit_ = self._exit()
+        self.ref.life_ended(self)
+        why = f"the actor ended ({exit_.kind.value})"
+        self._abandon_asks(why)
+        if self._stash is not None:
+            for envelope in self._stash.drain():
+                self.dead_letter(envelope, why)
+        if self._timers is not None:
+            self._timers.cancel_all()
+        if self._watching is not None:
+            self._watching.ended(exit_)
+        if self._owner is not None:
+            self._owner.disown(self)
+        if self.system.observer is not None:
+            self.system.observer.ended(self.address, self.generation, exit_)
+        for event in (self._ready, self._ended):
+            if event is not None:
+                event.set()
+        self.system.life_ended(self)
+        if self._on_exit is not None:
+            self._on_exit(self, exit_)
+
+    def _exit(self) -> Exit:
+        if self._failure is not None:
+            return Exit(ExitKind.FAILED, self._failure)
+        if self._killed or self._stop is None:
+            return Exit(ExitKind.KILLED)
+        return Exit(self._stop)
+
+    def _abandon_asks(self, why: str) -> None:
+        if isinstance(self.current, Reply):
+            self.current.actor_died(why)
+        self.current = None
+        if self._handoff is not None:
+            envelope, awaitable = self._handoff
+            if isinstance(awaitable, Coroutine):
+                awaitable.close()
+            if isinstance(envelope, Reply):
+                envelope.actor_died(why)
+            self._handoff = None
+        if self._deferred is not None:
+            for reply in list(self._deferred):
+                reply.actor_died(why)
+            self._deferred = None
+
+    # waiting for it
+
+    async def wait_ready(self) -> None:
+        """Return when the life is started or has ended; look at `started_ok`."""
+        if self.state is LifeState.STARTING:
+            if self._ready is None:
+                self._ready = trio.Event()
+            await self._ready.wait()
+
+    async def wait_ended(self) -> None:
+        """Return when nothing of this life is left."""
+        if self.state is not LifeState.STOPPED:
+            if self._ended is None:
+                self._ended = trio.Event()
+            await self._ended.wait()
