@@ -1,0 +1,1 @@
+"""Supervision: the library (`otp`) and the application's own tree."""
