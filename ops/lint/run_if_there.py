@@ -10,11 +10,14 @@ import sys
 
 
 def exists(module: str) -> bool:
-    """Whether ``module`` (dotted name) can be found without running it."""
+    """Whether ``module`` (dotted name; a package needs a ``__main__``) can be found, without running it."""
     try:
-        return importlib.util.find_spec(module) is not None
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{module}.__main__")
     except ModuleNotFoundError:
         return False
+    return spec is not None
 
 
 def main(arguments: list[str]) -> int:
