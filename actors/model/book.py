@@ -1,8 +1,12 @@
 """The state of trading as the fold of the journal.
 
-Everything that must survive is here and only here; actors derive what they need from it, snapshots store it, replay
-rebuilds it. Of closed orders only the latest stay; a fill for an older one carries that order with it (`recalled`).
-Leaves are frozen, so a shallow copy of the dictionaries is a consistent snapshot.
+Everything that must survive is here and only here; actors derive what they need from it, snapshots store
+it, replay rebuilds it. Of closed orders only the latest stay; a fill for an older one carries that order
+with it (`recalled`). Leaves are frozen, so a shallow copy of the dictionaries is a consistent snapshot.
+
+Every fold computes first and stores last: an event that is refused leaves the book as it was. Dictionaries
+keep the order in which the journal filled them, and that order is part of the state (what is forgotten
+first).
 """
 
 from collections.abc import Callable
@@ -18,10 +22,16 @@ from actors.model.order import Order, OrderIntent, Step, Submission, Terminal
 from actors.model.position import Position
 
 FOLD_VERSION = 1
-"""Raised whenever the fold changes meaning; a snapshot of another version is ignored and the journal replayed."""
+"""Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 CLOSED_KEPT = 1024
 """How many closed orders the book remembers, for late fills and answers that are just being given."""
+
+ADJUSTMENTS_KEPT = 4096
+"""How many adjustments the book remembers: far more than are told twice. Openings all stay."""
+
+OPENING = "opening:"
+"""How the evidence of an adjustment begins that takes a position without history into the journal."""
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +56,12 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Book(msgspec.Struct, kw_only=True):
-    """The fold. Keys: orders by order id; positions and watermarks by (exchange, symbol); cash by (exchange, asset).
+    """The fold. Keys: orders by order id; positions and watermarks by (exchange, symbol), cash by asset.
 
-    `cash` is what the account holds as the journal knows it: opening balances plus what fills and fees moved.
-    `watermarks` is the newest fill time (µs) applied: where reconciliation starts. `trades` names the trade ids already
-    applied to each order in the book, `adjustments` the evidence of adjustments already made: both for exactly-once.
+    `cash` is what the account holds as the journal knows it: opening balances plus what fills and fees
+    moved. `watermarks` is the newest fill time (µs) applied: where reconciliation starts. `trades` names
+    the trade ids already applied to each order in the book, `adjustments` the evidence of adjustments
+    already made: both for exactly-once.
     """
 
     seq: int = 0
@@ -63,10 +74,15 @@ class Book(msgspec.Struct, kw_only=True):
     watermarks: dict[tuple[str, str], int] = {}
     adjustments: dict[str, int] = {}
     limits: dict[str, str] = {}
+    settings: dict[str, str] = {}
     kills: dict[str, Kill] = {}
     trading_states: dict[str, str] = {}
     day: str = ""
     day_equity: Decimal = ZERO
+    day_result: Decimal = ZERO
+    day_fees: tuple[tuple[str, Decimal], ...] = ()
+    day_net: Decimal = ZERO
+    day_peak: Decimal = ZERO
     epoch: int = 0
     incarnation: str = ""
 
@@ -80,24 +96,42 @@ class Book(msgspec.Struct, kw_only=True):
         return found if found is not None else Position(exchange=exchange, symbol=symbol)
 
     def copy(self) -> "Book":
-        """A book that can be folded further without changing this one."""
-        trades = {order_id: dict(ids) for order_id, ids in self.trades.items()}
-        copied = {name: _copied(getattr(self, name)) for name in self.__struct_fields__ if name != "trades"}
-        return Book(trades=trades, **copied)
+        """A book that can be folded further without changing this one; costs time for each order it holds."""
+        return Book(
+            seq=self.seq,
+            orders=self.orders.copy(),
+            closed=self.closed.copy(),
+            venue_ids=self.venue_ids.copy(),
+            trades={order_id: ids.copy() for order_id, ids in self.trades.items()},
+            positions=self.positions.copy(),
+            cash=self.cash.copy(),
+            watermarks=self.watermarks.copy(),
+            adjustments=self.adjustments.copy(),
+            limits=self.limits.copy(),
+            settings=self.settings.copy(),
+            kills=self.kills.copy(),
+            trading_states=self.trading_states.copy(),
+            day=self.day,
+            day_equity=self.day_equity,
+            day_result=self.day_result,
+            day_fees=self.day_fees,
+            day_net=self.day_net,
+            day_peak=self.day_peak,
+            epoch=self.epoch,
+            incarnation=self.incarnation,
+        )
 
     def apply(self, event: ev.Event, seq: int, at_us: int) -> Change:
         """Fold one event in, and say which rows it changed.
 
-        Raises IllegalTransition (the book is then unchanged) when the event contradicts the order's state, KeyError when
-        it names an order that the book does not know.
+        When it raises, the book is unchanged: IllegalTransition when the event contradicts the order's state,
+        KeyError when it names an order that the book does not know, DuplicateFill, DuplicateOrder or
+        DuplicateAdjustment when it says again what is already known, ArithmeticError when a sum would
+        lose a digit.
         """
-        change = _FOLD[type(event)](self, event, at_us)
+        change = _FOLD[type(event)](self, event, seq, at_us)
         self.seq = seq
         return change
-
-
-def _copied(value: object) -> object:
-    return dict(value) if isinstance(value, dict) else value
 
 
 def scope_key(exchange: str | None, symbol: str | None) -> str:
@@ -127,10 +161,25 @@ def _forget_oldest(book: Book) -> None:
     book.venue_ids.pop(gone.intent.venue_id, None)
 
 
-def _accepted(book: Book, event: ev.OrderAccepted, at_us: int) -> Change:
-    order = Order(intent=event.intent, reserve_price=event.reserve_price, created_us=at_us, updated_us=at_us)
-    book.venue_ids[event.intent.venue_id] = event.intent.order_id
+def _accepted(book: Book, event: ev.OrderAccepted, seq: int, at_us: int) -> Change:
+    intent = event.intent
+    _require_new(book, intent)
+    order = Order(
+        intent=intent,
+        reserve_price=event.reserve_price,
+        created_us=at_us,
+        updated_us=at_us,
+        accepted_seq=seq,
+    )
+    book.venue_ids[intent.venue_id] = intent.order_id
     return _keep(book, order)
+
+
+def _require_new(book: Book, intent: OrderIntent) -> None:
+    if book.order(intent.order_id) is not None:
+        raise DuplicateOrder(intent.order_id, "its id is taken")
+    if intent.venue_id and intent.venue_id in book.venue_ids:
+        raise DuplicateOrder(intent.order_id, f"its exchange id {intent.venue_id} is taken")
 
 
 def denied_order(intent: OrderIntent, code: str, reason: str, at_us: int) -> Order:
@@ -146,7 +195,8 @@ def denied_order(intent: OrderIntent, code: str, reason: str, at_us: int) -> Ord
     )
 
 
-def _denied(book: Book, event: ev.OrderDenied, at_us: int) -> Change:
+def _denied(book: Book, event: ev.OrderDenied, _seq: int, at_us: int) -> Change:
+    _require_new(book, event.intent)
     return _keep(book, denied_order(event.intent, event.code, event.detail, at_us))
 
 
@@ -160,88 +210,112 @@ def _known(book: Book, order_id: str) -> Order:
 def _stepper(step: Step, *names: str) -> "Fold":
     """The fold of an event that only advances an order; the named fields are taken over from it."""
 
-    def fold(book: Book, event: ev.OrderEvent, at_us: int) -> Change:
+    def fold(book: Book, event: ev.OrderEvent, _seq: int, at_us: int) -> Change:
         changes = {name: getattr(event, name) for name in names}
         return _keep(book, _known(book, event.order_id).advance(step, at_us, **changes))
 
     return fold
 
 
-def _not_sent(book: Book, event: ev.OrderNotSent, at_us: int) -> Change:
+def _not_sent(book: Book, event: ev.OrderNotSent, _seq: int, at_us: int) -> Change:
     order = _known(book, event.order_id)
     return _keep(book, order.advance(Step.NOT_SENT, at_us, code="NOT_SENT", reason=event.reason))
 
 
-def _absent(book: Book, event: ev.OrderAbsent, at_us: int) -> Change:
+def _absent(book: Book, event: ev.OrderAbsent, _seq: int, at_us: int) -> Change:
     order = _known(book, event.order_id)
     return _keep(book, order.advance(Step.ABSENT, at_us, code="NOT_SENT", reason=event.proof))
 
 
-def _filled(book: Book, event: ev.OrderFilled, at_us: int) -> Change:
-    fill = event.fill
-    order = book.order(event.order_id) or event.recalled
-    if order is None:
-        raise KeyError(event.order_id)
-    trades = book.trades.get(event.order_id, {})
-    if fill.trade_id in trades:
-        raise DuplicateFill(event.order_id, fill.trade_id)
-    filled = order.fill(fill, at_us)
-    book.trades.setdefault(event.order_id, {})[fill.trade_id] = fill.at_us
+def _filled(book: Book, event: ev.OrderFilled, _seq: int, at_us: int) -> Change:
+    fill, order_id = event.fill, event.order_id
+    order = book.order(order_id)
+    recalled = event.recalled if order is None else None
+    before = order or recalled
+    if before is None:
+        raise KeyError(order_id)
+    if fill.trade_id in book.trades.get(order_id, ()) or (
+        recalled is not None and fill.trade_id in (event.recalled_trades or ())
+    ):
+        raise DuplicateFill(order_id, fill.trade_id)
+    filled = before.fill(fill, at_us)
     place = (fill.exchange, fill.symbol)
     position = book.position(*place).apply(fill, at_us)
+    cash = _cash_after(book, fill)
+    if recalled is not None and event.recalled_trades is not None:
+        book.venue_ids[recalled.intent.venue_id] = order_id
+        book.trades[order_id] = dict.fromkeys(event.recalled_trades, 0)
+    book.trades.setdefault(order_id, {})[fill.trade_id] = fill.at_us
     book.positions[place] = position
     book.watermarks[place] = max(book.watermarks.get(place, 0), fill.at_us)
-    _move_cash(book, fill)
+    book.cash.update(cash)
     _keep(book, filled)
     return Change(order=filled, fill=fill, position=position)
 
 
-def _move_cash(book: Book, fill: Fill) -> None:
-    base, _, quote = fill.symbol.partition("/")
-    notional = EXACT.multiply(fill.quantity, fill.price)
-    bought = fill.side == "buy"
+def _cash_after(book: Book, fill: Fill) -> dict[tuple[str, str], Decimal]:
+    """The balances that the fill and its fee move, as they are then. A derivative moves only its fee."""
+    moves: list[tuple[str, Decimal]] = [(fill.fee_currency, EXACT.minus(fill.fee))]
     if fill.market_type == "spot":
-        _add_cash(book, fill.exchange, base, fill.quantity if bought else EXACT.minus(fill.quantity))
-        _add_cash(book, fill.exchange, quote, EXACT.minus(notional) if bought else notional)
-    _add_cash(book, fill.exchange, fill.fee_currency, EXACT.minus(fill.fee))
+        base, _, quote = fill.symbol.partition("/")
+        bought = fill.side == "buy"
+        notional = EXACT.multiply(fill.quantity, fill.price)
+        moves.append((base, fill.quantity if bought else EXACT.minus(fill.quantity)))
+        moves.append((quote, EXACT.minus(notional) if bought else notional))
+    after: dict[tuple[str, str], Decimal] = {}
+    for asset, amount in moves:
+        if amount:
+            key = (fill.exchange, asset)
+            before = after[key] if key in after else book.cash.get(key, ZERO)
+            after[key] = EXACT.add(before, amount)
+    return after
 
 
-def _add_cash(book: Book, exchange: str, asset: str, amount: Decimal) -> None:
-    if amount:
-        book.cash[exchange, asset] = EXACT.add(book.cash.get((exchange, asset), ZERO), amount)
-
-
-def _adjusted(book: Book, event: ev.PositionAdjusted, at_us: int) -> Change:
+def _adjusted(book: Book, event: ev.PositionAdjusted, _seq: int, at_us: int) -> Change:
+    if event.evidence in book.adjustments:
+        raise DuplicateAdjustment(event.evidence)
     place = (event.exchange, event.symbol)
     traded = book.position(*place).trade(event.quantity, event.price)
     position = msgspec.structs.replace(traded, updated_us=at_us)
     book.positions[place] = position
-    book.adjustments[event.evidence] = at_us
+    _remember_adjustment(book, event, at_us)
     return Change(position=position)
 
 
-def _account_opened(book: Book, event: ev.AccountOpened, _at_us: int) -> Change:
+def _remember_adjustment(book: Book, event: ev.PositionAdjusted, at_us: int) -> None:
+    kept = book.adjustments
+    kept[event.evidence] = at_us
+    if len(kept) > ADJUSTMENTS_KEPT:
+        oldest = next((evidence for evidence in kept if not evidence.startswith(OPENING)), None)
+        if oldest is not None:
+            del kept[oldest]
+
+
+def _account_opened(book: Book, event: ev.AccountOpened, _seq: int, _at_us: int) -> Change:
     for asset, total in event.balances:
         book.cash[event.exchange, asset] = total
     return Change()
 
 
-def _limit_changed(book: Book, event: ev.LimitChanged, _at_us: int) -> Change:
+def _limit_changed(book: Book, event: ev.LimitChanged, _seq: int, _at_us: int) -> Change:
     book.limits[event.name] = event.new
+    if event.by == "settings":
+        book.settings[event.name] = event.new
     return Change()
 
 
-def _day_opened(book: Book, event: ev.DayOpened, _at_us: int) -> Change:
-    book.day, book.day_equity = event.day, event.equity
+def _day_opened(book: Book, event: ev.DayOpened, _seq: int, _at_us: int) -> Change:
+    book.day, book.day_equity, book.day_result = event.day, event.equity, event.result
+    book.day_fees, book.day_net, book.day_peak = event.fees, event.net, event.peak
     return Change()
 
 
-def _runtime_started(book: Book, event: ev.RuntimeStarted, _at_us: int) -> Change:
+def _runtime_started(book: Book, event: ev.RuntimeStarted, _seq: int, _at_us: int) -> Change:
     book.epoch, book.incarnation = event.epoch, event.incarnation
     return Change()
 
 
-def _kill_engaged(book: Book, event: ev.KillEngaged, at_us: int) -> Change:
+def _kill_engaged(book: Book, event: ev.KillEngaged, _seq: int, at_us: int) -> Change:
     book.kills[event.kill_id] = Kill(
         kill_id=event.kill_id,
         level=event.level,
@@ -255,13 +329,13 @@ def _kill_engaged(book: Book, event: ev.KillEngaged, at_us: int) -> Change:
     return Change()
 
 
-def _resumed(book: Book, event: ev.TradingResumed, _at_us: int) -> Change:
+def _resumed(book: Book, event: ev.TradingResumed, _seq: int, _at_us: int) -> Change:
     for kill_id in event.kill_ids:
         book.kills.pop(kill_id, None)
     return Change()
 
 
-def _state_changed(book: Book, event: ev.TradingStateChanged, _at_us: int) -> Change:
+def _state_changed(book: Book, event: ev.TradingStateChanged, _seq: int, _at_us: int) -> Change:
     key = scope_key(event.exchange, event.symbol)
     if event.new == "active":
         book.trading_states.pop(key, None)
@@ -270,8 +344,24 @@ def _state_changed(book: Book, event: ev.TradingStateChanged, _at_us: int) -> Ch
     return Change()
 
 
-def _nothing(_book: Book, _event: ev.Event, _at_us: int) -> Change:
+def _nothing(_book: Book, _event: ev.Event, _seq: int, _at_us: int) -> Change:
     return Change()
+
+
+class DuplicateOrder(ValueError):
+    """An order event names an id, ours or the one for the exchange, that another order already has."""
+
+    def __init__(self, order_id: str, why: str) -> None:
+        super().__init__(f"order {order_id} can't be taken: {why}")
+        self.order_id = order_id
+
+
+class DuplicateAdjustment(ValueError):
+    """A position is adjusted a second time for the same evidence."""
+
+    def __init__(self, evidence: str) -> None:
+        super().__init__(f"the adjustment for {evidence} is already made")
+        self.evidence = evidence
 
 
 class DuplicateFill(Exception):
@@ -283,7 +373,7 @@ class DuplicateFill(Exception):
         self.trade_id = trade_id
 
 
-Fold = Callable[[Book, Any, int], Change]
+Fold = Callable[[Book, Any, int, int], Change]
 
 _FOLD: dict[type[ev.Event], Fold] = {
     ev.OrderAccepted: _accepted,

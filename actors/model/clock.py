@@ -14,8 +14,8 @@ class Clock(Protocol):
 class Ids(Protocol):
     """Ids that are never given twice. `order_id` is a UUID text; `venue_id` at most 32 of `[A-Za-z0-9_-]`.
 
-    A venue id carries the instance and the incarnation, which is drawn at each start outside the database, so that a
-    restored backup can't use an id again.
+    A venue id carries the instance and the incarnation, which is drawn at each start outside the database,
+    so that a restored backup can't use an id again.
     """
 
     @property

@@ -1,8 +1,8 @@
 """Everything that can be written to the journal.
 
-An event is a fact: frozen, named in the past tense, encoded once to canonical bytes (fields in declared order, decimals
-as text), and never changed afterwards. A new field gets a default, so that old bytes still read. Each kind has one
-writer, named beside its group.
+An event is a fact: frozen, named in the past tense, encoded once to canonical bytes (fields in declared
+order, decimals as text), and never changed afterwards. A new field gets a default, so that old bytes still
+read. Each kind has one writer, named beside its group.
 """
 
 from decimal import Decimal
@@ -13,7 +13,7 @@ from actors.model.fill import Fill
 from actors.model.order import Order, OrderIntent
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag=True):
     """The base of all events; the tag is the class name."""
 
 
@@ -23,14 +23,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=Tru
 class OrderAccepted(Event, frozen=True, kw_only=True):
     """An order passed every check and is intended to be sent. Prices in quote units.
 
-    `reserve_price` is what the order's worst case was reckoned with (limit price, or the collar price of a market
-    order); `mark` the reference price that the checks used.
+    `reserve_price` is what the order's worst case was reckoned with (limit price, or the collar price of a
+    market order); `mark` the reference price that the checks used. `references` are the other prices that
+    they rested on: (exchange, symbol, mark), and ("", asset, its rate in USD).
     """
 
     intent: OrderIntent
     reserve_price: Decimal
     mark: Decimal
     send_before_us: int
+    references: tuple[tuple[str, str, Decimal], ...] = ()
 
 
 class OrderDenied(Event, frozen=True, kw_only=True):
@@ -65,10 +67,19 @@ class LimitBreached(Event, frozen=True, kw_only=True):
 
 
 class DayOpened(Event, frozen=True, kw_only=True):
-    """A trading day (UTC) began with this much equity, in USD terms."""
+    """A trading day (UTC) began with this much equity, in USD terms.
+
+    `result` is profit before fees and `fees` what was paid by asset, both since the journal began: the day's
+    own are the differences to these. `net` is the result after fees, each day's fees at its own rates, and
+    `peak` the highest that it has been.
+    """
 
     day: str
     equity: Decimal
+    result: Decimal = Decimal(0)
+    fees: tuple[tuple[str, Decimal], ...] = ()
+    net: Decimal = Decimal(0)
+    peak: Decimal = Decimal(0)
 
 
 class AccountOpened(Event, frozen=True, kw_only=True):
@@ -78,7 +89,8 @@ class AccountOpened(Event, frozen=True, kw_only=True):
     balances: tuple[tuple[str, Decimal], ...]
 
 
-# Written by PositionActor (stream "position/<exchange>/<symbol>"); all carry their exchange and symbol for routing.
+# Written by PositionActor (stream "position/<exchange>/<symbol>"); all carry their exchange and symbol for
+# routing.
 
 
 class OrderEvent(Event, frozen=True, kw_only=True, tag=False):
@@ -107,7 +119,7 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True, tag=True):
 
 
 class OrderUnresolved(OrderEvent, frozen=True, kw_only=True, tag=True):
-    """Nobody knows whether the exchange has the order: its exposure stays reserved, it is never sent again."""
+    """Nobody knows whether the exchange has it: the exposure stays reserved, it is never sent again."""
 
     reason: str
 
@@ -125,10 +137,15 @@ class OrderNotSent(OrderEvent, frozen=True, kw_only=True, tag=True):
 
 
 class OrderFilled(OrderEvent, frozen=True, kw_only=True, tag=True):
-    """A part or the whole of the order executed; `recalled` is the order as the store had it when it had left memory."""
+    """A part or the whole of the order executed.
+
+    `recalled` is the order as the store had it when it had left memory, `recalled_trades` the ids of the
+    trades applied to it until then; without them (None) the order stays unknown by its id at the exchange.
+    """
 
     fill: Fill
     recalled: Order | None = None
+    recalled_trades: tuple[str, ...] | None = None
 
 
 class CancelRequested(OrderEvent, frozen=True, kw_only=True, tag=True):
@@ -156,7 +173,7 @@ class OrderExpired(OrderEvent, frozen=True, kw_only=True, tag=True):
 
 
 class PositionAdjusted(Event, frozen=True, kw_only=True):
-    """The position changed by something else than an order of ours: opening, transfer, funding, another's trade.
+    """The position changed by something else than our orders: opening, transfer, funding, another's trade.
 
     `quantity` is the signed change in base units, `price` what it is valued at in quote units.
     """
@@ -181,7 +198,10 @@ class RuntimeStarted(Event, frozen=True, kw_only=True):
 
 
 class KillEngaged(Event, frozen=True, kw_only=True):
-    """The kill switch was pulled. `exchange` and `symbol` None mean everything; `in_flight` lists submits begun before."""
+    """The kill switch was pulled.
+
+    `exchange` and `symbol` None mean everything; `in_flight` lists the submits begun before.
+    """
 
     kill_id: str
     level: str

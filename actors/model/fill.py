@@ -19,8 +19,8 @@ class FillKey(NamedTuple):
     trade_id: str
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """`quantity` in base units, `price` in quote per base, `fee` in `fee_currency` (negative for a rebate)."""
+class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """`quantity` in base units, `price` in quote per base, `fee` in `fee_currency` (negative: a rebate)."""
 
     exchange: str
     market_type: str

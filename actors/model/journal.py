@@ -1,8 +1,8 @@
 """What the other rooms know of the journal: its records, how to append, how to follow.
 
-A writer tells JournalActor an `Append`; success is seen only in the committed log, a definite failure comes back as
-`AppendFailed`. A writer that (re)starts first asks `Fence`, which answers once nothing of its former life can still be
-committed; the committed book at that head is where it starts from.
+A writer tells JournalActor an `Append`; success is seen only in the committed log, a definite failure comes
+back as `AppendFailed`. A writer that (re)starts first asks `Fence`, which answers once nothing of its
+former life can still be committed; the committed book at that head is where it starts from.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,12 +10,12 @@ from typing import Protocol
 
 import msgspec
 
-from actors.model.book import Book
+from actors.model.book import Book, Change
 from actors.model.events import AnyEvent
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One committed event. `seq` is contiguous from 1; `at_us` is microseconds since 1970 UTC; hashes are 32 bytes."""
+    """One committed event. `seq` is contiguous from 1; `at_us` in µs since 1970 UTC; hashes are 32 bytes."""
 
     seq: int
     stream: str
@@ -33,8 +33,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Append(msgspec.Struct, frozen=True, kw_only=True):
     """Tell to JournalActor: commit these events together, in this order, after all that was appended before.
 
-    `generation` is what `Fence` gave. With `deadline` (monotonic seconds) the append is refused, for sure, if its batch
-    has not begun by then. `reply_to` is the address that `AppendFailed` goes to.
+    `generation` is what `Fence` gave. With `deadline` (monotonic seconds) the append is refused, for sure,
+    if its batch has not begun by then. `reply_to` is the address that `AppendFailed` goes to.
     """
 
     append_id: str
@@ -50,7 +50,8 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
 class AppendFailed(msgspec.Struct, frozen=True, kw_only=True):
     """Definitely nothing of this append is or will be in the journal.
 
-    `code`: JOURNAL_UNAVAILABLE (not begun in time), FENCED (an older generation), EVENT_REFUSED (the store refused it).
+    `code`: JOURNAL_UNAVAILABLE (not begun in time), FENCED (an older generation), EVENT_REFUSED (the store
+    refused it).
     """
 
     append_id: str
@@ -97,10 +98,15 @@ class CommittedLog(Protocol):
     @property
     def available(self) -> bool: ...
 
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What each record of the newest batch changed; for a follower woken with that very batch."""
+        ...
+
     def after(self, seq: int) -> Sequence[Record]:
         """All committed records later than `seq`; raise Lagged when some of them have left memory."""
         ...
 
     def subscribe(self, wake: Callable[[Sequence[Record]], None]) -> Callable[[], None]:
-        """Call `wake` with each committed batch, synchronously and in order; return what ends the subscription."""
+        """Call `wake` with each committed batch, in order, synchronously; return what ends that."""
         ...

@@ -47,13 +47,11 @@ class Denied(Message, frozen=True, kw_only=True):
 
 
 class Refused(Message, frozen=True, kw_only=True):
-    """Nothing was recorded: the runtime can't take it now. `code` is stable (JOURNAL_UNAVAILABLE, OVERLOADED, …)."""
+    """Nothing was recorded: the runtime can't take it now. `code` is stable, like JOURNAL_UNAVAILABLE."""
 
     code: str
     detail: str
     retry_after_seconds: float | None = None
-
-
 
 
 class ChangeLimit(Message, frozen=True, kw_only=True):
@@ -131,7 +129,10 @@ class BrokerState(Message, frozen=True, kw_only=True):
 
 
 class CancelOrder(Message, frozen=True, kw_only=True):
-    """Ask: cancel. Answered at once by `CancelTaken`, `AlreadyClosed` or `NoSuchOrder`; the outcome is in the log."""
+    """Ask: cancel. Answered at once by `CancelTaken`, `AlreadyClosed` or `NoSuchOrder`.
+
+    The outcome is in the log.
+    """
 
     order_id: str
     by: str
@@ -172,18 +173,19 @@ class EvidenceReady(Message, frozen=True, kw_only=True):
 
 
 class TakeEvidence(Message, frozen=True, kw_only=True):
-    """Ask, by PositionActor: drop evidence up to `acknowledged` (0: none) and give what comes after, oldest first."""
+    """Ask, by PositionActor: drop evidence up to `acknowledged` (0: none), give what comes after in order."""
 
     symbol: str
     acknowledged: int
 
 
 class Evidence(Message, frozen=True, kw_only=True):
-    """What the exchange said of one of our orders, or of the account. `kind` says which of the other fields count.
+    """What the exchange said of one of our orders, or of the account; `kind` says which fields count.
 
-    kinds: sent, acknowledged, refused, unresolved, absent, not_sent, filled, cancel_refused, canceled, expired, foreign_fill, opening.
-    `foreign_fill` is another's trade on our account (fill.order_id is "EXTERNAL"); `opening` a position found with no
-    history (quantity signed, price its valuation). `venue_id` is our id at the exchange.
+    kinds: sent, acknowledged, refused, unresolved, absent, not_sent, filled, cancel_refused, canceled,
+    expired, foreign_fill, opening. `foreign_fill` is another's trade on our account (fill.order_id is
+    "EXTERNAL"); `opening` a position found with no history (quantity signed, price its valuation).
+    `venue_id` is our id at the exchange.
     """
 
     number: int
@@ -211,7 +213,7 @@ class CancelAtExchange(Message, frozen=True, kw_only=True):
 
 
 class Sweep(Message, frozen=True, kw_only=True):
-    """Tell, by the operator's actor: cancel all orders of ours in scope at the exchange until it confirms none is left.
+    """Tell, by the operator's actor: cancel all our orders in scope until the exchange confirms none is left.
 
     Works without the journal. `flatten` asks for closing the positions afterwards.
     """
@@ -230,7 +232,8 @@ class ReconcileSymbol(Message, frozen=True, kw_only=True):
 class RecordAbsence(Message, frozen=True, kw_only=True):
     """Tell, on behalf of a person: an unresolved order never reached its exchange.
 
-    For exchanges where absence can't be proven. The verdict, who gave it and why become the proof in the journal.
+    For exchanges where absence can't be proven. The verdict, who gave it and why become the proof in the
+    journal.
     """
 
     order_id: str
@@ -329,7 +332,7 @@ class SweepProgress(Message, frozen=True, kw_only=True):
 
 
 class HaltExchange(Message, frozen=True, kw_only=True):
-    """Told by a broker or a position actor: what the exchange says contradicts the journal; stop opening there.
+    """Told by a broker or a position actor: the exchange contradicts the journal; stop opening there.
 
     The operator's actor journals `TradingStateChanged` to halted with the cause; only a person lifts it.
     """

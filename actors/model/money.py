@@ -1,7 +1,8 @@
 """Exact decimal arithmetic.
 
-Money is Decimal under one context that traps Inexact: a sum or product that would lose a digit raises instead of
-rounding. Division happens only for display and for taking a share of a cost, each with its rounding stated here.
+Money is Decimal under one context that traps Inexact: a sum or product that would lose a digit raises
+instead of rounding. Division happens only for display and for taking a share of a cost, each with its
+rounding stated here.
 """
 
 from decimal import (
@@ -17,14 +18,20 @@ from decimal import (
 ZERO = Decimal(0)
 
 EXACT = Context(prec=76, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
-"""Add, subtract, multiply and compare here; an inexact result raises `decimal.Inexact`."""
+"""Add, subtract, multiply and compare here; an inexact result raises `decimal.Inexact`.
 
+76 digits hold the product of two numbers that `checked` admits (60 digits) and a sum of 10^16 of them.
+"""
+
+# A cost times a part has at most 90 digits; the quotient is then rounded once, never twice.
+_WIDE = Context(prec=192, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 _ROUNDING = Context(prec=76, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
-_COST_PLACES = Decimal("1e-12")
+_COST_PLACES = 12
 _DISPLAY_PLACES = Decimal("1e-8")
 
 MAX_INTEGER_DIGITS = 18
 MAX_FRACTION_DIGITS = 12
+_MAX_TEXT = 64
 
 
 class BadDecimal(ValueError):
@@ -37,22 +44,29 @@ class BadDecimal(ValueError):
 
 
 def parse_decimal(text: str) -> Decimal:
-    """Read a plain finite decimal of at most 18 integer and 12 fraction digits; raise BadDecimal otherwise."""
-    if len(text) > 64 or not text.isascii() or text != text.strip() or "_" in text:
+    """Read a finite decimal of at most 18 integer and 12 fraction digits; raise BadDecimal otherwise."""
+    if len(text) > _MAX_TEXT or not text.isascii() or text != text.strip() or "_" in text:
         raise BadDecimal(text, "is not a plain decimal number")
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise BadDecimal(text, "is not a decimal number") from None
-    return checked(value)
+    try:
+        return checked(value)
+    except BadDecimal as error:
+        raise BadDecimal(text, error.why) from None
 
 
 def checked(value: Decimal) -> Decimal:
-    """Return the value without trailing zeros if it is finite and within the digit limits; raise BadDecimal otherwise."""
+    """The value without trailing zeros; raise BadDecimal unless it is finite and within the digit limits."""
     if not value.is_finite():
         raise BadDecimal(str(value), "is not finite")
-    if value and value.adjusted() >= MAX_INTEGER_DIGITS:
+    if not value:
+        return ZERO
+    if value.adjusted() >= MAX_INTEGER_DIGITS:
         raise BadDecimal(str(value), f"has more than {MAX_INTEGER_DIGITS} integer digits")
+    if value.adjusted() < -MAX_FRACTION_DIGITS or len(value.as_tuple().digits) > EXACT.prec:
+        raise BadDecimal(str(value), f"has more than {MAX_FRACTION_DIGITS} fraction digits")
     plain = normal(value)
     exponent = plain.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > MAX_FRACTION_DIGITS:
@@ -80,7 +94,14 @@ def share_of_cost(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """`cost * part / whole`, rounded half-even to 12 places: the share that a partial close takes with it."""
     if part == whole:
         return cost
-    return _ROUNDING.divide(EXACT.multiply(cost, part), whole).quantize(_COST_PLACES, context=_ROUNDING)
+    scaled = _WIDE.scaleb(_WIDE.multiply(cost, part), _COST_PLACES)
+    quotient, remainder = _WIDE.divmod(scaled, whole)
+    # Half-even on the exact remainder (the signs of dividend and remainder agree).
+    twice = _WIDE.compare(_WIDE.abs(_WIDE.multiply(remainder, Decimal(2))), _WIDE.abs(whole))
+    if twice > 0 or (twice == 0 and _WIDE.remainder(quotient, Decimal(2))):
+        step = Decimal(1) if (scaled > 0) == (whole > 0) else Decimal(-1)
+        quotient = _WIDE.add(quotient, step)
+    return _WIDE.scaleb(quotient, -_COST_PLACES)
 
 
 def display_ratio(numerator: Decimal, denominator: Decimal) -> Decimal:

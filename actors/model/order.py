@@ -1,9 +1,10 @@
 """The life of an order as data.
 
-The state of an order is submission x cancel x executed quantity x terminal cause. One literal table says which event
-is legal in which submission state; an illegal one raises and changes nothing. The public status is a pure function of
-the state. A fill is legal in every state, because the exchange decides what was executed: a late fill after a cancel,
-one that comes before its acknowledgement, even one after a verdict of absence must reach the position.
+The state of an order is submission x cancel x executed quantity x terminal cause. One literal table says
+which event is legal in which submission state; an illegal one raises and changes nothing. The public status
+is a pure function of the state. A fill is legal in every state, because the exchange decides what was
+executed: a late fill after a cancel, one that comes before its acknowledgement, even one after a verdict of
+absence must reach the position.
 """
 
 from decimal import Decimal
@@ -104,6 +105,8 @@ _TERMINAL_BY_STEP = {
     Step.EXPIRED: Terminal.EXPIRED,
 }
 
+_WRONG_AFTER_A_FILL = (Terminal.REFUSED, Terminal.ABSENT, Terminal.NOT_SENT)
+
 _STATUS_BY_TERMINAL = {
     Terminal.FILLED: "filled",
     Terminal.CANCELED: "canceled",
@@ -125,12 +128,12 @@ class IllegalTransition(Exception):
         self.why = why
 
 
-class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
+class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a client asked for, normalised, with every default filled in.
 
-    `quantity` is in base units; `limit_price` in quote per base, None for a market order. `venue_id` is the id that the
-    exchange is given: ours, never the user's. `idempotency_key` is scoped by `token_id`; `fingerprint` is the hex digest
-    of the normalised request.
+    `quantity` is in base units; `limit_price` in quote per base, None for a market order. `venue_id` is the
+    id that the exchange is given: ours, never the user's. `idempotency_key` is scoped by `token_id`;
+    `fingerprint` is the hex digest of the normalised request.
     """
 
     order_id: str
@@ -151,8 +154,12 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order's whole state. `executed` in base units, `executed_cost` in quote units, `fees` in `fee_currency`."""
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An order's whole state. `executed` in base units, `executed_cost` in quote units.
+
+    `fees` are in `fee_currency`, that of the first fill; a fee in another asset is found in its fill and in
+    the position. `accepted_seq` is where the journal accepted it.
+    """
 
     intent: OrderIntent
     submission: Submission = Submission.ACCEPTED
@@ -203,7 +210,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return "submitted" if self.submission is Submission.SENT else "accepted"
 
     def advance(self, step: Step, at_us: int, **changes: object) -> "Order":
-        """The order after a step other than a fill; raise IllegalTransition where the table has no such row."""
+        """The order after a step other than a fill; raise IllegalTransition where the table has no such row.
+
+        `changes` are fields that the step brings along: the exchange's id, a code, a reason.
+        """
         if self.terminal is not None and not (self.terminal is Terminal.ABSENT and step is Step.ACKNOWLEDGED):
             raise IllegalTransition(self, step, "the order is over")
         submission = TRANSITIONS.get((self.submission, step))
@@ -215,7 +225,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             raise IllegalTransition(self, step, "a cancel is already requested")
         if step is Step.CANCEL_REFUSED and not self.cancel_requested:
             raise IllegalTransition(self, step, "no cancel was requested")
-        cancel_requested = (self.cancel_requested or step is Step.CANCEL_REQUESTED) and step is not Step.CANCEL_REFUSED
+        wanted = self.cancel_requested or step is Step.CANCEL_REQUESTED
+        cancel_requested = wanted and step is not Step.CANCEL_REFUSED
+        if self.terminal is not None:
+            changes = {"code": None, "reason": None, **changes}
         return msgspec.structs.replace(
             self,
             submission=submission,
@@ -226,25 +239,30 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def fill(self, fill: Fill, at_us: int) -> "Order":
-        """The order after one more execution; raise IllegalTransition when it would execute more than was asked."""
+        """The order after one more execution; raise IllegalTransition when that is more than was asked."""
         submission = TRANSITIONS.get((self.submission, Step.FILLED))
         if submission is None:
             raise IllegalTransition(self, Step.FILLED, f"not in submission state {self.submission.value}")
         executed = EXACT.add(self.executed, fill.quantity)
         if executed > self.intent.quantity:
-            raise IllegalTransition(self, Step.FILLED, f"it would execute {executed} of {self.intent.quantity}")
+            raise IllegalTransition(
+                self, Step.FILLED, f"it would execute {executed} of {self.intent.quantity}"
+            )
         complete = executed == self.intent.quantity
-        terminal = Terminal.FILLED if complete else self.terminal
-        if terminal in (Terminal.REFUSED, Terminal.ABSENT, Terminal.NOT_SENT):
-            terminal = None
+        # The exchange has executed what was thought never to have reached it: the verdict was wrong.
+        revived = self.terminal in _WRONG_AFTER_A_FILL
+        terminal = Terminal.FILLED if complete else None if revived else self.terminal
+        same_currency = self.fee_currency in (None, fill.fee_currency)
         return msgspec.structs.replace(
             self,
             submission=submission,
             executed=executed,
             executed_cost=EXACT.add(self.executed_cost, EXACT.multiply(fill.quantity, fill.price)),
-            fees=EXACT.add(self.fees, fill.fee) if self.fee_currency in (None, fill.fee_currency) else self.fees,
+            fees=EXACT.add(self.fees, fill.fee) if same_currency else self.fees,
             fee_currency=self.fee_currency or fill.fee_currency,
             terminal=terminal,
             exchange_order_id=self.exchange_order_id or fill.exchange_order_id,
+            code=None if revived else self.code,
+            reason=None if revived else self.reason,
             updated_us=at_us,
         )

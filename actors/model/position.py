@@ -1,8 +1,9 @@
 """A position: what is held, what it cost, what was earned by closing.
 
-Quantity and cost are kept, not a rounded average. Cost is signed like the quantity: what was paid for a long, minus
-what was received for a short. A partial close takes its share of the cost (rounded half-even to 12 places) with it;
-the rest stays, so no digit is lost. A fill through zero closes the whole and opens the rest at the fill's price.
+Quantity and cost are kept, not a rounded average. Cost is signed like the quantity: what was paid for a
+long, minus what was received for a short. A partial close takes its share of the cost (rounded half-even to
+12 places) with it; the rest stays, so no digit is lost. A fill through zero closes the whole and opens the
+rest at the fill's price.
 """
 
 from decimal import Decimal
@@ -13,8 +14,11 @@ from actors.model.fill import Fill
 from actors.model.money import EXACT, ZERO, display_ratio, share_of_cost
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """`quantity` is signed, in base units; `cost`, `realized_pnl` in quote units (fees not included); `fees` by asset."""
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """`quantity` is signed, in base units; `cost` and `realized_pnl` in quote units, without fees.
+
+    `fees` is what was paid by asset, sorted by its name.
+    """
 
     exchange: str
     symbol: str
@@ -42,16 +46,17 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def trade(self, signed: Decimal, price: Decimal) -> "Position":
-        """The position after buying (positive) or selling (negative) `signed` units at `price`, fees aside."""
+        """The position after buying (positive) or selling (negative) `signed` units, fees aside."""
         if not self.quantity or (self.quantity > 0) == (signed > 0):
             return msgspec.structs.replace(
                 self,
                 quantity=EXACT.add(self.quantity, signed),
                 cost=EXACT.add(self.cost, EXACT.multiply(signed, price)),
             )
-        closing = min(abs(signed), abs(self.quantity))
+        held = self.quantity.copy_abs()
+        closing = min(signed.copy_abs(), held)
         closed = closing if self.quantity > 0 else EXACT.minus(closing)
-        cost_share = share_of_cost(self.cost, closing, abs(self.quantity))
+        cost_share = share_of_cost(self.cost, closing, held)
         realized = EXACT.subtract(EXACT.multiply(closed, price), cost_share)
         opened = EXACT.add(signed, closed)
         return msgspec.structs.replace(
@@ -62,7 +67,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _add_fee(fees: tuple[tuple[str, Decimal], ...], asset: str, fee: Decimal) -> tuple[tuple[str, Decimal], ...]:
+def _add_fee(
+    fees: tuple[tuple[str, Decimal], ...], asset: str, fee: Decimal
+) -> tuple[tuple[str, Decimal], ...]:
     if not fee:
         return fees
     totals = dict(fees)

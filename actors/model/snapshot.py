@@ -1,0 +1,99 @@
+"""The book as bytes, and back.
+
+The bytes are canonical: a book that was folded from the same journal gives the same bytes, in every
+process, and decoding gives back exactly the book (the order within its dictionaries too, because that
+decides what is forgotten first). Dictionaries become lists of pairs, since JSON has neither tuple keys nor
+a promise of order; decimals are texts, with every digit. A field is found by its name, so a missing or
+unknown one is an error and never a guess.
+"""
+
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from actors.model.book import Book, Kill
+from actors.model.order import Order
+from actors.model.position import Position
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+Pairs = tuple[tuple[K, V], ...]
+Place = tuple[str, str]
+
+
+class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a book looks like on disk."""
+
+    seq: int
+    orders: tuple[Order, ...]
+    closed: tuple[Order, ...]
+    venue_ids: Pairs[str, str]
+    trades: Pairs[str, Pairs[str, int]]
+    positions: tuple[Position, ...]
+    cash: Pairs[Place, Decimal]
+    watermarks: Pairs[Place, int]
+    adjustments: Pairs[str, int]
+    limits: Pairs[str, str]
+    kills: tuple[Kill, ...]
+    trading_states: Pairs[str, str]
+    day: str
+    day_equity: Decimal
+    epoch: int
+    incarnation: str
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Image)
+
+
+def encode_book(book: Book) -> bytes:
+    """The canonical bytes of a book. Synchronous; about 1 ms for a thousand orders."""
+    return _encoder.encode(
+        _Image(
+            seq=book.seq,
+            orders=tuple(book.orders.values()),
+            closed=tuple(book.closed.values()),
+            venue_ids=_pairs(book.venue_ids),
+            trades=tuple((order_id, _pairs(ids)) for order_id, ids in book.trades.items()),
+            positions=tuple(book.positions.values()),
+            cash=_pairs(book.cash),
+            watermarks=_pairs(book.watermarks),
+            adjustments=_pairs(book.adjustments),
+            limits=_pairs(book.limits),
+            kills=tuple(book.kills.values()),
+            trading_states=_pairs(book.trading_states),
+            day=book.day,
+            day_equity=book.day_equity,
+            epoch=book.epoch,
+            incarnation=book.incarnation,
+        )
+    )
+
+
+def decode_book(data: bytes) -> Book:
+    """The book that these bytes were made of; raise msgspec.ValidationError or DecodeError for others."""
+    image = _decoder.decode(data)
+    return Book(
+        seq=image.seq,
+        orders={order.order_id: order for order in image.orders},
+        closed={order.order_id: order for order in image.closed},
+        venue_ids=dict(image.venue_ids),
+        trades={order_id: dict(ids) for order_id, ids in image.trades},
+        positions={(position.exchange, position.symbol): position for position in image.positions},
+        cash=dict(image.cash),
+        watermarks=dict(image.watermarks),
+        adjustments=dict(image.adjustments),
+        limits=dict(image.limits),
+        kills={kill.kill_id: kill for kill in image.kills},
+        trading_states=dict(image.trading_states),
+        day=image.day,
+        day_equity=image.day_equity,
+        epoch=image.epoch,
+        incarnation=image.incarnation,
+    )
+
+
+def _pairs(mapping: dict[K, V]) -> Pairs[K, V]:
+    return tuple(mapping.items())
