@@ -7,7 +7,7 @@ be in this process or in another. Cancelling the caller's wait never cancels a c
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from actors.model.book import Change
+from actors.model.book import Book, Change
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.messages import Balance, Mark, RiskView
@@ -108,7 +108,7 @@ class Queries(Protocol):
         """Newest first; `before` is (at_us, fill_id) of the last one of the page before."""
         ...
 
-    async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
+    async def events(self, *, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
         """Committed records later than `after`, oldest first."""
         ...
 
@@ -135,8 +135,9 @@ class Feed(Protocol):
         """The newest committed sequence number."""
         ...
 
-    def open_orders(self) -> Sequence[Order]:
-        """The open orders as of `head`, oldest first, without waiting."""
+    @property
+    def book(self) -> Book:
+        """The fold of everything up to `head`. Only to be read."""
         ...
 
     def subscribe(self, listener: CommitListener) -> Unsubscribe: ...

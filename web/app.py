@@ -1,0 +1,121 @@
+"""The application: every route of the table under the framework, the feeds, and errors in one form.
+
+Handlers are `web.routes`; what happens around each is `web.edge`. Here is only what ties them to Quart.
+"""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import structlog
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+
+from web.call import (
+    BODY_SECONDS,
+    MAX_BODY_BYTES,
+    Answer,
+    Call,
+    Headers,
+    Route,
+    answer_problem,
+    response_headers,
+    too_large,
+    too_slow,
+)
+from web.edge import Edge
+from web.lane import EdgeConnection, Lane
+from web.problems import problem
+from web.routes.table import ROUTES
+from web.services import Services
+
+_CODES = {
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    500: "INTERNAL",
+}
+
+_log = structlog.get_logger(room="web")
+
+
+class EdgeApp(QuartTrio):
+    """Quart on trio, with the lane for fast routes."""
+
+    asgi_http_class = EdgeConnection
+    edge: Edge
+    lane: Lane
+
+
+def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeApp:
+    """The application over these services. It starts nothing and may be served or tested."""
+    app = EdgeApp("web", static_folder=None, template_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        BODY_TIMEOUT=BODY_SECONDS,
+        RESPONSE_TIMEOUT=None,
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+    )
+    app.url_map.merge_slashes = False
+    app.edge = Edge(services)
+    app.lane = {(route.method, route.path): route for route in routes if route.fast}
+    for route in routes:
+        app.add_url_rule(
+            route.path.replace("{orderId}", "<order_id>"),
+            endpoint=route.name,
+            view_func=_view(app.edge, route),
+            methods=[route.method],
+        )
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def _view(edge: Edge, route: Route) -> Callable[..., Awaitable[Response]]:
+    async def view(**params: str) -> Response:
+        call = Call(
+            request.method,
+            request.path,
+            request.query_string,
+            request.headers.get("Remote-Addr", ""),
+            request.scope["headers"],
+            _read_body,
+            params,
+        )
+        answer = await edge.serve(route, call)
+        return _response(answer, call.correlation_id)
+
+    return view
+
+
+async def _read_body() -> bytes:
+    try:
+        body: bytes = await request.get_data(cache=False, as_text=False)  # type: ignore[assignment]
+    except RequestEntityTooLarge:
+        raise too_large() from None
+    except RequestTimeout:
+        raise too_slow() from None
+    return body
+
+
+def _response(answer: Answer, correlation_id: str) -> Response:
+    response = Response(answer.body, status=answer.status)
+    response.headers.clear()
+    for name, value in response_headers(answer, correlation_id):
+        response.headers.add(name.decode("latin-1").title(), value.decode("latin-1"))
+    return response
+
+
+async def _http_error(error: HTTPException) -> Response:
+    """What the framework refuses: no such route, no such method, a fault outside of the handlers."""
+    status = error.code or 500
+    code = _CODES.get(status) or ("VALIDATION" if status < 500 else "INTERNAL")
+    allowed = getattr(error, "valid_methods", None) or ()
+    headers: Headers = ()
+    if allowed:
+        headers = ((b"allow", ", ".join(sorted(allowed)).encode()),)
+    if status >= 500:
+        _log.error("request_failed", path=request.path, status=status, exc_info=error.__cause__ or error)
+    detail = f"{request.method} {request.path[:200]}: {HTTPStatus(status).phrase.lower()}"
+    return _response(answer_problem(problem(code, detail, status=status), "", headers), "")

@@ -1,0 +1,167 @@
+"""What comes in over the wire, and how it becomes the intent of an order.
+
+The structs repeat the contract; a test proves that they are equal to it. A field that the contract does not
+know is refused, and so is a number where a decimal string belongs: no value is ever guessed.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from actors.model.money import BadDecimal, parse_decimal, text
+from actors.model.order import OrderIntent
+from web.patterns import CLIENT_ORDER_ID, EXCHANGE, SYMBOL
+from web.problems import FieldError, ProblemError, invalid, invalid_field
+
+_PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII).fullmatch
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The base of all bodies that come in: a field that the contract does not know is refused."""
+
+
+AskedT = TypeVar("AskedT", bound=Asked)
+
+
+class NewOrder(Asked, frozen=True, kw_only=True):
+    """An order as a client asks for it."""
+
+    symbol: Annotated[str, Meta(pattern=SYMBOL)]
+    side: Literal["buy", "sell"]
+    type: Literal["market", "limit"]
+    qty: str
+    limit_price: str | None = None
+    time_in_force: Literal["GTC", "IOC", "FOK"] = "GTC"
+    exchange: Annotated[str, Meta(pattern=EXCHANGE)] | None = None
+    client_order_id: Annotated[str, Meta(pattern=CLIENT_ORDER_ID)] | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+
+
+class KillRequest(Asked, frozen=True, kw_only=True):
+    """How to stop."""
+
+    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+    level: Literal["halt", "cancel", "flatten"] = "cancel"
+    exchange: Annotated[str, Meta(pattern=EXCHANGE)] | None = None
+    symbol: Annotated[str, Meta(pattern=SYMBOL)] | None = None
+
+
+class ResumeRequest(Asked, frozen=True, kw_only=True):
+    """Why trading may go on."""
+
+    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+
+
+def decoder(asked: type[AskedT]) -> Callable[[bytes], AskedT]:
+    """What reads a body of this kind from JSON; it raises ProblemError that says which field is wrong and
+    how.
+    """
+    decode = msgspec.json.Decoder(asked).decode
+
+    def read(body: bytes) -> AskedT:
+        try:
+            return decode(body)
+        except msgspec.ValidationError as error:
+            raise refused(error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise invalid(f"the body is no JSON: {str(error)[:200]}") from None
+
+    return read
+
+
+def refused(error: msgspec.ValidationError, pointer: str = "#") -> ProblemError:
+    """The problem of a body that is JSON but not what the contract says."""
+    found = _AT.match(str(error))
+    what, path = (found["what"], found["path"] or "") if found else (str(error), "")
+    steps = "".join(f"/{name or index}" for name, index in _STEP.findall(path))
+    if "unknown field" in what:
+        detail = what.replace("Object contains", "found an")
+    elif "Expected `str" in what and ("got `int`" in what or "got `float`" in what):
+        detail = f'{what}; decimals are sent as strings, such as "0.01"'
+    else:
+        detail = what
+    return invalid(f"{(steps or 'the body').lstrip('/')}: {detail}", FieldError(pointer + steps, detail))
+
+
+def intent_of(
+    asked: NewOrder, *, user: str, token_id: str, idempotency_key: str | None, pointer: str = "#"
+) -> OrderIntent:
+    """The intent of a request; raise ProblemError where the fields do not fit together.
+
+    Ids are left to the port.
+    """
+    quantity = positive(asked.qty, f"{pointer}/qty")
+    limit_price = None
+    if asked.type == "limit":
+        if asked.limit_price is None:
+            raise invalid_field(f"{pointer}/limitPrice", "is required for a limit order")
+        limit_price = positive(asked.limit_price, f"{pointer}/limitPrice")
+    elif asked.limit_price is not None:
+        raise invalid_field(
+            f"{pointer}/limitPrice", "is only for limit orders; leave it out of a market order"
+        )
+    if asked.post_only and (asked.type == "market" or asked.time_in_force != "GTC"):
+        raise invalid_field(f"{pointer}/postOnly", "is only for limit orders with timeInForce GTC")
+    intent = OrderIntent(
+        order_id="",
+        client_order_id=asked.client_order_id or "",
+        exchange=asked.exchange or "",
+        symbol=asked.symbol,
+        side=asked.side,
+        type=asked.type,
+        quantity=quantity,
+        limit_price=limit_price,
+        time_in_force=asked.time_in_force,
+        post_only=asked.post_only,
+        reduce_only=asked.reduce_only,
+        user=user,
+        token_id=token_id,
+        idempotency_key=idempotency_key,
+    )
+    if not (idempotency_key or asked.client_order_id):
+        return intent
+    return msgspec.structs.replace(intent, fingerprint=fingerprint(intent))
+
+
+def positive(found: str, pointer: str) -> Decimal:
+    """A plain decimal above zero; raise ProblemError that says what is allowed."""
+    if _PLAIN(found) is None:
+        raise invalid_field(
+            pointer,
+            f"found {found[:40]!r}; a plain decimal above zero is needed, as a string such as "
+            '"0.01", with at most 18 digits before and 12 after the point',
+        )
+    try:
+        value = parse_decimal(found)
+    except BadDecimal as error:
+        raise invalid_field(pointer, str(error)) from None
+    if value <= 0:
+        raise invalid_field(pointer, "must be above zero")
+    return value
+
+
+def fingerprint(intent: OrderIntent) -> str:
+    """The digest of what was asked for; the same request has the same one, however it was written."""
+    parts = (
+        intent.client_order_id,
+        intent.exchange,
+        intent.symbol,
+        intent.side,
+        intent.type,
+        text(intent.quantity),
+        "" if intent.limit_price is None else text(intent.limit_price),
+        intent.time_in_force,
+        str(intent.post_only),
+        str(intent.reduce_only),
+    )
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""Making tokens.
+
+A token is `tw_` and 43 characters of 256 random bits: no guess finds it, and scanners know it.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+
+from web.auth.port import SCOPES, TokenRecord, TokenStore
+
+PREFIX = "tw_"
+DEVELOPMENT_USER = "development"
+FIRST_USER = "owner"
+
+
+class UnknownScope(ValueError):
+    """A scope that does not exist: what was asked for, and what there is."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(f"{asked!r} is no scope; there are: {', '.join(SCOPES)}")
+        self.asked = asked
+
+
+def digest_of(token: str | bytes) -> bytes:
+    """The SHA-256 under which a token is kept."""
+    return hashlib.sha256(token.encode() if isinstance(token, str) else token).digest()
+
+
+def check_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
+    """The scopes without repetition, in their usual order; raise UnknownScope."""
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise UnknownScope(scope)
+    return tuple(scope for scope in SCOPES if scope in scopes)
+
+
+def new_token(
+    user: str, scopes: Sequence[str], now_us: int, *, expires_us: int | None = None, note: str = ""
+) -> tuple[str, TokenRecord]:
+    """A fresh token's text, and the record to keep. Raises UnknownScope."""
+    text = PREFIX + secrets.token_urlsafe(32)
+    record = TokenRecord(
+        token_id=str(uuid.uuid4()),
+        user=user,
+        scopes=check_scopes(scopes),
+        digest=digest_of(text),
+        created_us=now_us,
+        expires_us=expires_us,
+        note=note,
+    )
+    return text, record
+
+
+def development_record(token: str) -> TokenRecord:
+    """The record of the token given in the settings: every scope, never stored."""
+    return TokenRecord(
+        token_id="settings",  # noqa: S106 - an id, not a secret
+        user=DEVELOPMENT_USER,
+        scopes=SCOPES,
+        digest=digest_of(token),
+        created_us=0,
+    )
+
+
+async def first_token(store: TokenStore, now_us: int) -> str | None:
+    """Make a token with every scope if the store holds none at all; its text, or None."""
+    if await store.all():
+        return None
+    text, record = new_token(FIRST_USER, SCOPES, now_us, note="made at the first start")
+    await store.add(record)
+    return text

@@ -1,0 +1,200 @@
+"""A request and its answer, as plain data: what handlers see, whichever way the request came in.
+
+Handlers know neither Quart nor ASGI. That lets order entry skip the framework's per-request work, and lets
+tests call a handler directly.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from web.auth.port import Principal
+from web.problems import MEDIA_TYPE, Problem, ProblemError, invalid_field, problem, retry_after
+
+MAX_BODY_BYTES = 64 * 1024
+BODY_SECONDS = 10.0
+"""How long a body may take to arrive, from its first byte to its last."""
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_encode = msgspec.json.Encoder().encode
+
+_COMMON: Headers = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Answer(NamedTuple):
+    """What goes back. `headers` do not include the content length, the correlation id and the common ones."""
+
+    status: int
+    body: bytes
+    media_type: bytes = b"application/json"
+    headers: Headers = ()
+
+
+class Call:
+    """One request. Header values are as received; `principal` is set once the token was accepted."""
+
+    __slots__ = (
+        "authorization",
+        "body",
+        "client",
+        "content_type",
+        "correlation_id",
+        "idempotency_key",
+        "method",
+        "origin",
+        "params",
+        "path",
+        "prefer",
+        "principal",
+        "query_string",
+        "read_body",
+    )
+
+    authorization: bytes | None
+    content_type: bytes | None
+    idempotency_key: bytes | None
+    prefer: bytes | None
+    origin: bytes | None
+    principal: Principal
+    correlation_id: str
+    body: bytes
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query_string: bytes,
+        client: str,
+        headers: "RawHeaders",
+        read_body: Callable[[], Awaitable[bytes]],
+        params: Mapping[str, str],
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query_string = query_string
+        self.client = client
+        self.read_body = read_body
+        self.params = params
+        self.body = b""
+        self.authorization = self.content_type = self.idempotency_key = None
+        self.prefer = self.origin = None
+        request_id = correlation_id = b""
+        for name, value in headers:
+            if name == b"authorization":
+                self.authorization = value
+            elif name == b"content-type":
+                self.content_type = value
+            elif name == b"x-correlation-id":
+                correlation_id = value
+            elif name == b"x-request-id":
+                request_id = value
+            elif name == b"idempotency-key":
+                self.idempotency_key = value
+            elif name == b"prefer":
+                self.prefer = value
+            elif name == b"origin":
+                self.origin = value
+        self.correlation_id = (correlation_id or request_id).decode("latin-1")
+
+    def query(self, *allowed: str) -> dict[str, str]:
+        """The query parameters; one that is not allowed or is given twice is refused, not ignored."""
+        if not self.query_string:
+            return {}
+        try:
+            pairs = parse_qsl(
+                self.query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=32
+            )
+        except ValueError:
+            raise invalid_field("?", "the query string is malformed") from None
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            if name not in allowed:
+                known = ", ".join(allowed) if allowed else "none"
+                raise invalid_field(f"?{name[:40]}", f"is no parameter here; there are: {known}")
+            if name in found:
+                raise invalid_field(f"?{name}", "is given twice")
+            found[name] = value
+        return found
+
+
+RawHeaders = Any
+"""An iterable of (lower-case name, value) pairs of bytes, as ASGI gives them."""
+
+Handler = Callable[[Any, Call], Awaitable[Answer]]
+
+
+class Route(NamedTuple):
+    """One operation of the contract.
+
+    `scope` None means that it is open. One with a `body` takes JSON. A `command` changes something and is
+    never interrupted when its client goes away; a `bounded` one counts against the limit of concurrent
+    commands. A `fast` one skips the framework.
+    """
+
+    method: str
+    path: str
+    name: str
+    handler: Handler
+    scope: str | None
+    action: str
+    body: bool = False
+    command: bool = False
+    bounded: bool = False
+    fast: bool = False
+    quiet: bool = False
+
+
+def answer_json(body: object, status: int = 200, headers: Headers = ()) -> Answer:
+    """An answer whose body is the JSON of `body`."""
+    return Answer(status, _encode(body), b"application/json", headers)
+
+
+def answer_problem(found: Problem, correlation_id: str, headers: Headers = ()) -> Answer:
+    """The answer to a request that failed."""
+    if correlation_id:
+        found = msgspec.structs.replace(found, correlation_id=correlation_id)
+    extra = (*headers, *retry_after(found.retry_after_seconds))
+    return Answer(found.status, _encode(found), MEDIA_TYPE, extra)
+
+
+def response_headers(answer: Answer, correlation_id: str) -> list[tuple[bytes, bytes]]:
+    """All headers of an answer."""
+    return [
+        (b"content-type", answer.media_type),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"x-correlation-id", correlation_id.encode("latin-1")),
+        *_COMMON,
+        *answer.headers,
+    ]
+
+
+def too_large() -> ProblemError:
+    """The problem of a body beyond the limit."""
+    return ProblemError(problem("PAYLOAD_TOO_LARGE", f"a body may have {MAX_BODY_BYTES} bytes"))
+
+
+def too_slow() -> ProblemError:
+    """The problem of a body that did not arrive in time."""
+    return ProblemError(
+        problem("REQUEST_TIMEOUT", f"a body must arrive within {BODY_SECONDS:g} seconds; nothing was done")
+    )
+
+
+def require_json(call: Call) -> None:
+    """Refuse a body that says it is something else than JSON; one that says nothing is taken."""
+    found = call.content_type
+    if found is None or found == b"application/json":
+        return
+    if found.split(b";", 1)[0].strip().lower() != b"application/json":
+        raise ProblemError(
+            problem(
+                "UNSUPPORTED_MEDIA_TYPE",
+                f"found {found[:60].decode('latin-1')!r}; send the body with Content-Type: application/json",
+            )
+        )

@@ -1,0 +1,6 @@
+"""The forms of names and ids, as the contract states them."""
+
+SYMBOL = r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20})?\Z"
+EXCHANGE = r"^[a-z0-9_-]{1,32}\Z"
+CLIENT_ORDER_ID = r"^[A-Za-z0-9_-]{1,32}\Z"
+ORDER_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"

@@ -1,0 +1,106 @@
+"""Stop, go on, and look inside."""
+
+from actors.model.results import Refused
+from web.asked import KillRequest, ResumeRequest, decoder
+from web.call import Answer, Call, answer_json
+from web.port import TreeNode
+from web.problems import ProblemError, problem
+from web.routes.outcomes import refused
+from web.services import Services
+from web.wire import Wire
+
+
+class KillBody(Wire, frozen=True, kw_only=True):
+    """A kill in force."""
+
+    trading_state: str
+    kill_id: str
+    durable: bool
+    in_flight: tuple[str, ...]
+
+
+class ResumeBody(Wire, frozen=True, kw_only=True):
+    """What was lifted."""
+
+    trading_state: str
+    kill_ids: tuple[str, ...]
+
+
+class NodeBody(Wire, frozen=True, kw_only=True):
+    """A supervisor or an actor."""
+
+    address: str
+    state: str
+    generation: int
+    restarts: int
+    mailbox: int
+    last_error: str | None
+    children: tuple["NodeBody", ...]
+
+
+class TreeBody(Wire, frozen=True, kw_only=True):
+    """The live tree."""
+
+    root: NodeBody
+
+
+_read_kill = decoder(KillRequest)
+_read_resume = decoder(ResumeRequest)
+
+
+async def kill(services: Services, call: Call) -> Answer:
+    """Pull the kill switch."""
+    call.query()
+    asked = _read_kill(call.body)
+    result = await services.port.kill(
+        level=asked.level,
+        exchange=asked.exchange,
+        symbol=asked.symbol,
+        reason=asked.reason,
+        by=call.principal.user,
+        correlation_id=call.correlation_id,
+    )
+    if not result.durable:
+        detail = "trading is halted, but the latch could not be written: the halt may not outlive the process"
+        found = problem("HALTED_NOT_DURABLE", detail, kill_id=result.kill_id, retry_after_seconds=1.0)
+        raise ProblemError(found)
+    return answer_json(
+        KillBody(
+            trading_state=result.trading_state,
+            kill_id=result.kill_id,
+            durable=result.durable,
+            in_flight=result.in_flight,
+        )
+    )
+
+
+async def resume(services: Services, call: Call) -> Answer:
+    """Lift every kill in force."""
+    call.query()
+    asked = _read_resume(call.body)
+    result = await services.port.resume(
+        reason=asked.reason, by=call.principal.user, correlation_id=call.correlation_id
+    )
+    if isinstance(result, Refused):
+        raise ProblemError(refused(result))
+    view = await services.port.risk()
+    return answer_json(ResumeBody(trading_state=view.trading_state, kill_ids=result.kill_ids))
+
+
+async def tree(services: Services, call: Call) -> Answer:
+    """The live tree of supervisors and actors."""
+    call.query()
+    return answer_json(TreeBody(root=node_body(services.port.tree())))
+
+
+def node_body(node: TreeNode) -> NodeBody:
+    """A node of the tree with everything below it."""
+    return NodeBody(
+        address=node.address,
+        state=str(node.state),
+        generation=node.generation,
+        restarts=node.restarts,
+        mailbox=node.mailbox,
+        last_error=None if node.last_error is None else str(node.last_error),
+        children=tuple(node_body(child) for child in node.children),
+    )

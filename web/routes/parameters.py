@@ -1,0 +1,132 @@
+"""The query parameters and headers that several operations share."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+
+from web.call import Call
+from web.patterns import EXCHANGE, ORDER_ID, SYMBOL
+from web.problems import ProblemError, invalid_field, problem
+
+MAX_PAGE = 1000
+DEFAULT_PAGE = 100
+
+_exchange = re.compile(EXCHANGE).match
+_symbol = re.compile(SYMBOL).match
+_order_id = re.compile(ORDER_ID).match
+_key = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
+_wait = re.compile(r"wait\s*=\s*\"?([0-9]{1,4}(?:\.[0-9]{1,3})?)\"?", re.ASCII).fullmatch
+
+
+def exchange(query: Mapping[str, str]) -> str | None:
+    """The exchange to filter by, or None."""
+    found = query.get("exchange")
+    if found is not None and _exchange(found) is None:
+        raise invalid_field("?exchange", f"found {found[:40]!r}; a name such as sim is needed")
+    return found
+
+
+def symbol(query: Mapping[str, str]) -> str | None:
+    """The symbol to filter by, or None."""
+    found = query.get("symbol")
+    if found is not None and _symbol(found) is None:
+        raise invalid_field("?symbol", f"found {found[:40]!r}; a symbol such as BTC/USDT is needed")
+    return found
+
+
+def choice(query: Mapping[str, str], name: str, *allowed: str) -> str | None:
+    """A parameter with a few values, or None."""
+    found = query.get(name)
+    if found is not None and found not in allowed:
+        raise invalid_field(f"?{name}", f"found {found[:40]!r}; one of {', '.join(allowed)} is needed")
+    return found
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """A parameter that is true or false; false when it is left out."""
+    return choice(query, name, "true", "false") == "true"
+
+
+def whole(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """A whole number within bounds."""
+    found = query.get(name)
+    if found is None:
+        return default
+    if not (found.isascii() and found.isdigit() and len(found) <= 16 and low <= int(found) <= high):
+        raise invalid_field(
+            f"?{name}", f"found {found[:40]!r}; a whole number from {low} to {high} is needed"
+        )
+    return int(found)
+
+
+def page_size(query: Mapping[str, str]) -> int:
+    """How many rows at most."""
+    return whole(query, "limit", DEFAULT_PAGE, 1, MAX_PAGE)
+
+
+def query_order_id(query: Mapping[str, str]) -> str | None:
+    """The order to filter by, or None."""
+    found = query.get("orderId")
+    if found is not None and _order_id(found) is None:
+        raise invalid_field("?orderId", f"found {found[:40]!r}; an order id is needed")
+    return found
+
+
+def path_order_id(call: Call) -> str:
+    """The order id in the path; one that can't be an id is not found."""
+    found = call.params["order_id"]
+    if _order_id(found) is None:
+        raise no_such_order(found)
+    return found
+
+
+def no_such_order(order_id: str) -> ProblemError:
+    """The problem of an order that does not exist."""
+    return ProblemError(problem("NOT_FOUND", f"there is no order {order_id[:64]!r}"))
+
+
+def write_cursor(at: int, row_id: str = "") -> str:
+    """An opaque cursor for the place behind a row."""
+    return base64.urlsafe_b64encode(f"{at}.{row_id}".encode()).decode().rstrip("=")
+
+
+def read_cursor(query: Mapping[str, str]) -> tuple[int, str] | None:
+    """The place that a cursor stands for, or None when there is none."""
+    found = query.get("cursor")
+    if found is None:
+        return None
+    try:
+        padded = found + "=" * (-len(found) % 4)
+        at, dot, row_id = (
+            base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
+        )
+        if not dot or not at.isdigit() or len(at) > 18 or len(found) > 128:
+            raise ValueError(found)
+    except (ValueError, binascii.Error):
+        raise invalid_field("?cursor", "is none of ours; use the nextCursor of a page") from None
+    return int(at), row_id
+
+
+def idempotency_key(call: Call) -> str | None:
+    """The idempotency key, or None."""
+    found = call.idempotency_key
+    if found is None:
+        return None
+    if _key(found) is None:
+        raise invalid_field("Idempotency-Key", "1 to 64 printable ASCII characters without spaces are needed")
+    return found.decode("ascii")
+
+
+def wait_seconds(call: Call, most: float) -> float:
+    """How long the answer may wait for the exchange: what the client prefers, at most `most`."""
+    if call.prefer is None:
+        return most
+    for preference in call.prefer.decode("latin-1").split(","):
+        wanted = preference.split(";", 1)[0].strip().lower()
+        if wanted == "respond-async":
+            return 0.0
+        found = _wait(wanted)
+        if found is not None:
+            return min(most, float(found[1]))
+    return most

@@ -1,0 +1,31 @@
+"""What the handlers work with, made once by whoever wires the application."""
+
+import msgspec
+
+from actors.model.clock import Clock
+from web.auth.keyring import Keyring
+from web.auth.port import TokenStore
+from web.observability import Metrics
+from web.port import CommandPort
+
+
+class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`wait_seconds`: how long an answer may wait for the exchange.
+
+    `max_commands`: how many orders at a time.
+    """
+
+    wait_seconds: float = 5.0
+    max_commands: int = 64
+    version: str = "0.1.0"
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """Handed to every handler."""
+
+    port: CommandPort
+    keyring: Keyring
+    tokens: TokenStore
+    metrics: Metrics
+    clock: Clock
+    settings: EdgeSettings
