@@ -1,0 +1,159 @@
+"""The archive in PostgreSQL: the questions of `actors.queries`, each one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from actors.journal.chain import GENESIS
+from actors.model.fill import Fill
+from actors.model.journal import Record
+from actors.model.order import Order
+from actors.queries import OrderFilter
+from persistence.postgres.pool import Connection, Database, Row
+from persistence.postgres.rows import (
+    EVENT_COLUMNS,
+    FILL_COLUMNS,
+    ORDER_COLUMNS,
+    fill_of,
+    order_of,
+    record_of,
+)
+
+_PREVIOUS = "(SELECT before.hash FROM events AS before WHERE before.seq = events.seq - 1) AS previous_hash"
+_EVENTS = f"SELECT {EVENT_COLUMNS}, {_PREVIOUS} FROM events WHERE seq > $1"
+_TRADES = (
+    "SELECT order_id::text AS order_id, trade_id FROM fills WHERE order_id = ANY($1::uuid[]) "
+    "ORDER BY timestamp, id"
+)
+
+
+class _Where:
+    """Conditions and their arguments, numbered as they come."""
+
+    def __init__(self) -> None:
+        self.arguments: list[Any] = []
+        self._conditions: list[str] = []
+
+    def add(self, condition: str, *arguments: Any) -> None:
+        """Add a condition; each `?` in it stands for the next argument."""
+        for argument in arguments:
+            condition = condition.replace("?", self.argument(argument), 1)
+        self._conditions.append(condition)
+
+    def argument(self, value: Any) -> str:
+        """Add an argument and return its place."""
+        self.arguments.append(value)
+        return f"${len(self.arguments)}"
+
+    def __str__(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+class PostgresArchive:
+    """Implements `actors.queries.Archive`. Cancelling a call costs a connection and nothing else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def order(self, order_id: str) -> Order | None:
+        """The order, whatever became of it; None also for a text that is no id."""
+        if not _is_uuid(order_id):
+            return None
+        return await self._one_order("id = $1", order_id)
+
+    async def order_by_client_id(self, exchange: str, client_order_id: str) -> Order | None:
+        """The order that took this client order id."""
+        return await self._one_order("exchange = $1 AND client_order_id = $2", exchange, client_order_id)
+
+    async def order_by_key(self, token_id: str, idempotency_key: str) -> Order | None:
+        """The order that took this idempotency key."""
+        return await self._one_order("token_id = $1 AND idempotency_key = $2", token_id, idempotency_key)
+
+    async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
+        """Newest first."""
+        where = _Where()
+        if wanted.statuses:
+            where.add("status = ANY(?::text[])", list(wanted.statuses))
+        if wanted.exchange is not None:
+            where.add("exchange = ?", wanted.exchange)
+        if wanted.symbol is not None:
+            where.add("symbol = ?", wanted.symbol)
+        if wanted.before is not None:
+            where.add("(created_at, id) < (from_us(?), ?::uuid)", *wanted.before)
+        limit = where.argument(wanted.limit)
+        query = f"SELECT {ORDER_COLUMNS} FROM orders {where} ORDER BY created_at DESC, id DESC LIMIT {limit}"
+        return [order_of(row) for row in await self._rows(query, *where.arguments)]
+
+    async def fills(
+        self,
+        exchange: str | None,
+        symbol: str | None,
+        order_id: str | None,
+        limit: int,
+        before: tuple[int, str] | None,
+    ) -> Sequence[Fill]:
+        """Newest first."""
+        where = _Where()
+        if order_id is not None:
+            if not _is_uuid(order_id):
+                return ()
+            where.add("order_id = ?::uuid", order_id)
+        if exchange is not None:
+            where.add("exchange = ?", exchange)
+        if symbol is not None:
+            where.add("symbol = ?", symbol)
+        if before is not None:
+            where.add("(timestamp, id) < (from_us(?), ?::uuid)", *before)
+        place = where.argument(limit)
+        query = f"SELECT {FILL_COLUMNS} FROM fills {where} ORDER BY timestamp DESC, id DESC LIMIT {place}"
+        return [fill_of(row) for row in await self._rows(query, *where.arguments)]
+
+    async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
+        """Records later than `after`, oldest first; only those about one order if it is named."""
+        if order_id is None:
+            rows = await self._rows(f"{_EVENTS} ORDER BY seq LIMIT $2", after, limit)
+        elif _is_uuid(order_id):
+            query = f"{_EVENTS} AND order_id = $3::uuid ORDER BY seq LIMIT $2"
+            rows = await self._rows(query, after, limit, order_id)
+        else:
+            rows = []
+        return [record_of(row, row["previous_hash"] or GENESIS) for row in rows]
+
+    async def recall(
+        self, exchange: str, venue_ids: Sequence[str]
+    ) -> Sequence[tuple[Order, tuple[str, ...]]]:
+        """Orders by our id at the exchange, in the order of the question; unknown ids are left out."""
+
+        async def look(connection: Connection) -> tuple[list[Row], list[Row]]:
+            orders = await connection.fetch(
+                f"SELECT {ORDER_COLUMNS} FROM orders WHERE exchange = $1 AND venue_id = ANY($2::text[])",
+                exchange,
+                list(venue_ids),
+            )
+            return orders, await connection.fetch(_TRADES, [row["order_id"] for row in orders])
+
+        orders, trades = await self._database.read(look)
+        trades_of: dict[str, list[str]] = {}
+        for row in trades:
+            trades_of.setdefault(row["order_id"], []).append(row["trade_id"])
+        found = {row["venue_id"]: order_of(row) for row in orders}
+        return [
+            (found[venue_id], tuple(trades_of.get(found[venue_id].order_id, ())))
+            for venue_id in venue_ids
+            if venue_id in found
+        ]
+
+    async def _one_order(self, condition: str, *arguments: str) -> Order | None:
+        rows = await self._rows(f"SELECT {ORDER_COLUMNS} FROM orders WHERE {condition}", *arguments)
+        return order_of(rows[0]) if rows else None
+
+    async def _rows(self, query: str, *arguments: Any) -> list[Row]:
+        rows: list[Row] = await self._database.read(lambda connection: connection.fetch(query, *arguments))
+        return rows
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
