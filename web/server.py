@@ -59,6 +59,7 @@ def server_config(settings: ServerSettings) -> Config:
     config.graceful_timeout = settings.graceful_seconds
     config.shutdown_timeout = settings.graceful_seconds
     config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+    config.keep_alive_max_requests = 1_000_000_000
     config.read_timeout = READ_SECONDS  # type: ignore[assignment]
     config.h11_max_incomplete_size = MAX_HEADER_BYTES
     config.websocket_max_message_size = MAX_FRAME_BYTES
