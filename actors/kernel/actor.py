@@ -25,8 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["TrioActor"]
 
+if TYPE_CHECKING:
 
-class TrioActor(pykka.Actor):
+    class _PykkaActor:
+        """What a type checker sees: pykka declares its hooks synchronous, and every subclass would clash."""
+
+else:
+    _PykkaActor = pykka.Actor
+
+
+class TrioActor(_PykkaActor):
     """Base of every actor.
 
     `rank` orders who may wait for whom: asks and waiting sends go to a strictly lower rank; None takes no
@@ -47,16 +55,16 @@ class TrioActor(pykka.Actor):
 
     # what an author overrides
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Prepare. The actor counts as started when this returns; raising is a failed start.
 
         Cancelled when its supervisor stops it or loses patience first; `on_stop` is not called then.
         """
 
-    async def on_stop(self) -> None:  # type: ignore[override]
+    async def on_stop(self) -> None:
         """Clean up in an orderly stop. The mailbox is closed; cancelled at the supervisor's deadline."""
 
-    async def on_failure(self, error: BaseException) -> None:  # type: ignore[override]
+    async def on_failure(self, error: BaseException) -> None:
         """Clean up after `error` ended a started life. Child tasks are over; cancelled after 5 s."""
 
     def on_stop_requested(self) -> None:
@@ -153,7 +161,7 @@ class TrioActor(pykka.Actor):
         raise TypeError(msg)
 
     @classmethod
-    def _create_actor_inbox(cls) -> Mailbox:  # type: ignore[override]
+    def _create_actor_inbox(cls) -> Mailbox:
         return Mailbox(cls.mailbox)
 
     @staticmethod

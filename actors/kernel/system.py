@@ -147,6 +147,10 @@ class System:
             ref = self._refs[address] = Ref(self, address)
         return ref
 
+    def has(self, address: str) -> bool:
+        """Whether anybody has ever referred to `address`."""
+        return address in self._refs
+
     def spawn(
         self,
         actor: TrioActor,

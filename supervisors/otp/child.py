@@ -1,0 +1,118 @@
+"""What a supervisor remembers about one child from life to life, and how a child is brought to an end.
+
+States: `starting`, `running`, `backoff` (waiting for its restart), `stopping`, `stopped` (has a spec but no
+life), `ignored` (its factory did not want one).
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import trio
+
+from actors.kernel import Cell, Exit, ExitKind, LifeState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from supervisors.otp.spec import Spec
+
+__all__ = ["Child", "ChildState", "end_child", "request_end"]
+
+_log = logging.getLogger("supervisors.otp")
+_NAG_SECONDS = 5.0
+
+ChildState: TypeAlias = Literal["starting", "running", "backoff", "stopping", "stopped", "ignored"]
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """One child of one supervisor; changed by that supervisor only."""
+
+    spec: Spec
+    address: str
+    state: ChildState = "stopped"
+    cell: Cell | None = None
+    restarts: int = 0
+    failures: int = 0  # in a row, for backoff
+    ready_at: float | None = None
+    stop_by: float | None = None
+    pending: int = 0  # serial of the restart that is waited for; 0 is none
+    due_at: float = 0.0
+    last_error: BaseException | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a life or will get one without being asked for."""
+        return self.cell is not None or self.state == "backoff"
+
+    def lost_life(self, exit_: Exit) -> None:
+        """Note that its life has ended by itself."""
+        self.cell = None
+        self.stop_by = None
+        self.state = "stopped"
+        if exit_.error is not None:
+            self.last_error = exit_.error
+
+
+def request_end(child: Child, now: float) -> None:
+    """Ask the child to end without waiting; its deadline runs from here."""
+    child.pending = 0
+    cell = child.cell
+    if cell is None:
+        if child.state != "ignored":
+            child.state = "stopped"
+        return
+    child.state = "stopping"
+    if child.spec.shutdown == "brutal":
+        cell.kill()
+        child.stop_by = now
+    elif child.stop_by is None:
+        child.stop_by = now + float(child.spec.shutdown)
+        cell.request_stop(ExitKind.SHUTDOWN)
+
+
+async def end_child(child: Child, now: Callable[[], float]) -> None:
+    """Bring the child to its end: in order, at its deadline by force, and return when nothing is left of it.
+
+    Cancelled, the child stays asked to end and can be waited for again: the deadline does not start anew.
+    """
+    request_end(child, now())
+    cell = child.cell
+    if cell is None:
+        return
+    if child.spec.shutdown != "brutal" and child.stop_by is not None:
+        with trio.move_on_after(max(0.0, child.stop_by - now())):
+            await cell.wait_ended()
+    if cell.state is not LifeState.STOPPED:
+        if child.spec.shutdown != "brutal":
+            _log.warning("%s did not stop within %s s and is cancelled", child.address, child.spec.shutdown)
+        cell.kill()
+        await _see_the_end(cell)
+    if cell.exit is not None:
+        if cell.exit.kind is ExitKind.FAILED:
+            _log.warning("%s failed while it was stopped: %r", child.address, cell.exit.error)
+        child.lost_life(cell.exit)
+
+
+async def _see_the_end(cell: Cell) -> None:
+    """Wait for a killed life; name it loudly for as long as it does not yield."""
+    patience = _NAG_SECONDS
+    while True:
+        with trio.move_on_after(patience):
+            await cell.wait_ended()
+            return
+        _log.error(
+            "%s does not end although it was cancelled; it is at:\n%s", cell.address, stack_of(cell.task)
+        )
+        patience *= 2
+
+
+def stack_of(task: trio.lowlevel.Task | None) -> str:
+    """Return where a task waits, as text."""
+    if task is None:
+        return "(its task has not run yet)"
+    return "".join(traceback.StackSummary.extract(task.iter_await_frames()).format())
