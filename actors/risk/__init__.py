@@ -1,1 +1,3 @@
-
+"""The one serialised check that every order passes: rules, the ledger of what orders may still do, and
+RiskActor.
+"""

@@ -1,0 +1,427 @@
+"""RiskActor: the one place where it is decided whether an order may go.
+
+One order at a time: it catches up with the journal, judges, reserves and hands the intent to the journal, all
+in one synchronous handler, so that no two orders can both fit into the same room. What it reserved it gives
+back only when the journal says that the order is over, or that its intent definitely never came in. While it
+does not know everything (its fence is not answered, the journal is away) it takes nothing.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import msgspec
+import trio
+
+from actors.kernel import KernelError, MailboxSpec, TrioActor
+from actors.model import messages as m
+from actors.model.clock import Clock, Ids
+from actors.model.events import AccountOpened, AnyEvent, DayOpened, LimitChanged, OrderAccepted, OrderDenied
+from actors.model.journal import (
+    Append,
+    AppendFailed,
+    CommittedLog,
+    Fence,
+    Fenced,
+    JournalState,
+    Lagged,
+    Record,
+)
+from actors.risk.decide import Decider, Passed
+from actors.risk.limits import OFF, BadLimit, RiskLimits, from_texts, limit_text, parse_limit, texts
+from actors.risk.port import AdmissionBoard, TradingGate
+from actors.risk.rules import Breach
+from actors.risk.state import SECOND_US, Day, RiskState
+from actors.risk.view import view
+
+STREAM = "risk"
+FENCE_SECONDS = 5.0
+
+
+class Advance(msgspec.Struct, frozen=True):
+    """To itself: the journal has moved."""
+
+
+class Second(msgspec.Struct, frozen=True):
+    """To itself: a second has passed."""
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """To itself: the fence was answered."""
+
+    fenced: Fenced
+
+
+class RiskActor(TrioActor):
+    """Handles PlaceOrder, ChangeLimit, ReadRisk (asks); Mark, BrokerState, JournalState, AppendFailed (tells).
+
+    `limits` are those of the settings; the journal's stand above them. `known` carries marks, exchange states
+    and instruments from one life to the next, since nobody tells them twice.
+    """
+
+    rank: ClassVar[int | None] = 40
+    mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=4096, policy="refuse")
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        log: CommittedLog,
+        ids: Ids,
+        gate: TradingGate,
+        admissions: AdmissionBoard,
+        limits: RiskLimits,
+        known: "Known | None" = None,
+        max_age_to_send_seconds: float = 2.0,
+        answer_seconds: float = 0.8,
+    ) -> None:
+        super().__init__()
+        self._clock = clock
+        self._log = log
+        self._ids = ids
+        self._gate = gate
+        self._admissions = admissions
+        self._settings = limits
+        self._known = known if known is not None else Known()
+        self._send_us = int(max_age_to_send_seconds * SECOND_US)
+        self._answer_seconds = answer_seconds
+        self._state = RiskState(limits)
+        self._decider = Decider()
+        self._cursor = 0
+        self._generation = 0
+        self._whole = False
+        self._fencing = False
+        self._opening: dict[str, None] = {}
+        self._unsubscribe: Callable[[], None] | None = None
+
+    # Life.
+
+    async def on_start(self) -> None:
+        """Fence, then fold the journal. When the journal can't answer now this goes on in the background."""
+        self._journal = self.system.ref("journal")
+        self._unsubscribe = self._log.subscribe(self._wake)
+        self.timers.every("second", 1.0, Second())
+        try:
+            fenced = await self._journal.ask(Fence(STREAM), timeout=FENCE_SECONDS)
+        except KernelError:
+            self._fence()
+        else:
+            self._become_whole(fenced)
+
+    async def on_stop(self) -> None:
+        """Follow the journal no more."""
+        self._end()
+
+    async def on_failure(self, error: BaseException) -> None:
+        """Follow the journal no more."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _wake(self, _records: object) -> None:
+        self.actor_ref.tell(Advance(), key="advance")
+
+    def _fence(self) -> None:
+        """Take nothing until the journal has said what of ours is in it."""
+        self._whole = False
+        if not self._fencing:
+            self._fencing = True
+            self.start_task(self._ask_fence)
+
+    async def _ask_fence(self) -> None:
+        while True:
+            try:
+                fenced = await self._journal.ask(Fence(STREAM), timeout=FENCE_SECONDS)
+            except KernelError:
+                await trio.sleep(0.2)
+            else:
+                self.actor_ref.tell(Whole(fenced), key="whole")
+                return
+
+    def _become_whole(self, fenced: Fenced) -> None:
+        self._fencing = False
+        self._generation = fenced.generation
+        book = self._log.book
+        lost = [order_id for order_id in self._state.pending if book.order(order_id) is None]
+        state = RiskState.rebuild(book, self._settings)
+        self._known.recall(state)
+        self._state, self._cursor, self._whole = state, self._log.head, True
+        for order_id in lost:
+            self._admissions.fail(order_id, "JOURNAL_UNAVAILABLE", "the order did not get into the journal")
+        self._journal_settings()
+        self._open_accounts()
+
+    # Messages.
+
+    def on_receive(self, message: object) -> object:
+        """One message; answers at once, never waits."""
+        handler = _HANDLERS.get(type(message))
+        if handler is None:
+            raise TypeError(f"RiskActor does not handle {type(message).__name__}")
+        return handler(self, message)
+
+    def _on_whole(self, message: Whole) -> None:
+        self._become_whole(message.fenced)
+
+    def _on_advance(self, _message: Advance) -> None:
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        log = self._log
+        if not self._whole or log.head == self._cursor:
+            return
+        try:
+            records = log.after(self._cursor)
+        except Lagged:
+            self._fence()
+            return
+        book, state = log.book, self._state
+        for record in records:
+            state.follow(book, record.event, record.at_us)
+        self._cursor = log.head
+        self._after_records(records)
+
+    def _after_records(self, records: "tuple[Record, ...] | list[Record] | object") -> None:
+        return
+
+    def _unavailable(self) -> m.Refused | None:
+        if self._whole and self._log.available:
+            return None
+        why = "the journal is away" if self._whole else "the risk check is reading the journal"
+        return m.Refused(
+            code="JOURNAL_UNAVAILABLE", detail=f"{why}; nothing was recorded or sent", retry_after_seconds=1.0
+        )
+
+    def _on_place(self, message: m.PlaceOrder) -> m.Admitted | m.Denied | m.Refused:
+        self._catch_up()
+        refused = self._unavailable()
+        if refused is not None:
+            return refused
+        intent, state, now_us = message.intent, self._state, self._clock.now_us()
+        if state.day_due(now_us):
+            self._open_day(now_us)
+        exchange, symbol = intent.exchange, intent.symbol
+        verdict = self._decider.decide(
+            state,
+            intent,
+            self._gate.state_for(exchange, symbol),
+            self._gate.killed_by_person(exchange, symbol),
+            now_us,
+        )
+        if message.dry_run:
+            return (
+                m.Admitted(order_id=intent.order_id)
+                if isinstance(verdict, Passed)
+                else _denied(intent.order_id, verdict)
+            )
+        if isinstance(verdict, Breach):
+            return self._deny(message, verdict)
+        return self._admit(message, verdict, now_us)
+
+    def _admit(self, message: m.PlaceOrder, passed: Passed, now_us: int) -> m.Admitted:
+        intent = msgspec.structs.replace(message.intent, venue_id=self._ids.venue_id())
+        if passed.shrinks:
+            self._gate.verify_exit(intent.order_id)
+        self._state.admit(intent, passed.price, now_us)
+        accepted = OrderAccepted(
+            intent=intent,
+            reserve_price=passed.price,
+            mark=passed.mark,
+            send_before_us=now_us + self._send_us,
+            references=passed.references,
+        )
+        self._append(
+            intent.order_id,
+            (accepted,),
+            message.correlation_id,
+            deadline=self._clock.monotonic() + self._answer_seconds,
+        )
+        return m.Admitted(order_id=intent.order_id)
+
+    def _deny(self, message: m.PlaceOrder, breach: Breach) -> m.Denied:
+        intent = message.intent
+        denied = OrderDenied(
+            intent=intent, code=breach.code, detail=breach.detail, limit=breach.limit, value=breach.value
+        )
+        self._append(
+            intent.order_id,
+            (denied,),
+            message.correlation_id,
+            deadline=self._clock.monotonic() + self._answer_seconds,
+        )
+        return _denied(intent.order_id, breach)
+
+    def _append(
+        self, append_id: str, events: tuple[AnyEvent, ...], correlation_id: str, deadline: float | None = None
+    ) -> None:
+        self._journal.tell(
+            Append(
+                append_id=append_id,
+                stream=STREAM,
+                generation=self._generation,
+                events=events,
+                correlation_id=correlation_id,
+                reply_to=self.address,
+                deadline=deadline,
+            )
+        )
+
+    def _on_append_failed(self, failed: AppendFailed) -> None:
+        self._catch_up()
+        if self._log.book.order(failed.append_id) is None:
+            self._state.release(failed.append_id)
+            self._admissions.fail(failed.append_id, "JOURNAL_UNAVAILABLE", failed.detail)
+        if failed.code != "JOURNAL_UNAVAILABLE":
+            self._fence()
+
+    # The outside.
+
+    def _on_mark(self, mark: m.Mark) -> None:
+        self._known.marks[mark.exchange, mark.symbol] = mark
+        self._state.set_mark(mark)
+
+    def _on_broker(self, broker: m.BrokerState) -> None:
+        self._known.keep(broker)
+        self._state.set_broker(broker)
+        self._open_accounts()
+
+    def _on_journal_state(self, _state: JournalState) -> None:
+        self._catch_up()
+
+    def _on_second(self, _second: Second) -> None:
+        self._catch_up()
+        if not self._whole or not self._log.available:
+            return
+        now_us = self._clock.now_us()
+        if self._state.day_due(now_us):
+            self._open_day(now_us)
+
+    def _open_day(self, now_us: int) -> None:
+        day = self._state.next_day(now_us)
+        if day is not None:
+            self._state.open_day(day)
+            self._append(f"day/{day.name}", (_day_opened(day),), "")
+
+    def _open_accounts(self) -> None:
+        """Journal what an exchange account holds when it is first seen; the day's equity moves by as much."""
+        if not self._whole or not self._log.available:
+            return
+        state = self._state
+        opened = {exchange for exchange, _ in state.valuation.cash}
+        for exchange, broker in state.brokers.items():
+            if broker.state != "trading" or not broker.balances or exchange in opened:
+                continue
+            before = state.valuation.equity()
+            for asset, amount in broker.balances:
+                state.valuation.set_cash(exchange, asset, amount)
+            events: tuple[AnyEvent, ...] = (AccountOpened(exchange=exchange, balances=broker.balances),)
+            if state.day.name:
+                gained = state.valuation.equity() - before
+                day = msgspec.structs.replace(state.day, equity=state.day.equity + gained)
+                state.open_day(day)
+                events = (*events, _day_opened(day))
+            self._append(f"account/{exchange}", events, "")
+
+    # Limits.
+
+    def _journal_settings(self) -> None:
+        """What the settings say differently from last time is a change of theirs; the rest stands as
+        journaled.
+        """
+        book = self._log.book
+        changes: list[LimitChanged] = []
+        for name, value in texts(self._settings).items():
+            if book.settings.get(name, OFF) != value:
+                changes.append(
+                    LimitChanged(
+                        name=name,
+                        old=book.limits.get(name),
+                        new=value,
+                        by="settings",
+                        reason="the settings differ from those of the previous start",
+                    )
+                )
+        if changes:
+            self._state.set_limits(
+                from_texts(self._state.limits, {change.name: change.new for change in changes})
+            )
+            self._append("settings", tuple(changes), "")
+
+    def _on_change_limit(self, change: m.ChangeLimit) -> m.LimitSet | m.Refused:
+        self._catch_up()
+        refused = self._unavailable()
+        if refused is not None:
+            return refused
+        try:
+            value = parse_limit(change.name, change.value)
+        except BadLimit as error:
+            return m.Refused(code="VALIDATION", detail=str(error))
+        old, new = limit_text(getattr(self._state.limits, change.name)), limit_text(value)
+        self._state.set_limits(from_texts(self._state.limits, {change.name: new}))
+        event = LimitChanged(name=change.name, old=old, new=new, by=change.by, reason=change.reason)
+        self._append(f"limit/{change.name}", (event,), "")
+        return m.LimitSet(name=change.name, old=old, new=new)
+
+    def _on_read(self, _read: m.ReadRisk) -> m.RiskView:
+        self._catch_up()
+        return view(self._state, self._gate.state_for(None, None))
+
+
+class Known:
+    """What the outside said last: it outlives a RiskActor, so that its next life need not wait to hear it
+    again.
+    """
+
+    def __init__(self) -> None:
+        self.marks: dict[tuple[str, str], m.Mark] = {}
+        self.brokers: dict[str, m.BrokerState] = {}
+
+    def keep(self, broker: m.BrokerState) -> None:
+        """Remember an exchange's state, and its instruments and balances where this report leaves them out."""
+        before = self.brokers.get(broker.exchange)
+        if before is not None:
+            broker = msgspec.structs.replace(
+                broker,
+                instruments=broker.instruments or before.instruments,
+                balances=broker.balances or before.balances,
+            )
+        self.brokers[broker.exchange] = broker
+
+    def recall(self, state: RiskState) -> None:
+        """Tell a rebuilt state what is known."""
+        for broker in self.brokers.values():
+            state.set_broker(broker)
+        for mark in self.marks.values():
+            state.set_mark(mark)
+
+
+def _denied(order_id: str, breach: Breach) -> m.Denied:
+    return m.Denied(
+        order_id=order_id, code=breach.code, detail=breach.detail, limit=breach.limit, value=breach.value
+    )
+
+
+def _day_opened(day: Day) -> DayOpened:
+    return DayOpened(
+        day=day.name,
+        equity=day.equity,
+        result=day.result,
+        fees=tuple(sorted(day.fees.items())),
+        net=day.net,
+        peak=day.peak,
+    )
+
+
+_HANDLERS: dict[type, Callable[..., object]] = {
+    m.PlaceOrder: RiskActor._on_place,
+    m.Mark: RiskActor._on_mark,
+    m.BrokerState: RiskActor._on_broker,
+    m.ChangeLimit: RiskActor._on_change_limit,
+    m.ReadRisk: RiskActor._on_read,
+    AppendFailed: RiskActor._on_append_failed,
+    JournalState: RiskActor._on_journal_state,
+    Advance: RiskActor._on_advance,
+    Second: RiskActor._on_second,
+    Whole: RiskActor._on_whole,
+}

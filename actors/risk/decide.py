@@ -1,0 +1,58 @@
+"""One decision: an order in, passed or denied out. Pure; it changes nothing.
+
+Anything that can't be reckoned exactly is denied rather than rounded or raised: an order with numbers so
+extreme that their product has more digits than exact money keeps is no order that a person meant.
+"""
+
+import decimal
+from decimal import Decimal
+
+import msgspec
+
+from actors.model.order import OrderIntent
+from actors.risk.case import Case
+from actors.risk.limits import RiskLimits
+from actors.risk.rules import Breach, Check, active
+from actors.risk.state import RiskState
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """The order may go. `price` is what it reserves with, `shrinks` says that it can only shrink a position.
+
+    `mark` and `references` are the prices that this rests on; they go into the journal with the order.
+    """
+
+    price: Decimal
+    mark: Decimal
+    references: tuple[tuple[str, str, Decimal], ...]
+    shrinks: bool
+
+
+class Decider:
+    """The rules in force, worked out once for each change of limits."""
+
+    def __init__(self) -> None:
+        self._limits: RiskLimits | None = None
+        self._checks: tuple[Check, ...] = ()
+
+    def decide(
+        self, state: RiskState, intent: OrderIntent, trading_state: str, killed: bool, now_us: int
+    ) -> Passed | Breach:
+        """Judge an order by every rule that is on. `now_us` is the wall clock in microseconds."""
+        if state.limits is not self._limits:
+            self._limits = state.limits
+            self._checks = active(state.limits)
+        case = Case(state, intent, trading_state, killed, now_us)
+        try:
+            for check in self._checks:
+                breach = check(case)
+                if breach is not None:
+                    return breach
+            return Passed(
+                case.price,
+                case.mark,
+                state.valuation.references(intent.exchange, intent.symbol),
+                case.shrinks,
+            )
+        except (decimal.Inexact, decimal.Overflow, decimal.InvalidOperation) as error:
+            return Breach("ORDER_SIZE", f"its numbers can't be reckoned exactly ({type(error).__name__})")

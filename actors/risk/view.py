@@ -1,0 +1,81 @@
+"""What a person sees of the limits: used and left of each, and what each open order reserves. Pure."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from actors.model.messages import LimitUse, RiskView
+from actors.model.money import EXACT, ZERO
+from actors.risk.state import RiskState
+
+add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
+
+
+def view(state: RiskState, trading_state: str) -> RiskView:
+    """The whole picture; costs time for each open order, so it is for people and not for decisions."""
+    return RiskView(
+        trading_state=trading_state,
+        limits=tuple(_uses(state)),
+        reservations=tuple(_reservations(state)),
+        equity=state.valuation.equity(),
+        day=state.day.name,
+        day_pnl=state.day_result() or ZERO,
+    )
+
+
+def _reservations(state: RiskState) -> Iterator[tuple[str, Decimal]]:
+    valuation = state.valuation
+    for order_id, hold in state.ledger.holds.items():
+        instrument = valuation.instruments.get((hold.exchange, hold.symbol))
+        rate = valuation.rate(instrument.quote) if instrument is not None else None
+        yield order_id, multiply(multiply(hold.remaining, hold.price), rate if rate is not None else ZERO)
+
+
+def _use(
+    code: str, symbol: str | None, limit: Decimal | int | None, used: Decimal | int
+) -> Iterator[LimitUse]:
+    if limit is not None:
+        most, taken = Decimal(limit), Decimal(used)
+        headroom = max(ZERO, subtract(most, taken))
+        yield LimitUse(code=code, symbol=symbol, limit=most, used=taken, headroom=headroom)
+
+
+def exposure(state: RiskState, symbol: str) -> tuple[Decimal, Decimal]:
+    """Worst-case long and short exposure of a symbol in USD over all exchanges, as far as prices are known."""
+    long_usd = short_usd = ZERO
+    for account in state.ledger.of_symbol(symbol):
+        worth = state.valuation.worth((account.exchange, account.symbol))
+        long_usd = add(long_usd, max(ZERO, worth.long))
+        short_usd = add(short_usd, max(ZERO, worth.short.copy_negate()))
+    return long_usd, short_usd
+
+
+def _uses(state: RiskState) -> Iterator[LimitUse]:
+    limits, valuation = state.limits, state.valuation
+    symbols = dict.fromkeys(
+        (*limits.symbol_whitelist, *(account.symbol for account in state.ledger.accounts.values()))
+    )
+    for symbol in symbols:
+        long_usd, short_usd = exposure(state, symbol)
+        yield from _use("MAX_POSITION", symbol, limits.max_pos_usd, max(long_usd, short_usd))
+        yield from _use("MAX_LONG", symbol, limits.max_long_usd, long_usd)
+        yield from _use("MAX_SHORT", symbol, limits.max_short_usd, short_usd)
+        working = sum(account.open_orders for account in state.ledger.of_symbol(symbol))
+        yield from _use("OPEN_ORDERS", symbol, limits.max_open_orders_per_symbol, working)
+    for exchange in state.brokers:
+        worth = valuation.of_exchange(exchange)
+        yield from _use("MAX_EXCHANGE_EXPOSURE", None, limits.max_exchange_usd, worth.gross)
+        if limits.margin:
+            equity = valuation.equity_of(exchange)
+            yield from _use("INSUFFICIENT_MARGIN", None, equity, worth.margin)
+    total = valuation.total
+    yield from _use("MAX_GROSS_EXPOSURE", None, limits.max_gross_usd, total.gross)
+    yield from _use(
+        "MAX_NET_EXPOSURE", None, limits.max_net_usd, max(ZERO, total.long, total.short.copy_negate())
+    )
+    yield from _use("OPEN_ORDERS", None, limits.max_open_orders, len(state.ledger.holds))
+    result = state.day_result()
+    if result is not None:
+        yield from _use("MAX_DAILY_LOSS", None, limits.max_daily_loss_usd, max(ZERO, result.copy_negate()))
+    fallen = state.drawdown()
+    if fallen is not None:
+        yield from _use("MAX_DRAWDOWN", None, limits.max_drawdown_usd, fallen)
