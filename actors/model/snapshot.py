@@ -36,10 +36,15 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     watermarks: Pairs[Place, int]
     adjustments: Pairs[str, int]
     limits: Pairs[str, str]
+    settings: Pairs[str, str]
     kills: tuple[Kill, ...]
     trading_states: Pairs[str, str]
     day: str
     day_equity: Decimal
+    day_result: Decimal
+    day_fees: Pairs[str, Decimal]
+    day_net: Decimal
+    day_peak: Decimal
     epoch: int
     incarnation: str
 
@@ -62,10 +67,15 @@ def encode_book(book: Book) -> bytes:
             watermarks=_pairs(book.watermarks),
             adjustments=_pairs(book.adjustments),
             limits=_pairs(book.limits),
+            settings=_pairs(book.settings),
             kills=tuple(book.kills.values()),
             trading_states=_pairs(book.trading_states),
             day=book.day,
             day_equity=book.day_equity,
+            day_result=book.day_result,
+            day_fees=book.day_fees,
+            day_net=book.day_net,
+            day_peak=book.day_peak,
             epoch=book.epoch,
             incarnation=book.incarnation,
         )
@@ -86,10 +96,15 @@ def decode_book(data: bytes) -> Book:
         watermarks=dict(image.watermarks),
         adjustments=dict(image.adjustments),
         limits=dict(image.limits),
+        settings=dict(image.settings),
         kills={kill.kill_id: kill for kill in image.kills},
         trading_states=dict(image.trading_states),
         day=image.day,
         day_equity=image.day_equity,
+        day_result=image.day_result,
+        day_fees=image.day_fees,
+        day_net=image.day_net,
+        day_peak=image.day_peak,
         epoch=image.epoch,
         incarnation=image.incarnation,
     )
