@@ -1,0 +1,1 @@
+"""Exchanges behind the port: simulated, dummy, and real ones through ccxt."""
