@@ -10,7 +10,7 @@ for looking in from outside. This room knows no trading.
 """
 
 from actors.kernel.actor import TrioActor
-from actors.kernel.cell import Cell, current_cell
+from actors.kernel.cell import Cell
 from actors.kernel.clock import Clock, TrioClock
 from actors.kernel.dead_letters import DeadLetter, DeadLetters
 from actors.kernel.errors import (
@@ -26,6 +26,7 @@ from actors.kernel.errors import (
     StartFailed,
 )
 from actors.kernel.future import Deferred, Reply, ReplyState
+from actors.kernel.handling import current_cell
 from actors.kernel.life import Exit, ExitKind, LifeState, Terminated
 from actors.kernel.mailbox import Lane, MailboxSpec, MailboxStatistics
 from actors.kernel.observer import NullObserver, Observer

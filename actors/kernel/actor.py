@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import pykka
 
-from actors.kernel.cell import Cell, current_cell
+from actors.kernel.cell import Cell
 from actors.kernel.future import Deferred, Reply
+from actors.kernel.handling import current_cell
 from actors.kernel.life import ExitKind
 from actors.kernel.mailbox import Mailbox, MailboxSpec
 

@@ -21,6 +21,9 @@ class Token:
     def __init__(self) -> None:
         self.live = True
 
+    def taken(self) -> None:
+        """Hear that the envelope is about to be handled."""
+
 
 class Envelope:
     """One message on its way. `tag` is its conflation key or its `Token`; `at` is when it was sent."""

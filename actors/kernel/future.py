@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from actors.kernel.cell import Cell
+    from actors.kernel.handling import Handling
     from actors.kernel.system import System
 
 __all__ = ["Answer", "Deferred", "Reply", "ReplyState"]
@@ -216,7 +216,7 @@ class Deferred:
 
     __slots__ = ("__weakref__", "_cell", "_reply")
 
-    def __init__(self, cell: Cell, reply: Reply | None) -> None:
+    def __init__(self, cell: Handling, reply: Reply | None) -> None:
         self._cell = cell
         self._reply = reply
 

@@ -185,6 +185,8 @@ class Mailbox:
     @property
     def has_room(self) -> bool:
         """Whether a plain message would be queued at once."""
+        if self.spec.policy == "conflate":
+            return True
         return len(self._normal) < self._capacity and not self._waiters
 
     async def put_when_room(self, envelope: Envelope) -> None:

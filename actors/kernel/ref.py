@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pykka
 import trio
 
-from actors.kernel.cell import Cell, current_cell
+from actors.kernel.cell import Cell
 from actors.kernel.envelope import Envelope
 from actors.kernel.errors import AskTimeout, MailboxFull, RankViolation
 from actors.kernel.future import Answer, Reply, ReplyState
+from actors.kernel.handling import current_cell
 from actors.kernel.life import ExitKind
 from actors.kernel.mailbox import Lane
 

@@ -9,6 +9,7 @@ lives are still stopped in order, and only then are they gone.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.kernel.agenda import Agenda
-from actors.kernel.cell import Cell, current_cell
+from actors.kernel.cell import Cell
 from actors.kernel.clock import Clock, TrioClock
 from actors.kernel.dead_letters import DeadLetters
 from actors.kernel.errors import AddressInUse, StartFailed
+from actors.kernel.handling import current_cell
 from actors.kernel.life import Exit, ExitKind
 from actors.kernel.mailbox import MailboxStatistics
 from actors.kernel.ref import Ref
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ActorStatistics", "System", "SystemStatistics", "open_system"]
 
+_log = logging.getLogger("actors.kernel")
+
 STOP_SECONDS = 5.0  # what an unsupervised actor gets to stop in order
+NAG_SECONDS = 5.0  # how long a cancelled life may take before it is named; then twice that, and so on
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +142,18 @@ class System:
         with trio.move_on_after(seconds):
             await cell.wait_ended()
             return
+        await self.kill(cell)
+
+    async def kill(self, cell: Cell) -> None:
+        """Cancel a life and return when nothing of it is left; name it loudly while it does not yield."""
         cell.kill()
-        await cell.wait_ended()
+        patience = NAG_SECONDS
+        while True:
+            with trio.move_on_after(patience):
+                await cell.wait_ended()
+                return
+            _log.error("%s was cancelled but does not end; it is at:\n%s", cell.address, cell.stack())
+            patience *= 2
 
     def ref(self, address: str) -> Ref:
         """Return the reference to `address`, whether anybody lives there or not; always the same object."""
@@ -194,14 +209,12 @@ class System:
             with trio.move_on_after(timeout) as patience:
                 await cell.wait_ready()
         except trio.Cancelled:
-            cell.kill()
             with trio.CancelScope(shield=True):
-                await cell.wait_ended()
+                await self.kill(cell)
             raise
         if patience.cancelled_caught:
-            cell.kill()
             with trio.CancelScope(shield=True):
-                await cell.wait_ended()
+                await self.kill(cell)
             raise StartFailed(cell.address, f"not ready within {timeout} s")
         if not cell.started_ok:
             error = None if cell.exit is None else cell.exit.error

@@ -38,10 +38,10 @@ class Timer(Token):
         """Whether it was not cancelled."""
         return self.live
 
-    @property
-    def repeats(self) -> bool:
-        """Whether it fires more than once."""
-        return self._period is not None
+    def taken(self) -> None:
+        """Forget a one-shot timer: it has done what it was for."""
+        if self._period is None:
+            self._cell.timers.forget(self)
 
     def expire(self, now: float) -> None:
         """Put the message in the mailbox; called by the agenda."""
@@ -102,7 +102,7 @@ class Timers:
         """Return the keys of the running timers in the order in which they were started."""
         return tuple(self._by_key)
 
-    def taken(self, timer: Timer) -> None:
-        """Forget a one-shot timer whose message is about to be handled."""
-        if not timer.repeats and self._by_key.get(timer.key) is timer:
+    def forget(self, timer: Timer) -> None:
+        """Forget a timer that has run out."""
+        if self._by_key.get(timer.key) is timer:
             del self._by_key[timer.key]

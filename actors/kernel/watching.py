@@ -24,12 +24,17 @@ __all__ = ["Watch", "Watching"]
 class Watch(Token):
     """One watch; what it has queued goes stale when it is taken back."""
 
-    __slots__ = ("key", "target")
+    __slots__ = ("_watching", "key", "target")
 
-    def __init__(self, key: tuple[str, int], target: Cell | None) -> None:
+    def __init__(self, watching: Watching, key: tuple[str, int], target: Cell | None) -> None:
         super().__init__()
+        self._watching = watching
         self.key = key
         self.target = target
+
+    def taken(self) -> None:
+        """Forget the watch: its one notice is about to be handled."""
+        self._watching.forget(self)
 
 
 class Watching:
@@ -49,7 +54,7 @@ class Watching:
         key = (ref.address, ref.generation)
         if key in self._watches:
             return
-        watch = self._watches[key] = Watch(key, target)
+        watch = self._watches[key] = Watch(self, key, target)
         if target is None:
             self._tell(watch, None)
         else:
@@ -73,7 +78,7 @@ class Watching:
         """Forget what `note_watcher` noted."""
         self._watched_by.pop(watcher, None)
 
-    def taken(self, watch: Watch) -> None:
+    def forget(self, watch: Watch) -> None:
         """Forget a watch whose notice is about to be handled."""
         self._watches.pop(watch.key, None)
 

@@ -7,7 +7,6 @@ life), `ignored` (its factory did not want one).
 from __future__ import annotations
 
 import logging
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Child", "ChildState", "end_child", "request_end"]
 
 _log = logging.getLogger("supervisors.otp")
-_NAG_SECONDS = 5.0
 
 ChildState: TypeAlias = Literal["starting", "running", "backoff", "stopping", "stopped", "ignored"]
 
@@ -40,9 +38,10 @@ class Child:
     failures: int = 0  # in a row, for backoff
     ready_at: float | None = None
     stop_by: float | None = None
+    held: bool = False  # ended on request: stays down when its siblings restart
     pending: int = 0  # serial of the restart that is waited for; 0 is none
     due_at: float = 0.0
-    last_error: BaseException | None = None
+    last_error: str | None = None
 
     @property
     def alive(self) -> bool:
@@ -55,7 +54,7 @@ class Child:
         self.stop_by = None
         self.state = "stopped"
         if exit_.error is not None:
-            self.last_error = exit_.error
+            self.last_error = repr(exit_.error)
 
 
 def request_end(child: Child, now: float) -> None:
@@ -90,29 +89,8 @@ async def end_child(child: Child, now: Callable[[], float]) -> None:
     if cell.state is not LifeState.STOPPED:
         if child.spec.shutdown != "brutal":
             _log.warning("%s did not stop within %s s and is cancelled", child.address, child.spec.shutdown)
-        cell.kill()
-        await _see_the_end(cell)
+        await cell.system.kill(cell)
     if cell.exit is not None:
         if cell.exit.kind is ExitKind.FAILED:
             _log.warning("%s failed while it was stopped: %r", child.address, cell.exit.error)
         child.lost_life(cell.exit)
-
-
-async def _see_the_end(cell: Cell) -> None:
-    """Wait for a killed life; name it loudly for as long as it does not yield."""
-    patience = _NAG_SECONDS
-    while True:
-        with trio.move_on_after(patience):
-            await cell.wait_ended()
-            return
-        _log.error(
-            "%s does not end although it was cancelled; it is at:\n%s", cell.address, stack_of(cell.task)
-        )
-        patience *= 2
-
-
-def stack_of(task: trio.lowlevel.Task | None) -> str:
-    """Return where a task waits, as text."""
-    if task is None:
-        return "(its task has not run yet)"
-    return "".join(traceback.StackSummary.extract(task.iter_await_frames()).format())

@@ -50,7 +50,7 @@ def take_snapshot(system: System, child: Child) -> TreeNode:
         generation=system.ref(child.address).generation,
         restarts=child.restarts,
         mailbox=0 if cell is None else len(cell.mailbox),
-        last_error=None if child.last_error is None else repr(child.last_error),
+        last_error=child.last_error,
         children=()
         if supervisor is None
         else tuple(take_snapshot(system, below) for below in supervisor.children.values()),

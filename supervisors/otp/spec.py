@@ -169,14 +169,12 @@ class SupervisorSpec:
 Spec: TypeAlias = ChildSpec | SupervisorSpec
 
 
-def _check_common(
-    id_: str, restart: str, shutdown: Shutdown, start_timeout: float, significant: bool
-) -> None:
+def _check_common(id_: str, restart: str, shutdown: object, start_timeout: float, significant: bool) -> None:
     if not id_ or "/" in id_:
         raise SpecError(id_, "an id is a non-empty name without '/'")
     if restart not in _RESTARTS:
         raise SpecError(id_, f"unknown restart {restart!r}; one of {', '.join(_RESTARTS)}")
-    if shutdown != "brutal" and (isinstance(shutdown, str) or not shutdown >= 0):
+    if shutdown != "brutal" and not (isinstance(shutdown, int | float) and shutdown >= 0):
         raise SpecError(id_, f"shutdown is seconds, math.inf or 'brutal', got {shutdown!r}")
     if not start_timeout > 0:
         raise SpecError(id_, f"start_timeout must be above 0 s, got {start_timeout}")

@@ -136,7 +136,7 @@ class SupervisorActor(TrioActor):
             child.cell = None
             child.state = "stopped"
             cause = error.__cause__ if isinstance(error, StartFailed) and error.__cause__ else error
-            child.last_error = cause
+            child.last_error = repr(cause)
             why = error.why if isinstance(error, StartFailed) else repr(error)
             raise ChildNotStarted(self.address, spec.id, why) from cause
         except trio.Cancelled:
@@ -207,17 +207,19 @@ class SupervisorActor(TrioActor):
         delay = backoff.delay(child.failures, self.system.rng.random() if child.failures > 1 else 0.0)
         due_at = max([now + delay, *self._cancel_pending(child)])
         await self._end_group(child)
+        if again or due_at > self.system.now():
+            self._await_restart(child, due_at)
+        else:
+            await self._bring_up(child)
+
+    def _await_restart(self, child: Child, due_at: float) -> None:
+        """Post the restart of `child` for the time `due_at`; whatever is asked before comes first."""
         child.state = "backoff"
         self._serial += 1
         child.pending = self._serial
         child.due_at = due_at
-        wait = due_at - self.system.now()
-        if wait > 0:
-            self.timers.start(("restart", child.spec.id), wait, RestartDue(child, child.pending))
-        elif again:
-            self.cell.admit(Envelope(RestartDue(child, child.pending), now), Lane.SYSTEM)
-        else:
-            await self._bring_up(child)
+        wait = max(0.0, due_at - self.system.now())
+        self.timers.start(("restart", child.spec.id), wait, RestartDue(child, child.pending))
 
     def _cancel_pending(self, child: Child) -> list[float]:
         """Let the restart of `child` swallow those that its group waits for; return when they were due."""
@@ -249,7 +251,7 @@ class SupervisorActor(TrioActor):
         failed: tuple[Child, ChildNotStarted] | None = None
         with trio.CancelScope() as self._starting:
             for one in self._group(child):
-                if one.cell is not None:
+                if one.cell is not None or one.held:
                     continue
                 try:
                     await self._start(one)
@@ -313,10 +315,21 @@ class SupervisorActor(TrioActor):
         if child is None:
             return UnknownChild(self.address, child_id)
         self.timers.cancel(("restart", child_id))
+        was_due = child.due_at if child.pending else None
         await end_child(child, self.system.now)
+        child.held = True
+        if was_due is not None:
+            self._pass_on(child, was_due)
         if child.spec.restart == "temporary" or self.spec.strategy == "simple_one_for_one":
             del self.children[child_id]
         return None
+
+    def _pass_on(self, child: Child, due_at: float) -> None:
+        """Let the siblings that went down for the sake of `child` come up without it."""
+        for other in self._group(child):
+            if other.cell is None and not other.held and other.state == "stopped":
+                self._await_restart(other, due_at)
+                return
 
     async def _restart_child(self, child_id: str) -> Ref | SupervisionError | None:
         child = self.children.get(child_id)
@@ -324,6 +337,7 @@ class SupervisorActor(TrioActor):
             return UnknownChild(self.address, child_id)
         if child.alive:
             return ChildRunning(self.address, child_id, child.state)
+        child.held = False
         return await self._start_on_request(child) or self.system.ref(child.address)
 
     def _delete_child(self, child_id: str) -> SupervisionError | None:
