@@ -1,7 +1,8 @@
 """The exchange as the broker sees it, whatever it is: simulated, dummy, or real through an adapter.
 
-An adapter answers with outcomes, never with exceptions, for everything that an exchange or a network can do. What it
-can't classify for certain is unresolved. It never resends and keeps no state that a restart would need.
+An adapter answers with outcomes, never with exceptions, for everything that an exchange or a network can
+do. What it can't classify for certain is unresolved. It never resends and keeps no state that a restart
+would need.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,9 @@ from actors.model.order import OrderIntent
 
 
 class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange took the order (or the cancel). `fills` are those that came with the answer, if it tells them."""
+    """The exchange took the order (or the cancel). `fills` are those that came with the answer, if it tells
+    them.
+    """
 
     exchange_order_id: str
     status: str = "open"
@@ -26,7 +29,9 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange definitely did not do it, and will not. `gone` for a cancel of an order that is no longer open."""
+    """The exchange definitely did not do it, and will not. `gone` for a cancel of an order that is no
+    longer open.
+    """
 
     code: str
     reason: str
@@ -36,7 +41,9 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unresolved(msgspec.Struct, frozen=True, kw_only=True):
-    """Nobody can say whether it was done. `signed_at_us` is the request's own timestamp, for the proof of absence."""
+    """Nobody can say whether it was done. `signed_at_us` is the request's own timestamp, for the proof of
+    absence.
+    """
 
     reason: str
     signed_at_us: int
@@ -79,7 +86,9 @@ class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unavailable(Exception):
-    """A question to the exchange got no usable answer. `kind`: timeout, network, exchange, throttled, banned."""
+    """A question to the exchange got no usable answer. `kind`: timeout, network, exchange, throttled,
+    banned.
+    """
 
     def __init__(self, kind: str, detail: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -89,7 +98,9 @@ class Unavailable(Exception):
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What an exchange can do. `absence_window_seconds` None: absence can't be proven, the operator decides."""
+    """What an exchange can do. `absence_window_seconds` None: absence can't be proven, the operator
+    decides.
+    """
 
     absence_window_seconds: float | None
     reports_positions: bool = True
@@ -100,16 +111,21 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 StreamItem = OrderReport | Fill
-"""What an order stream brings. A Fill's `order_id` carries our venue id, or EXTERNAL for another's order; it is empty
-where the exchange tells only its own order id, which the broker then looks up among the orders it knows."""
+"""What an order stream brings. A Fill's `order_id` carries our venue id, or EXTERNAL for another's order.
+
+Where the exchange tells only its own order id, the adapter asks it for the order before it calls a fill
+EXTERNAL.
+"""
 
 EXTERNAL = "EXTERNAL"
 
 
 class ExchangePort(Protocol):
-    """One account at one exchange. Queries raise Unavailable; cancellation of any call leaves no state behind.
+    """One account at one exchange. Queries raise Unavailable; cancellation of any call leaves no state
+    behind.
 
-    Fills that come through this port have our venue id (or EXTERNAL) in `order_id`; the broker maps it to the order.
+    Fills that come through this port have our venue id (or EXTERNAL) in `order_id`; the broker maps it to
+    the order.
     """
 
     @property
@@ -156,7 +172,9 @@ class SendGate(Protocol):
     """What the broker asks synchronously right before a submit begins; `actors.halt.gate` implements it."""
 
     def may_send(self, intent: OrderIntent, reduces: bool) -> str | None:
-        """None when the order may leave now, else the reason why not. `reduces`: verified to shrink the position."""
+        """None when the order may leave now, else the reason why not. `reduces`: verified to shrink the
+        position.
+        """
         ...
 
     def begin_send(self, order_id: str) -> None:
@@ -169,7 +187,9 @@ class SendGate(Protocol):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What an exchange's own headers say is used of a budget. `limit` and `window_seconds` None: as configured."""
+    """What an exchange's own headers say is used of a budget. `limit` and `window_seconds` None: as
+    configured.
+    """
 
     budget: str
     used: int
@@ -213,5 +233,7 @@ class AccountChecks(Protocol):
     """An adapter that can verify how the account is set up."""
 
     async def account_problems(self) -> Sequence[str]:
-        """What is not as configured (position mode, leverage, margin mode, permissions); raise Unavailable."""
+        """What is not as configured (position mode, leverage, margin mode, permissions); raise
+        Unavailable.
+        """
         ...

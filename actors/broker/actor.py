@@ -1,0 +1,339 @@
+"""BrokerActor: one account at one exchange.
+
+The actor's loop only routes: committed orders to the submits, requests to the cancels, questions to what is
+known. Everything that waits for the exchange is a child task in `shell/`. Those tasks run on the same
+thread and meet only at their awaits; what they find out leaves as evidence through the outbox, never as a
+decision about an order.
+
+A life begins at the journal's head. Orders accepted after it are sent, once; orders accepted before it that
+have no answer are never sent, because a former life may have sent them: they are unresolved until the
+exchange tells.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, ClassVar
+
+import trio
+
+from actors.broker.breaker import Breaker, BreakerSettings, Circuit
+from actors.broker.intake import Intake
+from actors.broker.limiter import Limiter, Priority
+from actors.broker.outbox import Outbox
+from actors.broker.port import ExchangePort, Metered, OrderReport, SendGate, Unavailable
+from actors.broker.reconcile import was_judged_absent
+from actors.broker.shell.cancels import Cancels
+from actors.broker.shell.desk import Desk
+from actors.broker.shell.inquiries import Inquiries
+from actors.broker.shell.line import Line
+from actors.broker.shell.reconciling import Reconciling
+from actors.broker.shell.streams import Streams
+from actors.broker.shell.submits import Submits
+from actors.broker.timings import BrokerTimings
+from actors.kernel import MailboxSpec, TrioActor
+from actors.model import messages as say
+from actors.model.addresses import position_address
+from actors.model.clock import Clock
+from actors.model.events import OrderAccepted
+from actors.model.instrument import Instrument
+from actors.model.journal import CommittedLog, Record
+from actors.model.order import Order, Submission
+
+_EVIDENCE_READY = say.EvidenceReady()
+CIRCUIT_LOOK = 0.25
+"""How often the circuit's state is looked at, to tell others when it changed by time, in seconds."""
+
+
+class Advance(say.Message, frozen=True):
+    """Told to itself, conflated: committed orders of this exchange wait."""
+
+
+class BrokerActor(TrioActor):
+    """`symbols` are those with a position actor. `limiter` and the breakers outlive this life, and so does
+    `port`.
+    """
+
+    rank: ClassVar[int | None] = 20
+    mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=65_536, policy="refuse")
+
+    def __init__(
+        self,
+        *,
+        exchange: str,
+        symbols: Sequence[str],
+        port: ExchangePort,
+        log: CommittedLog,
+        gate: SendGate,
+        clock: Clock,
+        rng: Random,
+        limiter: Limiter | None = None,
+        breaker: Breaker | None = None,
+        cancel_breaker: Breaker | None = None,
+        timings: BrokerTimings | None = None,
+    ) -> None:
+        super().__init__()
+        self._exchange = exchange
+        self._symbols = tuple(symbols)
+        self._port = port
+        self._log = log
+        self._gate = gate
+        self._clock = clock
+        self._rng = rng
+        self._line = Line(
+            port,
+            clock,
+            limiter or Limiter(),
+            breaker or Breaker(BreakerSettings()),
+            cancel_breaker or Breaker(BreakerSettings()),
+        )
+        self._timings = timings or BrokerTimings()
+        self._accepted: list[OrderAccepted] = []
+        self._balances: tuple[say.Balance, ...] = ()
+        self._instruments: tuple[Instrument, ...] = ()
+        self._state = ("connecting", Circuit.CLOSED, "")
+        self._halted = ""
+
+    async def on_start(self) -> None:
+        """Ready at once: the exchange is connected and reconciled by a child task, however long that
+        takes.
+        """
+        desk = self._desk = self._make_desk()
+        self._inquiries = Inquiries(desk)
+        self._cancels = Cancels(desk, self._inquiries, self._tell_operator)
+        self._submits = Submits(desk, self._inquire, self._cancels.begin)
+        self._reconciling = Reconciling(
+            desk, self._submits, self._inquiries, self._revived, self._take_balances
+        )
+        self._streams = Streams(desk, self._submits, self._inquiries, self._revived, self._take_tick)
+        if isinstance(self._port, Metered):
+            self._port.on_usage(self._line.learn)
+        self.start_task(self._hold, self._log.subscribe(self._wake))
+        self._adopt()
+        self.start_task(self._submits.announce_late)
+        self.start_task(self._reconciling.keep_inflight)
+        self.start_task(self._watch_circuit)
+        self.start_task(self._stay_connected)
+        self._announce("connecting", "")
+
+    def on_receive(self, message: object) -> object:
+        """Route one message; nothing here waits."""
+        handler = _ROUTES.get(type(message))
+        if handler is None:
+            raise TypeError(f"BrokerActor does not handle {type(message).__name__}")
+        return handler(self, message)
+
+    # Orders in, evidence out.
+
+    def _wake(self, records: Sequence[Record]) -> None:
+        """Called with every committed batch, so it has to be short."""
+        accepted = self._accepted
+        before = len(accepted)
+        for record in records:
+            event = record.event
+            if type(event) is OrderAccepted and event.intent.exchange == self._exchange:
+                accepted.append(event)
+        if before == 0 and accepted:
+            self.actor_ref.tell(Advance(), key="advance")
+
+    def _advance(self, _message: object = None) -> None:
+        accepted, self._accepted = self._accepted, []
+        for event in accepted:
+            self._submits.accept(event.intent, event.send_before_us)
+
+    def _give_evidence(self, message: say.TakeEvidence) -> say.EvidenceTaken:
+        return say.EvidenceTaken(evidence=self._desk.outbox.take(message.symbol, message.acknowledged))
+
+    def _cancel(self, message: say.CancelAtExchange) -> None:
+        # The order may have been committed so recently that it waits to be accepted here.
+        self._advance()
+        self._cancels.request(message.order, self._submits)
+
+    def _sweep(self, message: say.Sweep) -> None:
+        self._advance()
+        self._cancels.sweep(message, self._submits)
+
+    def _reconcile(self, message: say.ReconcileSymbol) -> None:
+        desk = self._desk
+        desk.intake.forget_symbol(message.symbol)
+        desk.outbox.remind(message.symbol)
+        if desk.trading:
+            self.start_task(self._reconciling.again, message.symbol)
+
+    def _record_absence(self, message: say.RecordAbsence) -> None:
+        self._inquiries.record_absence(message.order_id, message.by, message.reason)
+
+    def _give_balances(self, _message: say.ReadBalances) -> say.Balances:
+        return say.Balances(balances=self._balances)
+
+    # The life of the connection.
+
+    def _adopt(self) -> None:
+        """Take over what former lives left: no answer means unresolved, a wish to cancel is carried out."""
+        for order in self._log.book.orders.values():
+            intent = order.intent
+            if intent.exchange != self._exchange:
+                continue
+            if order.submission in (Submission.ACCEPTED, Submission.SENT, Submission.UNKNOWN):
+                why = "accepted before the broker started; it may have been sent"
+                self._desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=why)
+                self._gate.end_send(order.order_id)
+                self._inquire(order, self._clock.now_us(), why)
+            if order.cancel_requested:
+                self._cancels.begin(order)
+
+    async def _stay_connected(self) -> None:
+        """Connect, reconcile, trade, and begin again when the line is lost; runs as long as the broker
+        lives.
+        """
+        failures = 0
+        state = "connecting"
+        while True:
+            self._announce(state, self._state[2])
+            try:
+                await self._connect()
+                failures = 0
+                await self._trade()
+            except* Unavailable as problems:
+                detail = "; ".join(str(problem) for problem in _leaves(problems))
+                failures += 1
+            else:
+                detail = "the stream ended"
+            self._desk.set_trading(False)
+            state = "reconnecting"
+            self._announce(state, detail)
+            await trio.sleep(max(self._pause(failures), self._line_pause()))
+
+    async def _connect(self) -> None:
+        desk = self._desk
+        await self._line.ask("connect", Priority.RECONCILE, desk.timings.query, desk.port.connect)
+        instruments = await self._line.ask(
+            "instruments", Priority.RECONCILE, desk.timings.query, desk.port.instruments
+        )
+        self._instruments = tuple(instruments)
+        await self._reconciling.measure_skew()
+
+    async def _trade(self) -> None:
+        """Streams first, so that nothing happens unseen between reconciling and trading."""
+        self._announce("reconciling", "")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._streams.follow_orders)
+            nursery.start_soon(self._streams.follow_market)
+            await self._reconciling.complete()
+            self._desk.set_trading(True)
+            self._announce("trading", "")
+            nursery.start_soon(self._reconciling.keep_orders)
+            nursery.start_soon(self._reconciling.keep_accounts)
+
+    def _pause(self, failures: int) -> float:
+        timings = self._timings
+        longest = min(timings.reconnect_longest, timings.reconnect_first * 2.0 ** min(failures, 10))
+        return longest * (0.5 + 0.5 * self._rng.random())
+
+    def _line_pause(self) -> float:
+        return self._line.seconds_to_trial if self._line.circuit() is Circuit.OPEN else 0.0
+
+    async def _watch_circuit(self) -> None:
+        while True:
+            await trio.sleep(CIRCUIT_LOOK)
+            if self._line.circuit() is not self._state[1]:
+                self._announce(self._state[0], self._state[2])
+
+    async def _hold(self, unsubscribe: Callable[[], None]) -> None:
+        """Keep the subscription exactly as long as this life."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            unsubscribe()
+
+    # What others are told.
+
+    def _announce(self, state: str, detail: str) -> None:
+        if self._halted and state == "trading":
+            state, detail = "halted", self._halted
+        now = (state, self._line.circuit(), detail)
+        if now == self._state and state != "connecting":
+            return
+        self._state = now
+        told = say.BrokerState(
+            exchange=self._exchange,
+            state=state,
+            circuit=now[1].value,
+            detail=detail,
+            instruments=self._instruments,
+            balances=tuple((balance.asset, balance.total) for balance in self._balances),
+        )
+        for address in ("risk", "operator", "market"):
+            self.system.ref(address).tell(told, key=f"broker {self._exchange}")
+
+    def _halt(self, cause: str) -> None:
+        """The exchange contradicts the journal: nothing that opens leaves until a person has looked."""
+        self._halted = cause
+        self._tell_operator(say.HaltExchange(exchange=self._exchange, cause=cause))
+        self._announce(self._state[0], cause)
+
+    def _revived(self, order: Order | None, report: OrderReport) -> None:
+        """The exchange lists an open order that the journal has over, or that memory does not know."""
+        if order is None:
+            return
+        if was_judged_absent(order):
+            self._desk.outbox.add(
+                report.symbol,
+                "acknowledged",
+                venue_id=report.venue_id,
+                exchange_order_id=report.exchange_order_id,
+            )
+            self._halt(f"order {order.order_id} was judged {order.status}, yet lives at the exchange")
+        self._cancels.end_ghost(order)
+
+    def _inquire(self, order: Order, signed_at_us: int | None, why: str) -> None:
+        self._inquiries.begin(order, signed_at_us, why)
+
+    def _take_balances(self, balances: Sequence[say.Balance]) -> None:
+        self._balances = tuple(balances)
+
+    def _take_tick(self, tick: say.Tick) -> None:
+        self.system.ref("market").tell(tick, key=f"{tick.exchange}/{tick.symbol}")
+
+    def _tell_operator(self, message: say.Message) -> None:
+        self.system.ref("operator").tell(message)
+
+    def _tell_position(self, symbol: str) -> None:
+        ref = self.system.ref(position_address(self._exchange, symbol))
+        ref.tell(_EVIDENCE_READY, key="evidence")
+
+    def _make_desk(self) -> Desk:
+        outbox = Outbox(self.generation, self._tell_position)
+        return Desk(
+            exchange=self._exchange,
+            symbols=self._symbols,
+            port=self._port,
+            log=self._log,
+            clock=self._clock,
+            rng=self._rng,
+            gate=self._gate,
+            timings=self._timings,
+            line=self._line,
+            outbox=outbox,
+            intake=Intake(outbox),
+            start_task=self.start_task,
+            halt=self._halt,
+        )
+
+
+def _leaves(group: BaseExceptionGroup[Unavailable]) -> list[BaseException]:
+    """The single problems in a group of them."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found
+
+
+_ROUTES: dict[type, Callable[[BrokerActor, Any], object]] = {
+    Advance: BrokerActor._advance,
+    say.TakeEvidence: BrokerActor._give_evidence,
+    say.CancelAtExchange: BrokerActor._cancel,
+    say.Sweep: BrokerActor._sweep,
+    say.ReconcileSymbol: BrokerActor._reconcile,
+    say.RecordAbsence: BrokerActor._record_absence,
+    say.ReadBalances: BrokerActor._give_balances,
+}

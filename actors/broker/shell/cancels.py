@@ -1,0 +1,206 @@
+"""Cancels and sweeps: what shall end is asked for until the exchange says that it has ended.
+
+A cancel, unlike a submit, may be repeated. "No such order" ends nothing by itself: the order may have
+filled, or its submit may still be on the way; an inquiry finds out. A sweep works from the exchange's own
+list of open orders, so it needs neither the journal nor our memory of what rests, and touches only orders
+that are ours.
+"""
+
+from collections.abc import Callable
+
+import trio
+
+from actors.broker.limiter import Priority
+from actors.broker.outcome import ENDED
+from actors.broker.port import Confirmed, Outcome, Rejected, Unavailable
+from actors.broker.shell.desk import Desk
+from actors.broker.shell.inquiries import Inquiries
+from actors.broker.shell.submits import Submits
+from actors.model.messages import Sweep, SweepProgress
+from actors.model.order import Order, Submission
+
+LONGEST_PAUSE = 5.0
+REFUSALS = 3
+"""How often an exchange may call an order gone that it still lists as open, before the cancel counts as
+refused.
+"""
+
+
+class Cancels:
+    """At most one task an order; `progress` tells the operator how a sweep goes."""
+
+    def __init__(self, desk: Desk, inquiries: Inquiries, progress: Callable[[SweepProgress], None]) -> None:
+        self._desk = desk
+        self._inquiries = inquiries
+        self._progress = progress
+        self._running: dict[str, None] = {}
+        self._sweeps: dict[str, None] = {}
+
+    def request(self, order: Order, submits: Submits) -> None:
+        """Withdraw the order if it has not left, else cancel it at the exchange."""
+        if not submits.stop(order.order_id, "cancelled before it was sent"):
+            self.begin(order)
+
+    def begin(self, order: Order) -> None:
+        """Cancel an order that has left."""
+        if order.order_id not in self._running:
+            self._running[order.order_id] = None
+            self._desk.start_task(self._run, order)
+
+    def end_ghost(self, order: Order) -> None:
+        """Cancel an order that the journal has over, and that lives at the exchange all the same."""
+        if order.order_id not in self._running:
+            self._running[order.order_id] = None
+            self._desk.start_task(self._end_ghost, order)
+
+    async def _end_ghost(self, order: Order) -> None:
+        attempts = 0
+        while True:
+            answer = await self._cancel(order)
+            if isinstance(answer, Confirmed) or (isinstance(answer, Rejected) and not answer.throttled):
+                break
+            attempts += 1
+            await trio.sleep(self._pause(attempts))
+        self._running.pop(order.order_id, None)
+        current = self._desk.current(order)
+        if current.is_open:
+            self._inquiries.begin(current, None, "cancelled after it came back", after_cancel=True)
+
+    async def _run(self, order: Order) -> None:
+        try:
+            await self._until_ended(order)
+        finally:
+            self._running.pop(order.order_id, None)
+
+    async def _until_ended(self, order: Order) -> None:
+        refusals = attempts = 0
+        while self._desk.current(order).is_open:
+            answer = await self._cancel(order)
+            if isinstance(answer, Rejected) and not answer.gone and not answer.throttled:
+                self._say(order, "cancel_refused", f"{answer.code}: {answer.reason}")
+                return
+            if isinstance(answer, Confirmed) and self._is_whole(answer):
+                self._desk.take_fills(answer.fills)
+                self._say(order, answer.status, "cancelled as asked")
+                return
+            if isinstance(answer, Confirmed) or (isinstance(answer, Rejected) and answer.gone):
+                if await self._ended(order, answer, self._pause(attempts)):
+                    return
+                refusals += isinstance(answer, Rejected) and not self._is_unresolved(order)
+                if refusals >= REFUSALS:
+                    self._say(
+                        order, "cancel_refused", "the exchange does not find the order that it lists as open"
+                    )
+                    return
+            attempts += 1
+            await trio.sleep(self._pause(attempts))
+
+    async def _cancel(self, order: Order) -> Outcome | None:
+        """One request; None when the circuit for cancels is open."""
+        desk, intent = self._desk, order.intent
+        await desk.line.admit("cancel", Priority.CANCEL)
+        permit = desk.line.permit(cancel=True)
+        if permit is None:
+            return None
+        outcome: Outcome | None = None
+        exchange_order_id = desk.current(order).exchange_order_id
+        try:
+            with trio.move_on_after(desk.timings.submit):
+                outcome = await desk.port.cancel(intent.symbol, intent.venue_id, exchange_order_id)
+        except trio.Cancelled:
+            desk.line.release(permit, cancel=True)
+            raise
+        desk.line.done(permit, isinstance(outcome, Confirmed | Rejected), cancel=True)
+        if isinstance(outcome, Rejected):
+            desk.line.heed(outcome.retry_after_seconds)
+        return outcome
+
+    async def _ended(self, order: Order, answer: Outcome, patience: float) -> bool:
+        """Have the order looked up; whether it is over. An unresolved order gets a moment only: cancel
+        again.
+        """
+        why = "cancelled" if isinstance(answer, Confirmed) else "not found by a cancel"
+        inquiry = self._inquiries.begin(order, None, why, after_cancel=True)
+        unresolved = inquiry.signed_at_us is not None
+        with trio.move_on_after(patience if unresolved else float("inf")):
+            await inquiry.settled.wait()
+        return inquiry.ended
+
+    def _is_whole(self, answer: Confirmed) -> bool:
+        return answer.status in ENDED and self._desk.port.capabilities.fills_with_answer
+
+    def _is_unresolved(self, order: Order) -> bool:
+        return self._desk.current(order).submission is not Submission.WORKING
+
+    def _say(self, order: Order, kind: str, reason: str) -> None:
+        self._desk.outbox.add(order.intent.symbol, kind, venue_id=order.intent.venue_id, reason=reason)
+
+    def _pause(self, attempts: int) -> float:
+        longest = min(LONGEST_PAUSE, self._desk.timings.cancel_retry * 2.0 ** min(attempts, 10))
+        return longest * (0.5 + 0.5 * self._desk.rng.random())
+
+    def sweep(self, sweep: Sweep, submits: Submits) -> None:
+        """Withdraw, cancel and look again until the exchange lists nothing of ours in scope."""
+        if sweep.sweep_id not in self._sweeps:
+            self._sweeps[sweep.sweep_id] = None
+            self._desk.start_task(self._sweep, sweep, submits)
+
+    async def _sweep(self, sweep: Sweep, submits: Submits) -> None:
+        for order_id in submits.orders_in(sweep.symbol):
+            submits.stop(order_id, "the kill switch was pulled")
+        cancelled: dict[str, None] = {}
+        last: SweepProgress | None = None
+        while last is None or not last.done:
+            latest = await self._sweep_once(sweep, submits, cancelled)
+            if latest != last:
+                self._progress(latest)
+                last = latest
+            if not latest.done:
+                await trio.sleep(self._desk.timings.sweep_retry)
+        self._sweeps.pop(sweep.sweep_id, None)
+
+    async def _sweep_once(self, sweep: Sweep, submits: Submits, cancelled: dict[str, None]) -> SweepProgress:
+        desk = self._desk
+        sending = len(submits.orders_in(sweep.symbol))
+        unresolved = self._inquiries.unresolved_in(sweep.symbol)
+        try:
+            resting = await desk.line.insist(
+                "open_orders", desk.timings.query, lambda: desk.port.open_orders(sweep.symbol)
+            )
+        except Unavailable as problem:
+            return self._report(sweep, cancelled, sending + len(unresolved) or 1, str(problem))
+        ours = [report for report in resting if report.venue_id and desk.is_ours(report.venue_id)]
+        async with trio.open_nursery() as nursery:
+            for report in ours:
+                nursery.start_soon(
+                    self._sweep_order, report.symbol, report.venue_id, report.exchange_order_id, cancelled
+                )
+        remaining = len(ours) + sending + len(unresolved)
+        detail = f"{len(unresolved)} without an answer are being looked for" if unresolved else ""
+        return self._report(sweep, cancelled, remaining, detail)
+
+    async def _sweep_order(
+        self, symbol: str, venue_id: str, exchange_order_id: str, cancelled: dict[str, None]
+    ) -> None:
+        desk = self._desk
+        await desk.line.admit("cancel", Priority.CANCEL)
+        outcome: Outcome | None = None
+        with trio.move_on_after(desk.timings.submit):
+            outcome = await desk.port.cancel(symbol, venue_id, exchange_order_id)
+        if isinstance(outcome, Rejected):
+            desk.line.heed(outcome.retry_after_seconds)
+        if isinstance(outcome, Confirmed) or (isinstance(outcome, Rejected) and outcome.gone):
+            cancelled[venue_id] = None
+            order = desk.order_of(venue_id)
+            if order is not None and order.is_open:
+                self._inquiries.begin(order, None, "swept", after_cancel=True)
+
+    def _report(self, sweep: Sweep, cancelled: dict[str, None], remaining: int, detail: str) -> SweepProgress:
+        return SweepProgress(
+            sweep_id=sweep.sweep_id,
+            exchange=self._desk.exchange,
+            cancelled=len(cancelled),
+            remaining=remaining,
+            done=remaining == 0,
+            detail=detail,
+        )

@@ -1,0 +1,86 @@
+"""What the parts of one broker's life share: the exchange, the journal, the clock, and the way evidence
+leaves.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Protocol
+
+import trio
+
+from actors.broker.intake import Intake
+from actors.broker.outbox import Outbox
+from actors.broker.port import ExchangePort, SendGate
+from actors.broker.shell.line import Line
+from actors.broker.timings import BrokerTimings
+from actors.model.clock import Clock
+from actors.model.fill import Fill
+from actors.model.journal import CommittedLog
+from actors.model.money import EXACT
+from actors.model.order import Order
+
+
+class StartTask(Protocol):
+    """Start a child task of the actor's life."""
+
+    def __call__(
+        self, fn: Callable[..., Awaitable[None]], *args: object, name: str | None = None
+    ) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """One life of a broker. `halt` tells the operator that the exchange contradicts the journal."""
+
+    exchange: str
+    symbols: tuple[str, ...]
+    port: ExchangePort
+    log: CommittedLog
+    clock: Clock
+    rng: Random
+    gate: SendGate
+    timings: BrokerTimings
+    line: Line
+    outbox: Outbox
+    intake: Intake
+    start_task: StartTask
+    halt: Callable[[str], None]
+    trading: bool = False
+    skewed: bool = False
+    ghosts: dict[str, None] = field(default_factory=dict)
+    """Orders of ours that have left memory as over, and yet live at the exchange."""
+    woken: trio.Event = field(default_factory=trio.Event)
+
+    def set_trading(self, trading: bool) -> None:
+        """Whether orders may leave; those that wait look again."""
+        self.trading = trading
+        self.woken.set()
+        self.woken = trio.Event()
+
+    def order_of(self, venue_id: str) -> Order | None:
+        """Our order by its id at the exchange, if memory holds it."""
+        order_id = self.log.book.venue_ids.get(venue_id)
+        return None if order_id is None else self.log.book.order(order_id)
+
+    def is_ours(self, venue_id: str) -> bool:
+        """Whether an order at the exchange is ours, not that of a person or another program on the
+        account.
+        """
+        return venue_id in self.log.book.venue_ids or venue_id in self.ghosts
+
+    def current(self, order: Order) -> Order:
+        """The order as committed by now; as given when it has left memory."""
+        return self.log.book.order(order.order_id) or order
+
+    def executed(self, order: Order) -> Decimal:
+        """What is executed as far as we know, committed or on its way to the journal, in base units."""
+        underway = self.outbox.executed(order.intent.symbol, order.intent.venue_id, self.log.book)
+        committed = self.current(order).executed
+        return EXACT.add(committed, underway) if underway else committed
+
+    def take_fills(self, fills: Iterable[Fill]) -> int:
+        """Make evidence of what is new among the fills; how many were."""
+        book = self.log.book
+        return sum(self.intake.take(fill, book) for fill in fills)

@@ -1,0 +1,241 @@
+"""Inquiries: one order's fate, asked of the exchange until it is told.
+
+An inquiry is opened for every order whose state the broker can't tell: no answer to its submit, missing
+from the open orders, said to be over without the fills that explain it. It ends only on evidence. For an
+order that was never answered that means it was found, or is proven absent, or a person gave a verdict; for
+an acknowledged one, that the exchange's report and the fills in the journal tell the same story.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+import trio
+
+from actors.broker.limiter import Priority
+from actors.broker.outcome import ENDED
+from actors.broker.port import OrderReport, Unavailable
+from actors.broker.shell.desk import Desk
+from actors.broker.unresolved import Absent, Found, Looked, NeedsOperator, TooEarly, verdict
+from actors.model.fill import Fill
+from actors.model.order import Order, Submission
+
+T = TypeVar("T")
+
+MICROSECONDS = 1_000_000
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 30.0
+
+
+class Inquiry(msgspec.Struct, kw_only=True):
+    """`signed_at_us` is set while nobody knows whether the exchange took the order: its request is not
+    newer.
+    """
+
+    order: Order
+    why: str
+    signed_at_us: int | None
+    after_cancel: bool = False
+    delay: float = 0.0
+    misses: int = 0
+    rounds: int = 0
+    asked: trio.Event = msgspec.field(default_factory=trio.Event)
+    settled: trio.Event = msgspec.field(default_factory=trio.Event)
+    ended: bool = False
+
+
+class Inquiries:
+    """At most one inquiry an order."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._open: dict[str, Inquiry] = {}
+
+    def begin(
+        self,
+        order: Order,
+        signed_at_us: int | None,
+        why: str,
+        *,
+        after_cancel: bool = False,
+        delay: float = 0.0,
+    ) -> Inquiry:
+        """Ask for the order's fate; a second reason joins the inquiry that is already open.
+
+        `delay` (seconds) gives what is already on its way time to arrive by itself.
+        """
+        running = self._open.get(order.order_id)
+        if running is not None:
+            running.after_cancel = running.after_cancel or after_cancel
+            running.asked.set()
+            return running
+        inquiry = Inquiry(
+            order=order, why=why, signed_at_us=signed_at_us, after_cancel=after_cancel, delay=delay
+        )
+        self._open[order.order_id] = inquiry
+        self._desk.start_task(self._run, inquiry)
+        return inquiry
+
+    def is_open(self, order_id: str) -> bool:
+        """Whether the order's fate is being asked for."""
+        return order_id in self._open
+
+    def unresolved_in(self, symbol: str | None) -> list[str]:
+        """Orders that the exchange may or may not have, of one symbol or all."""
+        return [
+            order_id
+            for order_id, inquiry in self._open.items()
+            if inquiry.signed_at_us is not None and symbol in (None, inquiry.order.intent.symbol)
+        ]
+
+    def answered(self) -> list[Inquiry]:
+        """The open inquiries for orders that the exchange once acknowledged."""
+        return [inquiry for inquiry in self._open.values() if inquiry.signed_at_us is None]
+
+    def nudge(self, order_id: str) -> None:
+        """Something new is known about the order: look again now."""
+        inquiry = self._open.get(order_id)
+        if inquiry is not None:
+            inquiry.asked.set()
+
+    def record_absence(self, order_id: str, by: str, reason: str) -> bool:
+        """A person says that the exchange never took the order; False when nobody asks for it."""
+        inquiry = self._open.pop(order_id, None)
+        if inquiry is None or inquiry.signed_at_us is None:
+            return False
+        self._say(inquiry, "absent", reason=f"verdict of {by}: {reason}")
+        inquiry.asked.set()
+        inquiry.settled.set()
+        return True
+
+    async def _run(self, inquiry: Inquiry) -> None:
+        order_id = inquiry.order.order_id
+        if inquiry.delay:
+            await trio.sleep(inquiry.delay)
+        while self._open.get(order_id) is inquiry:
+            pause = await self._round(inquiry)
+            if pause is None:
+                self._open.pop(order_id, None)
+                inquiry.settled.set()
+                return
+            inquiry.rounds += 1
+            with trio.move_on_after(pause):
+                await inquiry.asked.wait()
+            inquiry.asked = trio.Event()
+
+    async def _round(self, inquiry: Inquiry) -> float | None:
+        """Look once; None when the order's fate is told, else how long to wait before the next look."""
+        try:
+            looked = await self._look(inquiry)
+            if self._open.get(inquiry.order.order_id) is not inquiry:
+                return None
+            return await self._judge(inquiry, looked)
+        except Unavailable:
+            return self._pause(inquiry)
+
+    async def _look(self, inquiry: Inquiry) -> Looked:
+        """Ask by our id; only when that misses, and it could prove something, the other places too."""
+        desk, intent = self._desk, inquiry.order.intent
+        # The exchange's clock comes first: only what is looked up after the deadline counts.
+        server_us = (
+            0 if inquiry.signed_at_us is None else await self._ask("server_time", desk.port.server_time_us)
+        )
+        report = await self._ask("order", lambda: desk.port.order(intent.symbol, intent.venue_id))
+        looked = Looked(server_us=server_us, report=report, among_open=None, fills=())
+        if report is not None or isinstance(self._verdict(inquiry, looked), TooEarly):
+            return looked
+        open_orders = await self._ask("open_orders", lambda: desk.port.open_orders(intent.symbol))
+        fills = await self._fills(inquiry)
+        among_open = next((item for item in open_orders if item.venue_id == intent.venue_id), None)
+        return Looked(server_us=server_us, report=None, among_open=among_open, fills=fills)
+
+    async def _fills(self, inquiry: Inquiry) -> tuple[Fill, ...]:
+        """The order's trades; those of other orders that come along are taken too."""
+        desk, intent = self._desk, inquiry.order.intent
+        since_us = inquiry.order.created_us - round(desk.timings.overlap * MICROSECONDS)
+        fills = await self._ask("fills", lambda: desk.port.fills_since(intent.symbol, since_us))
+        desk.take_fills(fills)
+        return tuple(fill for fill in fills if fill.order_id == intent.venue_id)
+
+    async def _judge(self, inquiry: Inquiry, looked: Looked) -> float | None:
+        if inquiry.signed_at_us is None and looked.report is None and looked.among_open is None:
+            return self._missed(inquiry)
+        judged = self._verdict(inquiry, looked)
+        if isinstance(judged, Absent):
+            self._say(inquiry, "absent", reason=judged.proof)
+            return None
+        if isinstance(judged, TooEarly):
+            soonest = judged.remaining_us / MICROSECONDS
+            return min(soonest, self._pause(inquiry)) if inquiry.rounds < 3 else soonest
+        if isinstance(judged, NeedsOperator) or judged.report is None:
+            return self._pause(inquiry)
+        return await self._found(inquiry, judged.report)
+
+    def _verdict(self, inquiry: Inquiry, looked: Looked) -> Found | Absent | TooEarly | NeedsOperator:
+        desk = self._desk
+        return verdict(
+            looked,
+            inquiry.signed_at_us or 0,
+            desk.port.capabilities.absence_window_seconds,
+            desk.timings.absence_margin,
+        )
+
+    async def _found(self, inquiry: Inquiry, report: OrderReport) -> float | None:
+        """The exchange told its story: complete it with fills, then repeat it as evidence."""
+        inquiry.misses = 0
+        desk = self._desk
+        if report.status == "rejected":
+            self._say(inquiry, "refused", code="EXCHANGE_REJECTED", reason=report.reason)
+            return None
+        self._say(inquiry, "acknowledged", exchange_order_id=report.exchange_order_id)
+        inquiry.signed_at_us = None
+        if report.executed > desk.executed(inquiry.order):
+            await self._fills(inquiry)
+            if report.executed > desk.executed(inquiry.order):
+                return self._pause(inquiry)
+        if report.status in ENDED:
+            self._say(inquiry, report.status, reason=report.reason or f"{report.status} at the exchange")
+        elif report.status == "filled":
+            inquiry.ended = True
+        elif report.status == "open" and inquiry.after_cancel and inquiry.rounds < desk.timings.looks:
+            return self._pause(inquiry)
+        return None
+
+    def _missed(self, inquiry: Inquiry) -> float | None:
+        """An order that the exchange once had is nowhere: believed only after several looks in a row."""
+        inquiry.misses += 1
+        desk = self._desk
+        order = desk.current(inquiry.order)
+        if not order.is_open or desk.executed(order) == order.intent.quantity:
+            inquiry.ended = True
+            return None
+        if inquiry.misses < desk.timings.looks:
+            return min(self._pause(inquiry), desk.timings.inflight_every)
+        self._say(
+            inquiry, "canceled", reason=f"the exchange does not have it any more ({inquiry.misses} looks)"
+        )
+        return None
+
+    def _say(
+        self, inquiry: Inquiry, kind: str, *, exchange_order_id: str = "", code: str = "", reason: str = ""
+    ) -> None:
+        if kind != "acknowledged":
+            inquiry.ended = True
+        elif self._desk.current(inquiry.order).submission is Submission.WORKING:
+            return
+        intent = inquiry.order.intent
+        self._desk.outbox.add(
+            intent.symbol,
+            kind,
+            venue_id=intent.venue_id,
+            exchange_order_id=exchange_order_id,
+            code=code,
+            reason=reason,
+        )
+
+    def _pause(self, inquiry: Inquiry) -> float:
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(inquiry.rounds, 12))
+        return longest * (0.5 + 0.5 * self._desk.rng.random())
+
+    async def _ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._desk.line.ask(name, Priority.RECONCILE, self._desk.timings.query, call)

@@ -1,0 +1,210 @@
+"""Orders on their way out: each accepted order leaves at most once, and each ends as evidence.
+
+An order is sent by this life of the broker only if it was accepted during it. From `begin_send` on nothing
+but an outcome ends its sending: when this life dies in between, the next one finds the order unanswered in
+the journal and calls it unresolved.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from actors.broker.limiter import Priority
+from actors.broker.outcome import ENDED, is_whole, not_in_time, reduces
+from actors.broker.port import Confirmed, NotSent, Outcome, Rejected, Unresolved
+from actors.broker.shell.desk import Desk
+from actors.model.order import Order, OrderIntent, Submission
+
+MICROSECONDS = 1_000_000
+
+
+class Sending(msgspec.Struct, kw_only=True):
+    """One order between the journal and its evidence."""
+
+    intent: OrderIntent
+    send_before_us: int
+    begun_at: float | None = None
+    announced: bool = False
+    cancel_wanted: bool = False
+    withdrawn: bool = False
+    waiting: trio.CancelScope | None = None
+
+
+class Submits:
+    """`resolve(order, signed_at_us, why)` takes over what stays open after an answer; `cancel` what shall
+    end.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        resolve: Callable[[Order, int | None, str], None],
+        cancel: Callable[[Order], None],
+    ) -> None:
+        self._desk = desk
+        self._resolve = resolve
+        self._cancel = cancel
+        self._sending: dict[str, Sending] = {}
+
+    def accept(self, intent: OrderIntent, send_before_us: int) -> None:
+        """An order of ours was committed: let it leave as soon as it may."""
+        sending = Sending(intent=intent, send_before_us=send_before_us)
+        self._sending[intent.order_id] = sending
+        self._desk.start_task(self._send, sending)
+
+    def is_sending(self, order_id: str) -> bool:
+        """Whether the order is between the journal and its evidence."""
+        return order_id in self._sending
+
+    def orders_in(self, symbol: str | None) -> list[str]:
+        """The orders on their way out, of one symbol or all, oldest first."""
+        return [
+            order_id
+            for order_id, sending in self._sending.items()
+            if symbol is None or sending.intent.symbol == symbol
+        ]
+
+    def stop(self, order_id: str, why: str) -> bool:
+        """Withdraw the order if nothing of it has left, else have it cancelled once its answer is there.
+
+        False when the order is not on its way out.
+        """
+        sending = self._sending.get(order_id)
+        if sending is None:
+            return False
+        if sending.begun_at is None:
+            sending.withdrawn = True
+            if sending.waiting is not None:
+                sending.waiting.cancel()
+            self._not_sent(sending, why)
+        else:
+            sending.cancel_wanted = True
+        return True
+
+    async def announce_late(self) -> None:
+        """Report as sent what has had no answer for a while; runs as long as the broker lives."""
+        desk = self._desk
+        while True:
+            await trio.sleep(desk.timings.sent_after / 2)
+            late = desk.clock.monotonic() - desk.timings.sent_after
+            for sending in self._sending.values():
+                if sending.begun_at is not None and sending.begun_at <= late and not sending.announced:
+                    sending.announced = True
+                    desk.outbox.add(sending.intent.symbol, "sent", venue_id=sending.intent.venue_id)
+
+    async def _send(self, sending: Sending) -> None:
+        desk, intent = self._desk, sending.intent
+        if not desk.trading or not desk.line.admit_nowait("submit", Priority.ENTRY):
+            await self._wait_for_room(sending)
+        if sending.withdrawn:
+            return
+        refusal = self._refusal(sending)
+        permit = desk.line.permit() if refusal is None else None
+        if permit is None:
+            self._not_sent(sending, refusal or "the circuit to the exchange is open")
+            return
+        sending.begun_at = desk.clock.monotonic()
+        desk.gate.begin_send(intent.order_id)
+        outcome: Outcome | None = None
+        try:
+            with trio.move_on_after(desk.timings.submit):
+                outcome = await desk.port.submit(intent)
+        except trio.Cancelled:
+            desk.line.release(permit)
+            raise
+        if outcome is None:
+            outcome = Unresolved(
+                reason=f"no answer in {desk.timings.submit:g} s", signed_at_us=desk.clock.now_us()
+            )
+        desk.line.done(permit, isinstance(outcome, Confirmed | Rejected))
+        self._conclude(sending, outcome)
+
+    async def _wait_for_room(self, sending: Sending) -> None:
+        """Wait until the broker trades and the budgets have room, but no longer than the order may wait at
+        all.
+        """
+        desk = self._desk
+        left = (sending.send_before_us - desk.clock.now_us()) / MICROSECONDS
+        with trio.move_on_after(max(0.0, left) + 0.001) as sending.waiting:
+            while not desk.trading:
+                await desk.woken.wait()
+            await desk.line.admit("submit", Priority.ENTRY)
+        sending.waiting = None
+
+    def _refusal(self, sending: Sending) -> str | None:
+        """Why the order may not leave at this moment; asked immediately before it does."""
+        desk, intent = self._desk, sending.intent
+        late = not_in_time(desk.clock.now_us(), sending.send_before_us)
+        if late is not None:
+            return late
+        if not desk.trading:
+            return "the exchange is not ready for orders"
+        order = desk.log.book.orders.get(intent.order_id)
+        if order is None or order.submission is not Submission.ACCEPTED:
+            return "the journal says that the order is over or has left"
+        if order.cancel_requested:
+            return "cancelled before it was sent"
+        shrinks = intent.reduce_only and reduces(intent, desk.log.book.position(desk.exchange, intent.symbol))
+        if desk.skewed and not shrinks:
+            return "the exchange's clock is too far from ours"
+        return desk.gate.may_send(intent, shrinks)
+
+    def _not_sent(self, sending: Sending, why: str) -> None:
+        self._sending.pop(sending.intent.order_id, None)
+        self._desk.outbox.add(sending.intent.symbol, "not_sent", venue_id=sending.intent.venue_id, reason=why)
+
+    def _conclude(self, sending: Sending, outcome: Outcome) -> None:
+        desk, intent = self._desk, sending.intent
+        del self._sending[intent.order_id]
+        add = desk.outbox.add
+        if isinstance(outcome, Confirmed):
+            self._confirmed(sending, outcome)
+        elif isinstance(outcome, Rejected):
+            desk.line.heed(outcome.retry_after_seconds)
+            add(
+                intent.symbol,
+                "refused",
+                venue_id=intent.venue_id,
+                code=outcome.code,
+                reason=outcome.reason,
+            )
+        elif isinstance(outcome, NotSent):
+            add(intent.symbol, "not_sent", venue_id=intent.venue_id, reason=outcome.reason)
+        else:
+            self._unresolved(sending, outcome)
+        desk.gate.end_send(intent.order_id)
+
+    def _confirmed(self, sending: Sending, answer: Confirmed) -> None:
+        desk, intent = self._desk, sending.intent
+        desk.outbox.add(
+            intent.symbol,
+            "acknowledged",
+            venue_id=intent.venue_id,
+            exchange_order_id=answer.exchange_order_id,
+        )
+        desk.take_fills(answer.fills)
+        order = desk.log.book.order(intent.order_id)
+        if order is None:
+            return
+        if not is_whole(answer, intent, desk.port.capabilities.fills_with_answer):
+            self._resolve(order, None, f"said to be {answer.status}")
+        elif answer.status in ENDED:
+            desk.outbox.add(
+                intent.symbol,
+                answer.status,
+                venue_id=intent.venue_id,
+                reason=f"{answer.status} by the exchange",
+            )
+        elif sending.cancel_wanted and answer.status == "open":
+            self._cancel(order)
+
+    def _unresolved(self, sending: Sending, outcome: Unresolved) -> None:
+        desk, intent = self._desk, sending.intent
+        desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=outcome.reason)
+        order = desk.log.book.order(intent.order_id)
+        if order is None:
+            return
+        self._resolve(order, outcome.signed_at_us, outcome.reason)
+        if sending.cancel_wanted:
+            self._cancel(order)
