@@ -92,7 +92,7 @@ class JournalActor(TrioActor):
         self._saving = False
         self._deposed = False
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Take the journal over, fold it, begin to write. Cancelled, it may be taken over already."""
         head = await self._take_over()
         self._log.epoch = head.epoch
@@ -112,7 +112,7 @@ class JournalActor(TrioActor):
             except StoreUnavailable:
                 await trio.sleep(self._retry_seconds)
 
-    async def on_stop(self) -> None:  # type: ignore[override]
+    async def on_stop(self) -> None:
         """Write what is queued, within bounds, and leave a snapshot for a quick start."""
         with trio.move_on_after(self._flush_seconds):
             while len(self._queue) or self._settling_since is not None:
@@ -123,7 +123,7 @@ class JournalActor(TrioActor):
                 await self._save_snapshot(self._make_snapshot())
         self._log.available = False
 
-    async def on_failure(self, error: BaseException) -> None:  # type: ignore[override]
+    async def on_failure(self, error: BaseException) -> None:
         """What never began can be refused for sure; what was under way the next life finds out."""
         self._log.available = False
         self._refuse(self._queue.drain("JOURNAL_UNAVAILABLE", f"the journal failed: {error!r}"))

@@ -10,7 +10,7 @@ from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
 from actors.queries import OrderFilter
-from persistence.memory.disk import MemoryDisk
+from persistence.memory.disk import CLIENT_ORDER_ID, IDEMPOTENCY_KEY, VENUE_ID, MemoryDisk
 from persistence.memory.journal_store import Faults
 
 
@@ -29,12 +29,12 @@ class MemoryArchive:
     async def order_by_client_id(self, exchange: str, client_order_id: str) -> Order | None:
         """The order that took this client order id."""
         await self._reach()
-        return self._found(self._disk.by_client_id.get((exchange, client_order_id)))
+        return self._found(self._disk.names.get((CLIENT_ORDER_ID, exchange, client_order_id)))
 
     async def order_by_key(self, token_id: str, idempotency_key: str) -> Order | None:
         """The order that took this idempotency key."""
         await self._reach()
-        return self._found(self._disk.by_key.get((token_id, idempotency_key)))
+        return self._found(self._disk.names.get((IDEMPOTENCY_KEY, token_id, idempotency_key)))
 
     async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
         """Newest first."""
@@ -84,7 +84,7 @@ class MemoryArchive:
     ) -> Sequence[tuple[Order, tuple[str, ...]]]:
         """Orders by our id at the exchange, in the order of the question; unknown ids are left out."""
         await self._reach()
-        found = [self._found(self._disk.by_venue_id.get(venue_id)) for venue_id in venue_ids]
+        found = [self._found(self._disk.names.get((VENUE_ID, venue_id))) for venue_id in venue_ids]
         return [
             (order, tuple(fill.trade_id for fill in self._disk.fills_of.get(order.order_id, ())))
             for order in found

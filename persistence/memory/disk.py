@@ -17,8 +17,27 @@ class ConstraintViolated(Exception):
     """A batch breaks a rule of the tables; nothing of it was written."""
 
 
+CLIENT_ORDER_ID = "client order id"
+IDEMPOTENCY_KEY = "idempotency key"
+VENUE_ID = "venue id"
+
+
+def _unique_names(order: Order) -> list[tuple[str, ...]]:
+    """What no other order may be called."""
+    intent = order.intent
+    names: list[tuple[str, ...]] = [(CLIENT_ORDER_ID, intent.exchange, intent.client_order_id)]
+    if intent.idempotency_key is not None:
+        names.append((IDEMPOTENCY_KEY, intent.token_id, intent.idempotency_key))
+    if intent.venue_id:
+        names.append((VENUE_ID, intent.venue_id))
+    return names
+
+
 class MemoryDisk:
-    """The tables. Everything here is committed; a process that dies loses nothing of it."""
+    """The tables. Everything here is committed; a process that dies loses nothing of it.
+
+    `names` leads from what an order is called to its id.
+    """
 
     def __init__(self) -> None:
         self.epoch = 0
@@ -27,9 +46,7 @@ class MemoryDisk:
         self.fills: dict[str, Fill] = {}
         self.positions: dict[tuple[str, str], Position] = {}
         self.snapshots: list[StoredSnapshot] = []
-        self.by_client_id: dict[tuple[str, str], str] = {}
-        self.by_key: dict[tuple[str, str], str] = {}
-        self.by_venue_id: dict[str, str] = {}
+        self.names: dict[tuple[str, ...], str] = {}
         self.fills_of: dict[str, list[Fill]] = {}
 
     @property
@@ -53,41 +70,37 @@ class MemoryDisk:
             for record in batch.records
             if isinstance(record.event, OrderAccepted | OrderDenied)
         }
+        taken: set[tuple[str, ...]] = set()
         for order in batch.orders:
-            self._check_order(order, is_new=order.order_id in new)
+            self._check_order(order, taken, is_new=order.order_id in new)
         known = self.orders.keys() | new
         for fill in batch.fills:
-            if fill.fill_id in self.fills:
+            key = ("fill", fill.fill_id)
+            if fill.fill_id in self.fills or key in taken:
                 raise ConstraintViolated(f"fill {fill.fill_id} is there already")
             if fill.order_id not in known:
                 raise ConstraintViolated(f"fill {fill.fill_id} belongs to an unknown order {fill.order_id}")
+            taken.add(key)
         self._store(batch)
 
-    def _check_order(self, order: Order, *, is_new: bool) -> None:
-        intent = order.intent
+    def _check_order(self, order: Order, taken: set[tuple[str, ...]], *, is_new: bool) -> None:
+        """`taken` collects what the new orders of this batch take for themselves."""
         if is_new is (order.order_id in self.orders):
             raise ConstraintViolated(f"order {order.order_id}: {'already' if is_new else 'not'} there")
         if not is_new:
             return
-        if (intent.exchange, intent.client_order_id) in self.by_client_id:
-            raise ConstraintViolated(
-                f"client order id {intent.client_order_id} is taken at {intent.exchange}"
-            )
-        if intent.idempotency_key is not None and (intent.token_id, intent.idempotency_key) in self.by_key:
-            raise ConstraintViolated(f"idempotency key {intent.idempotency_key} is taken")
-        if intent.venue_id and intent.venue_id in self.by_venue_id:
-            raise ConstraintViolated(f"venue id {intent.venue_id} is taken")
+        for kind, *name in _unique_names(order):
+            key = (kind, *name)
+            if key in taken or key in self.names:
+                raise ConstraintViolated(f"{kind} {name[-1]} is taken")
+            taken.add(key)
 
     def _store(self, batch: Batch) -> None:
         self.records.extend(batch.records)
         for order in batch.orders:
-            intent = order.intent
             self.orders[order.order_id] = order
-            self.by_client_id[intent.exchange, intent.client_order_id] = order.order_id
-            if intent.idempotency_key is not None:
-                self.by_key[intent.token_id, intent.idempotency_key] = order.order_id
-            if intent.venue_id:
-                self.by_venue_id[intent.venue_id] = order.order_id
+            for name in _unique_names(order):
+                self.names[name] = order.order_id
         for fill in batch.fills:
             self.fills[fill.fill_id] = fill
             self.fills_of.setdefault(fill.order_id, []).append(fill)

@@ -168,9 +168,9 @@ class PostgresJournalStore:
         await self._database.read(save)
 
     async def close(self) -> None:
-        """Drop the writing connection. The database object belongs to whoever made it."""
-        self._drop()
-        await trio.lowlevel.checkpoint()
+        """Close the writing connection. The database object belongs to whoever made it."""
+        writer, self._writer = self._writer, None
+        await self._database.end(*([] if writer is None else [writer.connection]))
 
     async def _send(
         self, seq: int, digest: bytes, previous_seq: int, epoch: int, rows: tuple[str | None, ...]
