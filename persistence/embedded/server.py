@@ -241,12 +241,18 @@ def borrowed(folder: Path, *, make: Callable[[Path], EmbeddedServer] = EmbeddedS
 
 
 def _wait_for_foreign_server(server: EmbeddedServer) -> None:
+    """Wait until the owner's server answers for our database, which it may only be about to make."""
     deadline = time.monotonic() + READY_SECONDS
-    while living_server(server.layout) is None or not is_ready(server.layout):
-        if time.monotonic() > deadline:
-            raise ServerFailed(
-                asked=f"use the PostgreSQL server of {server.layout.root}",
-                found="the process that owns the folder has no server running",
-                remedy="Look at its log, or stop it.",
-            )
-        time.sleep(_LOOK_SECONDS)
+    while True:
+        try:
+            psycopg.connect(server.dsn, connect_timeout=int(READY_SECONDS)).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise ServerFailed(
+                    asked=f"use the PostgreSQL server of {server.layout.root}",
+                    found=f"the process that owns the folder has no server that answers ({error})",
+                    remedy="Look at its log, or stop it.",
+                ) from error
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return

@@ -20,6 +20,8 @@ from persistence.embedded.binaries import BinariesNotFound, find_binaries, reach
 PROJECT = Path(__file__).parents[3]
 IS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
+# An account that is neither ours nor the owner of anything here, whoever runs the tests.
+STRANGER = Account(NOBODY.pw_uid - 1, NOBODY.pw_gid - 1, changes=True)
 MakeServer = Callable[[Path], EmbeddedServer]
 
 AS_SOMEBODY = """
@@ -101,10 +103,9 @@ def test_programs_in_a_private_folder_are_copied_for_another_account(
         shutil.copytree(package.with_name(package.name + ".libs"), private / (package.name + ".libs"))
     hidden = find_binaries({"PG_BINDIR": str(private / package.name / found.folder.parent.name / "bin")})
     monkeypatch.setattr(binaries, "SHARED_COPIES", (open_folder / "shared",))
-    stranger = Account(NOBODY.pw_uid, NOBODY.pw_gid, changes=True)
-    copied = reachable_binaries(hidden, stranger)
+    copied = reachable_binaries(hidden, STRANGER)
     assert copied.folder.is_relative_to(open_folder)
-    assert reachable_binaries(hidden, stranger) == copied
+    assert reachable_binaries(hidden, STRANGER) == copied
     for program in (copied.postgres, copied.initdb):
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         assert f"(PostgreSQL) {found.major}" in said.stdout
@@ -120,25 +121,23 @@ def test_a_shared_folder_that_others_can_write_to_is_not_used(
     private = open_folder / "private" / "pginstall" / "bin"
     private.mkdir(parents=True)
     (open_folder / "private").chmod(0o700)
-    stranger = Account(NOBODY.pw_uid + 1, NOBODY.pw_gid + 1, changes=True)
     for name in ("postgres", "initdb"):
         (private / name).touch(0o755)
     with pytest.raises(BinariesNotFound, match="can't reach it"):
-        reachable_binaries(binaries.Binaries(private, 18), stranger)
+        reachable_binaries(binaries.Binaries(private, 18), STRANGER)
     assert list(shared.iterdir()) == []
 
 
 def test_what_others_may_enter_decides_what_another_account_reaches(open_folder: Path) -> None:
-    stranger = Account(NOBODY.pw_uid + 1, NOBODY.pw_gid + 1, changes=True)
     program = open_folder / "program"
     program.touch()
     program.chmod(0o755)
-    assert stranger.can_reach(program)
+    assert STRANGER.can_reach(program)
     program.chmod(0o754)
-    assert not stranger.can_reach(program)
+    assert not STRANGER.can_reach(program)
     program.chmod(0o755)
     open_folder.chmod(0o750)
-    assert not stranger.can_reach(program)
+    assert not STRANGER.can_reach(program)
 
 
 def test_data_belong_to_one_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
