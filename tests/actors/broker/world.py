@@ -1,0 +1,188 @@
+"""A small world around the broker: journal in memory, position actors, and who else is told things."""
+
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import trio
+
+from actors.broker.actor import BrokerActor
+from actors.broker.breaker import Breaker, BreakerSettings
+from actors.broker.limiter import Limiter
+from actors.broker.timings import BrokerTimings
+from actors.journal.actor import JournalActor
+from actors.journal.port import StoreUnavailable
+from actors.journal.tail import CommittedTail
+from actors.kernel import ActorDead, TrioActor, open_system
+from actors.model.addresses import broker_address, position_address
+from actors.model.events import OrderAccepted
+from actors.model.journal import Append, Fence
+from actors.model.order import OrderIntent
+from actors.position.actor import PositionActor
+from persistence.memory import Faults, MemoryArchive, MemoryDisk, MemoryJournalStore
+from tests.actors.broker.little_exchange import LittleExchange
+
+
+class TestClock:
+    """trio's clock; the wall starts at a fixed moment."""
+
+    __test__ = False
+
+    def now_us(self):
+        return 1_700_000_000_000_000 + round(trio.current_time() * 1_000_000)
+
+    def monotonic(self):
+        return trio.current_time()
+
+
+class OpenGate:
+    """Lets everything pass unless told otherwise."""
+
+    def __init__(self):
+        self.refusal = None
+        self.begun = {}
+
+    def may_send(self, intent, reduces):
+        return None if reduces else self.refusal
+
+    def begin_send(self, order_id):
+        self.begun[order_id] = None
+
+    def end_send(self, order_id):
+        self.begun.pop(order_id, None)
+
+
+class Ear(TrioActor):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def on_receive(self, message):
+        self.heard.append(message)
+
+    def of(self, kind):
+        return [message for message in self.heard if isinstance(message, kind)]
+
+
+class World:
+    """One exchange, its broker, one position actor a symbol, and the journal. Lives are replaced by `restart_*`."""
+
+    def __init__(self, system, port=None, symbols=("BTC/USDT",), timings=None, **broker):
+        self.system = system
+        self.clock = TestClock()
+        self.symbols = symbols
+        self.port = port or LittleExchange(self.clock, symbols=symbols)
+        self.disk = MemoryDisk()
+        self.faults = Faults()
+        self.log = CommittedTail()
+        self.gate = OpenGate()
+        self.risk, self.operator, self.market = Ear(), Ear(), Ear()
+        self.timings = timings or BrokerTimings()
+        self.limiter = broker.get("limiter") or Limiter()
+        self.breaker = broker.get("breaker") or Breaker(BreakerSettings())
+        self.cancel_breaker = Breaker(BreakerSettings())
+        self.archive = MemoryArchive(self.disk, self.faults)
+        self.count = 0
+
+    async def start(self):
+        store = MemoryJournalStore(self.disk, self.faults)
+        journal = JournalActor(store=store, log=self.log, clock=self.clock, on_deposed=print)
+        await self.system.start(journal, "journal")
+        for ear, address in ((self.risk, "risk"), (self.operator, "operator"), (self.market, "market")):
+            await self.system.start(ear, address)
+        self.fenced = await self.system.ref("journal").ask(Fence("risk"), timeout=1)
+        await self.start_broker()
+        for symbol in self.symbols:
+            await self.start_position(symbol)
+
+    async def start_broker(self):
+        self.broker_actor = BrokerActor(
+            exchange="sim", symbols=self.symbols, port=self.port, log=self.log, gate=self.gate, clock=self.clock,
+            rng=random.Random(1), limiter=self.limiter, breaker=self.breaker, cancel_breaker=self.cancel_breaker,
+            timings=self.timings,
+        )  # fmt: skip
+        return await self.system.start(self.broker_actor, broker_address("sim"))
+
+    async def start_position(self, symbol="BTC/USDT"):
+        actor = PositionActor(
+            exchange="sim", symbol=symbol, log=self.log, archive=self.archive, archive_away=StoreUnavailable
+        )
+        return await self.system.start(actor, position_address("sim", symbol))
+
+    @property
+    def broker(self):
+        return self.system.ref(broker_address("sim"))
+
+    def position(self, symbol="BTC/USDT"):
+        return self.system.ref(position_address("sim", symbol))
+
+    async def crash_broker(self):
+        """End the broker's life at once, as a crash does, and start the next."""
+        cell = self.broker.cell
+        if cell is not None:
+            cell.kill()
+            await cell.wait_ended()
+        await self.start_broker()
+
+    async def trading(self, seconds=60.0):
+        with trio.fail_after(seconds):
+            while not self.risk.heard or self.risk.of(object)[-1].state != "trading":
+                await trio.sleep(0.01)
+
+    def accept(self, side="buy", quantity="1", price=None, symbol="BTC/USDT", age=2.0, **more):
+        """Journal an accepted order as RiskActor does; returns its id."""
+        self.count += 1
+        order_id, venue_id = f"order-{self.count}", f"tw-{self.count}"
+        intent = OrderIntent(
+            order_id=order_id, client_order_id=order_id, exchange="sim", symbol=symbol, side=side,
+            type="market" if price is None else "limit", quantity=Decimal(quantity),
+            limit_price=None if price is None else Decimal(price), venue_id=venue_id, **more,
+        )  # fmt: skip
+        accepted = OrderAccepted(
+            intent=intent, reserve_price=Decimal(100), mark=Decimal(100),
+            send_before_us=self.clock.now_us() + round(age * 1_000_000),
+        )  # fmt: skip
+        self.system.ref("journal").tell(
+            Append(append_id=order_id, stream="risk", generation=self.fenced.generation, events=(accepted,),
+                   correlation_id=order_id, reply_to="risk")
+        )  # fmt: skip
+        return order_id
+
+    def order(self, order_id):
+        return self.log.book.order(order_id) or self.disk.orders.get(order_id)
+
+    async def until(self, order_id, *statuses, seconds=60.0):
+        with trio.fail_after(seconds):
+            while (order := self.order(order_id)) is None or order.status not in statuses:
+                await trio.sleep(0.01)
+        return order
+
+    async def closed(self, seconds=60.0):
+        with trio.fail_after(seconds):
+            while self.log.book.orders:
+                await trio.sleep(0.01)
+
+    def types(self, order_id=None):
+        """The types of the journal's events, of one order or all."""
+        from actors.model.events import order_id_of
+
+        return [r.type for r in self.disk.records if order_id in (None, order_id_of(r.event))]
+
+    def held(self, symbol="BTC/USDT"):
+        return self.log.book.position("sim", symbol).quantity
+
+
+@asynccontextmanager
+async def open_world(**settings) -> AsyncGenerator[World, None]:
+    """A started world whose exchange trades."""
+    async with open_system() as system:
+        world = World(system, **settings)
+        await world.start()
+        await world.trading()
+        yield world
+
+
+__all__ = ["ActorDead", "OpenGate", "World", "open_world"]
