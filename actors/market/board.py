@@ -1,0 +1,73 @@
+"""The newest price of every instrument, pure.
+
+A tick carries a quote, a trade, or both; the board keeps the newest of each and derives one mark from them:
+the middle of bid and ask, else the last trade. Only the newest counts: history belongs to whoever wants it.
+When a price was last told is kept beside it, so that a price can be too old without being wrong.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from actors.model.messages import Mark, Tick
+from actors.model.money import EXACT
+
+_HALF = Decimal("0.5")
+MICROSECONDS = 1_000_000
+
+
+class Board:
+    """Marks by exchange and symbol; memory grows with the instruments only."""
+
+    def __init__(self, marks: Iterable[Mark] = ()) -> None:
+        self._marks = {(mark.exchange, mark.symbol): mark for mark in marks}
+
+    def take(self, tick: Tick, now_us: int) -> Mark | None:
+        """Take a tick in that we got at `now_us`, and return the instrument's new mark.
+
+        None when the tick says nothing usable: no field at all, or prices that are not above zero. A field
+        that the tick does not carry stays as it was.
+        """
+        place = (tick.exchange, tick.symbol)
+        bid, ask, last = _usable(tick.bid), _usable(tick.ask), _usable(tick.last)
+        if bid is None and ask is None and last is None:
+            return None
+        before = self._marks.get(place)
+        if before is not None:
+            bid, ask, last = bid or before.bid, ask or before.ask, last or before.last
+        price = _price(bid, ask, last)
+        if price is None:
+            return None
+        mark = Mark(
+            exchange=tick.exchange, symbol=tick.symbol, bid=bid, ask=ask, last=last, mark=price, at_us=now_us
+        )
+        self._marks[place] = mark
+        return mark
+
+    def mark(self, exchange: str, symbol: str) -> Mark | None:
+        """The newest mark of an instrument, None before its first price."""
+        return self._marks.get((exchange, symbol))
+
+    def age_seconds(self, exchange: str, symbol: str, now_us: int) -> float | None:
+        """How long ago the instrument's price was told; None before its first price."""
+        mark = self._marks.get((exchange, symbol))
+        return None if mark is None else max(0, now_us - mark.at_us) / MICROSECONDS
+
+    def marks(self) -> tuple[Mark, ...]:
+        """All marks, ordered by exchange and symbol."""
+        return tuple(self._marks[place] for place in sorted(self._marks))
+
+    def stale(self, now_us: int, max_age_seconds: float) -> tuple[Mark, ...]:
+        """Those that were told longer ago than `max_age_seconds`, in the same order."""
+        oldest_us = now_us - int(max_age_seconds * MICROSECONDS)
+        return tuple(mark for mark in self.marks() if mark.at_us < oldest_us)
+
+
+def _usable(price: Decimal | None) -> Decimal | None:
+    return price if price is not None and price.is_finite() and price > 0 else None
+
+
+def _price(bid: Decimal | None, ask: Decimal | None, last: Decimal | None) -> Decimal | None:
+    if bid is not None and ask is not None:
+        return EXACT.multiply(EXACT.add(bid, ask), _HALF)
+    # One side alone says little about the price; it is used only before anything was traded.
+    return last or bid or ask
