@@ -1,0 +1,273 @@
+"""The exchange port over a ccxt client: requests and answers by the dialect, verdicts by the outcome table.
+
+It keeps no state that a restart would need. The one thing that it remembers, which client order id belongs to
+an exchange's order number, only saves questions: Binance's trades name their order by number alone.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from actors.broker.adapters.ccxt import outcomes
+from actors.broker.adapters.ccxt.dialect import Dialect, Request
+from actors.broker.adapters.ccxt.markets import Market, Names, markets_of
+from actors.broker.adapters.ccxt.precision import breach, describe
+from actors.broker.adapters.ccxt.profiles import Profile
+from actors.broker.adapters.ccxt.usage import cost_of
+from actors.broker.adapters.ccxt.values import Malformed
+from actors.broker.adapters.ccxt.wire import Client, Frame, Reply, StreamLost
+from actors.broker.port import (
+    EXTERNAL,
+    Capabilities,
+    NotSent,
+    OrderReport,
+    Outcome,
+    PositionReport,
+    StreamItem,
+    Unavailable,
+    Usage,
+)
+from actors.model.clock import Clock
+from actors.model.fill import Fill
+from actors.model.instrument import Instrument
+from actors.model.messages import Balance, Tick
+from actors.model.order import OrderIntent
+
+_MARGIN_SECONDS = 5.0
+_REMEMBERED = 20_000
+_MAX_PAGES = 200
+
+
+class CcxtExchange:
+    """One account at one exchange. See `actors.broker.port.ExchangePort` for what each method promises."""
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        dialect: Dialect,
+        client: Client,
+        clock: Clock,
+        *,
+        ours: Callable[[str], bool],
+        initial_margin: Decimal,
+    ) -> None:
+        self._name = name
+        self._profile = profile
+        self._dialect = dialect
+        self._client = client
+        self._clock = clock
+        self._ours = ours
+        self._initial_margin = initial_margin
+        self._names = Names(name, profile.market_type, {}, ours)
+        self._clients_by_number: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        window = self._profile.receive_window_ms
+        return Capabilities(
+            absence_window_seconds=None if window is None else window / 1000 + _MARGIN_SECONDS,
+            reports_positions=self._profile.market_type != "spot",
+            dead_mans_switch=self._profile.has_dead_mans_switch,
+            fills_with_answer=self._profile.fills_with_answer,
+        )
+
+    def on_usage(self, report: Callable[[Usage], None]) -> None:
+        """Call `report` with what each answer's headers tell, from now on."""
+        self._client.report_usage = report
+
+    def cost(self, call: str) -> Mapping[str, int]:
+        """Units by budget name for a method of the port."""
+        return cost_of(self._profile.family, self._profile.market_type, call)
+
+    async def connect(self) -> None:
+        await self._client.connect()
+        try:
+            markets = markets_of(
+                self._name, self._profile.market_type, self._client.markets(), self._initial_margin
+            )
+        except Malformed as error:
+            raise Unavailable("exchange", f"unreadable market table: {error}") from error
+        if not markets:
+            raise Unavailable("exchange", f"no {self._profile.market_type} market is offered")
+        self._names = Names(self._name, self._profile.market_type, markets, self._ours)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def instruments(self) -> Sequence[Instrument]:
+        return [market.instrument for market in self._names.by_symbol.values()]
+
+    async def submit(self, intent: OrderIntent) -> Outcome:
+        """At most one request leaves; a value that would have to be changed leaves not at all."""
+        market = self._names.by_symbol.get(intent.symbol)
+        if market is None:
+            return NotSent(reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}")
+        found = breach(market.instrument, market.filters, intent)
+        if found is not None:
+            return NotSent(reason=describe(found))
+        request = self._dialect.submit(intent, market)
+        reply = await self._client.call(request.method, request.params)
+        confirmed = self._dialect.confirmed(intent, reply, self._names)
+        if confirmed is not None:
+            self._remember(intent.symbol, confirmed.exchange_order_id, intent.venue_id)
+        return outcomes.outcome(self._dialect.family, "submit", reply, confirmed)
+
+    async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome:
+        market = self._names.by_symbol.get(symbol)
+        if market is None:
+            return NotSent(reason=f"SYMBOL_NOT_ALLOWED: {symbol} is no market of {self._name}")
+        request = self._dialect.cancel(market, venue_id, exchange_order_id)
+        reply = await self._client.call(request.method, request.params)
+        return outcomes.outcome(
+            self._dialect.family, "cancel", reply, self._dialect.cancelled(venue_id, reply)
+        )
+
+    async def order(self, symbol: str, venue_id: str) -> OrderReport | None:
+        market = self._market(symbol)
+        for request in self._dialect.lookups(market, venue_id):
+            reply = await self._client.call(request.method, request.params)
+            try:
+                found = self._dialect.found(reply, self._names)
+            except Malformed as error:
+                raise self._unreadable(reply, error) from error
+            if found is not None:
+                self._remember(symbol, found.exchange_order_id, found.venue_id)
+                return found
+        return None
+
+    async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
+        request: Request | None = self._dialect.open_orders(None if symbol is None else self._market(symbol))
+        return await self._orders(request)
+
+    async def _orders(self, request: Request | None) -> Sequence[OrderReport]:
+        found: list[OrderReport] = []
+        for _ in range(_MAX_PAGES):
+            if request is None:
+                break
+            reply = await self._ask(request)
+            try:
+                rows, request = self._dialect.orders(reply, self._names)
+            except Malformed as error:
+                raise self._unreadable(reply, error) from error
+            found.extend(rows)
+        for row in found:
+            self._remember(row.symbol, row.exchange_order_id, row.venue_id)
+        return found
+
+    async def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
+        market = self._market(symbol)
+        now_us = self._clock.now_us()
+        asked: Request | None = self._dialect.fills(market, since_us, now_us)
+        found: dict[str, Fill] = {}
+        for _ in range(_MAX_PAGES):
+            if asked is None:
+                break
+            reply = await self._ask(asked)
+            try:
+                page = self._dialect.fill_page(market, asked, reply, self._names, now_us)
+            except Malformed as error:
+                raise self._unreadable(reply, error) from error
+            await self._learn(market, page.unnamed)
+            for fill in page.fills:
+                if fill.at_us >= since_us:
+                    found[fill.trade_id] = self._named(fill)
+            asked = page.following
+        return sorted(found.values(), key=lambda fill: (fill.at_us, fill.trade_id))
+
+    async def _learn(self, market: Market, numbers: Sequence[str]) -> None:
+        """Ask once for the orders whose client ids are not known, from the oldest of them on."""
+        symbol = market.instrument.symbol
+        unknown = [number for number in numbers if (symbol, number) not in self._clients_by_number]
+        if not unknown:
+            return
+        request = self._dialect.orders_from(market, min(unknown, key=lambda number: (len(number), number)))
+        await self._orders(request)
+        for number in unknown:
+            if (symbol, number) not in self._clients_by_number:
+                single = self._dialect.orders_from(market, number)
+                await self._orders(single)
+
+    def _named(self, fill: Fill) -> Fill:
+        if fill.order_id != EXTERNAL:
+            return fill
+        ours = self._clients_by_number.get((fill.symbol, fill.exchange_order_id), "")
+        return msgspec.structs.replace(fill, order_id=ours or EXTERNAL)
+
+    def _remember(self, symbol: str, number: str, venue_id: str) -> None:
+        self._clients_by_number[(symbol, number)] = venue_id
+        self._clients_by_number.move_to_end((symbol, number))
+        if len(self._clients_by_number) > _REMEMBERED:
+            self._clients_by_number.popitem(last=False)
+
+    async def balances(self) -> Sequence[Balance]:
+        reply = await self._ask(self._dialect.balances())
+        try:
+            return self._dialect.balances_in(reply, self._names)
+        except Malformed as error:
+            raise self._unreadable(reply, error) from error
+
+    async def positions(self) -> Sequence[PositionReport]:
+        request = self._dialect.positions()
+        if request is None:
+            return ()
+        reply = await self._ask(request)
+        try:
+            return self._dialect.positions_in(reply, self._names)
+        except Malformed as error:
+            raise self._unreadable(reply, error) from error
+
+    async def server_time_us(self) -> int:
+        reply = await self._ask(self._dialect.server_time())
+        try:
+            return self._dialect.server_time_in(reply)
+        except Malformed as error:
+            raise self._unreadable(reply, error) from error
+
+    async def follow_orders(self, deliver: Callable[[StreamItem], None]) -> None:
+        def tap(frame: Frame) -> bool:
+            items = self._dialect.order_frame(frame, self._names)
+            for item in items or ():
+                if isinstance(item, OrderReport):
+                    self._remember(item.symbol, item.exchange_order_id, item.venue_id)
+                deliver(item)
+            return items is not None
+
+        await self._follow("orders", tap)
+
+    async def follow_market(self, symbols: Sequence[str], deliver: Callable[[Tick], None]) -> None:
+        markets = [self._market(symbol) for symbol in symbols]
+
+        def tap(frame: Frame) -> bool:
+            ticks = self._dialect.market_frame(frame, self._names, self._clock.now_us())
+            for tick in ticks or ():
+                deliver(tick)
+            return ticks is not None
+
+        await self._follow("market", tap, markets)
+
+    async def _follow(self, kind: str, tap: Callable[[Frame], bool], markets: Sequence[Market] = ()) -> None:
+        watches = self._dialect.order_watches() if kind == "orders" else self._dialect.market_watches(markets)
+        try:
+            await self._client.watch(kind, watches, tap)
+        except StreamLost as error:
+            raise Unavailable("network", f"the {kind} stream ended: {error}") from error
+
+    async def _ask(self, request: Request) -> Reply:
+        reply = await self._client.call(request.method, request.params)
+        if not reply.ok or reply.status is None or reply.status >= 300:
+            raise outcomes.unavailable(self._dialect.family, reply)
+        return reply
+
+    def _unreadable(self, reply: Reply, error: Malformed) -> Unavailable:
+        if not reply.ok:
+            return outcomes.unavailable(self._dialect.family, reply)
+        return Unavailable("exchange", f"an answer could not be read: {error}")
+
+    def _market(self, symbol: str) -> Market:
+        market = self._names.by_symbol.get(symbol)
+        if market is None:
+            raise Unavailable("exchange", f"{symbol} is no market of {self._name}")
+        return market

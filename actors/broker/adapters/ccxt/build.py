@@ -1,0 +1,61 @@
+"""One exchange adapter from plain settings; the only entrance for the composition root."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+
+from actors.broker.adapters.ccxt.adapter import CcxtExchange
+from actors.broker.adapters.ccxt.binance import Binance
+from actors.broker.adapters.ccxt.client import CcxtClient
+from actors.broker.adapters.ccxt.dialect import Dialect
+from actors.broker.adapters.ccxt.profiles import Profile, profile_for
+from actors.broker.adapters.ccxt.session import Redirect
+from actors.model.clock import Clock
+
+_OUR_IDS = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+def looks_like_ours(client_order_id: str) -> bool:
+    """Whether a client order id has the form of our ids; give `build` a stricter test where there is one."""
+    return _OUR_IDS.fullmatch(client_order_id) is not None
+
+
+def build(
+    name: str,
+    kind: str,
+    *,
+    api_key: str,
+    api_secret: str,
+    account_type: str | None,
+    clock: Clock,
+    redirect: Redirect | None = None,
+    pins: tuple[str, ...] = (),
+    ours: Callable[[str], bool] = looks_like_ours,
+    initial_margin: Decimal = Decimal(1),
+    timeout_seconds: float = 10.0,
+) -> CcxtExchange:
+    """An adapter that is not connected yet.
+
+    `name` is what the exchange is called here, `kind` what ccxt calls it. `initial_margin` is the share of
+    the notional that a futures order must have covered (spot is always fully funded). Raise
+    UnknownAccountType, BadPins.
+    """
+    profile = profile_for(kind, account_type)
+    client = CcxtClient(
+        profile,
+        api_key=api_key,
+        api_secret=api_secret,
+        clock=clock,
+        redirect=redirect,
+        pins=pins,
+        timeout_seconds=timeout_seconds,
+    )
+    return CcxtExchange(
+        name, profile, _dialect(profile), client, clock, ours=ours, initial_margin=initial_margin
+    )
+
+
+def _dialect(profile: Profile) -> Dialect:
+    if profile.family == "binance":
+        return Binance(profile.market_type)
+    raise NotImplementedError(profile.family)
