@@ -14,6 +14,8 @@ from actors.halt.states import HALTED, REDUCING, State, rank, scopes_over, state
 from actors.model.book import Kill, scope_key
 from actors.model.order import OrderIntent
 
+STARTING = "the start is not finished"
+
 WITHDRAWN_KEPT = 100_000
 """How many withdrawn orders are remembered. An order that is older than its sending age isn't sent in any
 case, so the memory needs to reach back over seconds only.
@@ -39,7 +41,7 @@ class Restriction(msgspec.Struct, frozen=True, kw_only=True):
 class Gate:
     """Shared by the command port, risk, the brokers and the operator's actor. All calls are synchronous."""
 
-    def __init__(self, seal: str | None = "the start is not finished") -> None:
+    def __init__(self, seal: str | None = STARTING) -> None:
         self._seal = seal
         self._kills: dict[str, Engaged] = {}
         self._restrictions: dict[str, Restriction] = {}
@@ -60,9 +62,10 @@ class Gate:
         """Let nothing leave any more, exits included."""
         self._seal = why
 
-    def unseal(self) -> None:
-        """End the seal; kills and restrictions stay."""
-        self._seal = None
+    def finish_start(self) -> None:
+        """End the seal of the start, and no other; kills and restrictions stay."""
+        if self._seal == STARTING:
+            self._seal = None
 
     @property
     def kills(self) -> dict[str, Engaged]:

@@ -29,7 +29,8 @@ class KillSwitch:
     """The one thing that engages and lifts kills. Made by the tree; shared by the command port and the
     operator's actor.
 
-    `announce` tells the operator's actor and must neither wait nor raise.
+    `announce` tells the operator's actor and must neither wait nor raise. `halted_because` makes the start a
+    halted one that a person has to resume, as after a restored backup.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class KillSwitch:
         clock: Clock,
         ids: Ids,
         announce: Callable[[KillPulled], None],
+        halted_because: str | None = None,
         latch_seconds: float = LATCH_SECONDS,
     ) -> None:
         self._gate = gate
@@ -47,12 +49,15 @@ class KillSwitch:
         self._clock = clock
         self._ids = ids
         self._announce = announce
+        self._halted_because = halted_because
         self._latch_seconds = latch_seconds
         self._one_at_a_time = trio.Lock()
         self._read = False
         self._durable: frozenset[str] = frozenset()
         self.problem: str | None = None
         """Why the latch file is not what it should be, or None."""
+        self.inherited: frozenset[str] = frozenset()
+        """The kills that the latch file held when this process read it."""
 
     async def __call__(
         self,
@@ -70,16 +75,7 @@ class KillSwitch:
         `durable` False means: halted, but only in memory (HALTED_NOT_DURABLE); the latch is tried again until
         it is written. Cancelling the caller does not undo or interrupt the kill.
         """
-        kill = Kill(
-            kill_id=self._ids.order_id(),
-            level=level,
-            exchange=exchange,
-            symbol=symbol,
-            reason=reason,
-            by=by,
-            at_us=self._clock.now_us(),
-            automatic=automatic,
-        )
+        kill = self._made(level, exchange, symbol, reason, by, automatic)
         engaged = self._gate.engage(kill)
         with trio.CancelScope(shield=True):
             await self.secure()
@@ -92,6 +88,26 @@ class KillSwitch:
         )
 
     engage = __call__
+
+    def _made(
+        self,
+        level: str,
+        exchange: str | None,
+        symbol: str | None,
+        reason: str,
+        by: str,
+        automatic: bool = False,
+    ) -> Kill:
+        return Kill(
+            kill_id=self._ids.order_id(),
+            level=level,
+            exchange=exchange,
+            symbol=symbol,
+            reason=reason,
+            by=by,
+            at_us=self._clock.now_us(),
+            automatic=automatic,
+        )
 
     def _tell(self, kill: Kill, correlation_id: str) -> None:
         self._announce(
@@ -131,8 +147,10 @@ class KillSwitch:
             found = (content.unreadable(error.detail),)
         for kill in found:
             self._gate.engage(kill, in_flight=())
-        self._durable = frozenset(kill.kill_id for kill in found)
+        self._durable = self.inherited = frozenset(kill.kill_id for kill in found)
         self._read = True
+        if self._halted_because is not None:
+            self._gate.engage(self._made("halt", None, None, self._halted_because, "restore"), in_flight=())
 
     async def secure(self) -> None:
         """Write the kills in force to the latch file unless they are in it; failing leaves `problem` set."""

@@ -301,6 +301,10 @@ class KillPulled(Message, frozen=True, kw_only=True):
     automatic: bool = False
 
 
+class GateChanged(Message, frozen=True):
+    """Tell, after the gate was restricted or closed synchronously: journal it and make the exchanges agree."""
+
+
 class Resume(Message, frozen=True, kw_only=True):
     """Ask: lift all kills (or those named). Answered by `Resumed` or `Refused`."""
 

@@ -52,7 +52,7 @@ class Whole(msgspec.Struct, frozen=True):
 
 
 class RiskActor(TrioActor):
-    """Handles PlaceOrder, ChangeLimit, ReadRisk (asks); Mark, BrokerState, JournalState, AppendFailed (tells).
+    """Handles PlaceOrder, ChangeLimit, ReadRisk (asks); what markets, brokers and the journal tell.
 
     `limits` are those of the settings; the journal's stand above them. `known` carries marks, exchange states
     and instruments from one life to the next, since nobody tells them twice.
@@ -378,7 +378,7 @@ class Known:
         self.brokers: dict[str, m.BrokerState] = {}
 
     def keep(self, broker: m.BrokerState) -> None:
-        """Remember an exchange's state, and its instruments and balances where this report leaves them out."""
+        """Remember an exchange's state; what this report leaves out of instruments and balances stays."""
         before = self.brokers.get(broker.exchange)
         if before is not None:
             broker = msgspec.structs.replace(

@@ -40,7 +40,7 @@ def _use(
 
 
 def exposure(state: RiskState, symbol: str) -> tuple[Decimal, Decimal]:
-    """Worst-case long and short exposure of a symbol in USD over all exchanges, as far as prices are known."""
+    """Worst-case long and short exposure of a symbol in USD over all exchanges, as far as it is priced."""
     long_usd = short_usd = ZERO
     for account in state.ledger.of_symbol(symbol):
         worth = state.valuation.worth((account.exchange, account.symbol))

@@ -1,0 +1,206 @@
+"""What the operator's actor owes the journal and the exchanges, worked out from where things stand. Pure.
+
+Nothing here remembers what was told before. The gate says what is in force, the journal's book what is
+recorded and what still works; every difference is a duty, looked at again until there is none. So a message
+that got lost, a broker that was down or a restart in the middle changes when something is done, never
+whether.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from decimal import ROUND_DOWN, Context, Decimal
+
+import msgspec
+
+from actors.halt.gate import Engaged, Restriction
+from actors.halt.states import ACTIVE, covers, rank
+from actors.model.book import Book, scope_key
+from actors.model.events import KillEngaged, TradingStateChanged
+from actors.model.instrument import Instrument
+from actors.model.money import EXACT, ZERO
+from actors.model.order import Order
+
+_DOWN = Context(prec=76, rounding=ROUND_DOWN)
+
+SWEEPING = ("cancel", "flatten")
+
+
+class CancelDuty(msgspec.Struct, frozen=True):
+    """Orders at this place must go: `everything`, or only what opens."""
+
+    exchange: str
+    symbol: str
+    everything: bool
+
+
+class FlattenDuty(msgspec.Struct, frozen=True):
+    """This position must be closed: sell or buy this much."""
+
+    exchange: str
+    symbol: str
+    side: str
+    quantity: Decimal
+
+
+def unjournaled_kills(
+    kills: Mapping[str, Engaged], book: Book, leave: Collection[str]
+) -> tuple[KillEngaged, ...]:
+    """The kills in force that the journal does not have, but for those on their way or being lifted."""
+    return tuple(
+        KillEngaged(
+            kill_id=kill_id,
+            level=engaged.kill.level,
+            exchange=engaged.kill.exchange,
+            symbol=engaged.kill.symbol,
+            reason=engaged.kill.reason,
+            by=engaged.kill.by,
+            in_flight=engaged.in_flight,
+            automatic=engaged.kill.automatic,
+        )
+        for kill_id, engaged in kills.items()
+        if kill_id not in book.kills and kill_id not in leave
+    )
+
+
+def unjournaled_states(
+    restrictions: Mapping[str, Restriction], book: Book, leave: Collection[str]
+) -> tuple[TradingStateChanged, ...]:
+    """The restrictions in force that the journal has otherwise or not at all. The end of one is journaled
+    before it ends.
+    """
+    return tuple(
+        TradingStateChanged(
+            exchange=restriction.exchange,
+            symbol=restriction.symbol,
+            old=book.trading_states.get(key, ACTIVE),
+            new=restriction.state,
+            cause=restriction.cause,
+        )
+        for key, restriction in restrictions.items()
+        if book.trading_states.get(key) != restriction.state and key not in leave
+    )
+
+
+def scope_of(key: str) -> tuple[str | None, str | None]:
+    """Exchange and symbol of a scope's key; the reverse of `scope_key`."""
+    exchange, slash, symbol = key.partition("/")
+    return (None if exchange == "*" else exchange, symbol if slash else None)
+
+
+def opening(orders: Iterable[Order], held: Decimal) -> list[Order]:
+    """Of the orders at one place those that may open exposure, were all of them to execute.
+
+    Reduce-only orders don't. Others may stay, oldest first, as long as together they fit into the position
+    they close.
+    """
+    closing_side, room = ("sell" if held > 0 else "buy"), held.copy_abs()
+    found: list[Order] = []
+    for order in orders:
+        if order.intent.reduce_only:
+            continue
+        if order.intent.side == closing_side and order.remaining <= room:
+            room = EXACT.subtract(room, order.remaining)
+        else:
+            found.append(order)
+    return found
+
+
+def cancel_duties(
+    kills: Iterable[Engaged],
+    restrictions: Iterable[Restriction],
+    book: Book,
+    swept: Collection[tuple[str, str]],
+) -> tuple[CancelDuty, ...]:
+    """The places where orders must go that are not being cancelled yet, in the order of their oldest order.
+
+    A kill of level `halt` and every restriction take away what opens. `cancel` and `flatten` are swept at the
+    exchange; what still turns up after the sweep is taken away here, except reduce-only orders that were
+    placed after the kill, which are a person's way out.
+    """
+    sweeping = [engaged.kill for engaged in kills if engaged.kill.level in SWEEPING]
+    scopes = [(e.kill.exchange, e.kill.symbol) for e in kills if e.kill.level not in SWEEPING]
+    scopes += [(r.exchange, r.symbol) for r in restrictions if rank(r.state)]
+    if not sweeping and not scopes:
+        return ()
+    working: dict[tuple[str, str], list[Order]] = {}
+    for order in book.orders.values():
+        working.setdefault((order.intent.exchange, order.intent.symbol), []).append(order)
+    duties: list[CancelDuty] = []
+    for place, orders in working.items():
+        since = [
+            kill.at_us
+            for kill in sweeping
+            if covers((kill.exchange, kill.symbol), *place) and (kill.kill_id, place[0]) in swept
+        ]
+        if since and any(_must_go(order, max(since)) for order in orders):
+            duties.append(CancelDuty(*place, everything=True))
+        elif any(covers(scope, *place) for scope in scopes):
+            left = opening(orders, book.position(*place).quantity)
+            if any(not order.cancel_requested for order in left):
+                duties.append(CancelDuty(*place, everything=False))
+    return tuple(duties)
+
+
+def _must_go(order: Order, since_us: int) -> bool:
+    if order.cancel_requested:
+        return False
+    return not order.intent.reduce_only or order.created_us <= since_us
+
+
+def sweep_duties(
+    kills: Iterable[Engaged], exchanges: Iterable[str], done: Collection[tuple[str, str]]
+) -> tuple[tuple[Engaged, str], ...]:
+    """Which kill must still be swept at which exchange."""
+    return tuple(
+        (engaged, exchange)
+        for engaged in kills
+        if engaged.kill.level in SWEEPING
+        for exchange in exchanges
+        if engaged.kill.exchange in (None, exchange) and (engaged.kill.kill_id, exchange) not in done
+    )
+
+
+def flatten_duties(
+    kills: Iterable[Engaged],
+    book: Book,
+    swept: Collection[tuple[str, str]],
+    instruments: Mapping[tuple[str, str], Instrument],
+) -> tuple[FlattenDuty, ...]:
+    """The positions to close now: in scope of a flattening kill whose sweep is done, with nothing of ours
+    working there.
+
+    Quantities are rounded down to the lot; what is less than a lot can't be closed and is no duty.
+    """
+    scopes = [e.kill for e in kills if e.kill.level == "flatten"]
+    if not scopes:
+        return ()
+    busy = dict.fromkeys((order.intent.exchange, order.intent.symbol) for order in book.orders.values())
+    duties: list[FlattenDuty] = []
+    for place, position in book.positions.items():
+        if not position.quantity or place in busy:
+            continue
+        instrument = instruments.get(place)
+        due = any(
+            covers((kill.exchange, kill.symbol), *place) and (kill.kill_id, place[0]) in swept
+            for kill in scopes
+        )
+        if instrument is None or not due:
+            continue
+        quantity = whole_lots(position.quantity.copy_abs(), instrument.lot)
+        if quantity > ZERO:
+            duties.append(FlattenDuty(*place, "sell" if position.quantity > 0 else "buy", quantity))
+    return tuple(duties)
+
+
+def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
+    """The quantity rounded down to whole lots."""
+    return _DOWN.multiply(_DOWN.divide_int(quantity, lot), lot)
+
+
+def restrictions_of(book: Book) -> tuple[tuple[str | None, str | None, str], ...]:
+    """The restrictions that the journal holds: exchange, symbol and state."""
+    return tuple((*scope_of(key), state) for key, state in book.trading_states.items())
+
+
+def key_of(event: TradingStateChanged) -> str:
+    """The key of the scope that an event is about."""
+    return scope_key(event.exchange, event.symbol)
