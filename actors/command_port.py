@@ -5,7 +5,7 @@ committed log, not an actor's reply. What is answered with a refusal is withdraw
 that an intent whose commit was still on its way can never be sent after its caller was told no.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -22,7 +22,7 @@ from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.model.order import Order, OrderIntent, Submission, Terminal
 from actors.queries import Archive
-from actors.questions import ASK_SECONDS, Questions
+from actors.questions import ASK_SECONDS, Prices, Questions, TreeNode
 from actors.router import UnknownExchange, route
 
 UNANSWERED = "OVERLOADED"
@@ -79,8 +79,19 @@ class CommandPort(Questions):
         ids: Ids,
         clock: Clock,
         timings: PortTimings,
+        prices: Prices,
+        tree: Callable[[], TreeNode],
+        readiness: Callable[[], Sequence[r.NotReady]],
     ) -> None:
-        super().__init__(system=system, log=log, archive=archive, exchanges=exchanges)
+        super().__init__(
+            system=system,
+            log=log,
+            archive=archive,
+            exchanges=exchanges,
+            prices=prices,
+            tree=tree,
+            readiness=readiness,
+        )
         self._admissions = admissions
         self._halts = halts
         self._kills = kills
@@ -92,7 +103,7 @@ class CommandPort(Questions):
     # Orders.
 
     async def place(
-        self, order: OrderIntent, *, wait_seconds: float, correlation_id: str, dry_run: bool = False
+        self, intent: OrderIntent, *, wait_seconds: float, correlation_id: str, dry_run: bool = False
     ) -> r.PlaceResult:
         """Place an order and wait up to `wait_seconds` for the exchange's answer.
 
@@ -100,25 +111,26 @@ class CommandPort(Questions):
         before.
         """
         try:
-            intent = route(order, self._exchanges, self._ids.order_id())
+            routed = route(intent, self._exchanges, self._ids.order_id())
         except UnknownExchange as error:
             return r.Refused(code="VALIDATION", detail=str(error))
         if dry_run:
-            return await self._preview(intent, correlation_id)
-        claims = self._claims_of(intent, named=bool(order.client_order_id))
+            return await self._preview(routed, correlation_id)
+        named = bool(intent.client_order_id)
+        claims = self._claims_of(routed, named=named)
         if any(claim in self._claims for claim in claims):
             return r.Conflict(code="IN_PROGRESS", detail="the same request is being answered right now")
         for claim in claims:
-            self._claims[claim] = intent.order_id
-        expected = self._admissions.expect(intent.order_id)
+            self._claims[claim] = routed.order_id
+        expected = self._admissions.expect(routed.order_id)
         handed_over = False
         try:
             if claims:
-                earlier = await self._earlier(intent, named=bool(order.client_order_id))
+                earlier = await self._earlier(routed, named=named)
                 if earlier is not None:
                     return earlier
             handed_over = True
-            return await self._place(intent, expected, wait_seconds, correlation_id)
+            return await self._place(routed, expected, wait_seconds, correlation_id)
         finally:
             if handed_over:
                 expected.when_settled(lambda: self._done(expected, claims))

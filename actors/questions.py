@@ -5,12 +5,13 @@ what comes from an actor raises the kernel's errors when that actor does not ans
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from actors.kernel import Ref, System
 from actors.model import messages as m
 from actors.model import results as r
 from actors.model.addresses import broker_address
-from actors.model.book import Change
+from actors.model.book import Book, Change
 from actors.model.fill import Fill
 from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order
@@ -20,11 +21,46 @@ ASK_SECONDS = 2.0
 """How long an actor may take to answer; its own work is synchronous, so this is far beyond what is normal."""
 
 
+class Prices(Protocol):
+    """The newest marks, and who follows them; the market room implements it."""
+
+    def marks(self) -> tuple[m.Mark, ...]: ...
+
+    def subscribe(self, listener: Callable[[m.Mark], None]) -> Callable[[], None]: ...
+
+
+class TreeNode(Protocol):
+    """One supervisor or actor of the live tree, with those below it."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
+    @property
+    def mailbox(self) -> int: ...
+    @property
+    def last_error(self) -> str | None: ...
+    @property
+    def children(self) -> Sequence["TreeNode"]: ...
+
+
 class Questions:
     """The reading half of the command port."""
 
     def __init__(
-        self, *, system: System, log: CommittedLog, archive: Archive, exchanges: Sequence[str]
+        self,
+        *,
+        system: System,
+        log: CommittedLog,
+        archive: Archive,
+        exchanges: Sequence[str],
+        prices: Prices,
+        tree: Callable[[], TreeNode],
+        readiness: Callable[[], Sequence[r.NotReady]],
     ) -> None:
         self._system = system
         self._log = log
@@ -32,16 +68,19 @@ class Questions:
         self._exchanges = tuple(exchanges)
         self._risk: Ref = system.ref("risk")
         self._operator: Ref = system.ref("operator")
-        self._market: Ref = system.ref("market")
+        self._prices = prices
+        self.tree = tree
+        self.readiness = readiness
 
     @property
     def head(self) -> int:
         """The sequence of the newest committed event."""
         return self._log.head
 
-    def open_orders(self) -> Sequence[Order]:
-        """All open orders as of `head`, oldest first."""
-        return tuple(self._log.book.orders.values())
+    @property
+    def book(self) -> Book:
+        """The fold of everything up to `head`; only to be read."""
+        return self._log.book
 
     async def order(self, order_id: str) -> Order | None:
         """One order, as committed."""
@@ -63,22 +102,19 @@ class Questions:
         """Fills, newest first; `before` is (at_us, fill_id) of the last one seen."""
         return await self._archive.fills(exchange, symbol, order_id, limit, before)
 
-    async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
+    async def events(self, *, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
         """Journal records later than `after`, oldest first."""
         return await self._archive.events(after, limit, order_id)
 
     async def positions(self) -> Sequence[r.PositionView]:
         """All positions that ever were, ordered by exchange and symbol, with their marks."""
-        marks = {(mark.exchange, mark.symbol): mark.mark for mark in await self.marks()}
+        marks = {(mark.exchange, mark.symbol): mark.mark for mark in self._prices.marks()}
         positions = sorted(self._log.book.positions.items())
         return [r.PositionView(position=position, mark=marks.get(place)) for place, position in positions]
 
     async def marks(self) -> Sequence[m.Mark]:
-        """The newest prices."""
-        reply = await self._market.ask(m.ReadMarks(), timeout=ASK_SECONDS)
-        if not isinstance(reply, m.Marks):
-            raise TypeError(f"MarketDataActor answered {type(reply).__name__}")
-        return reply.marks
+        """The newest prices, ordered by exchange and symbol."""
+        return self._prices.marks()
 
     async def balances(self) -> Sequence[m.Balance]:
         """What each exchange account holds."""
@@ -110,3 +146,7 @@ class Questions:
         """Call back with each committed batch and what each record changed, in order; return what ends it."""
         log = self._log
         return log.subscribe(lambda records: listener(records, log.changes))
+
+    def subscribe_market(self, listener: Callable[[m.Mark], None]) -> Callable[[], None]:
+        """Call back with each new price; return what ends it."""
+        return self._prices.subscribe(listener)
