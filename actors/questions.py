@@ -144,8 +144,7 @@ class Questions:
 
     def subscribe(self, listener: Callable[[Sequence[Record], Sequence[Change]], None]) -> Callable[[], None]:
         """Call back with each committed batch and what each record changed, in order; return what ends it."""
-        log = self._log
-        return log.subscribe(lambda records: listener(records, log.changes))
+        return self._log.watch(listener)
 
     def subscribe_market(self, listener: Callable[[m.Mark], None]) -> Callable[[], None]:
         """Call back with each new price; return what ends it."""

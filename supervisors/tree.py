@@ -101,6 +101,7 @@ class Runtime:
             clock=outside.clock,
             ids=outside.ids,
             announce=partial(self.system.ref("operator").tell, lane=Lane.CONTROL),
+            halted_because=choices.halted_because,
         )
         self.port = CommandPort(
             system=self.system,
@@ -225,7 +226,6 @@ class Runtime:
             exchanges=tuple(self.outside.exchanges),
             epoch=lambda: self.log.epoch,
             version=VERSION,
-            halted_because=self.choices.halted_because,
         )
 
     def _risk(self) -> RiskActor:

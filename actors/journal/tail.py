@@ -49,11 +49,6 @@ class CommittedTail:
         """The fold up to `head`. Only to be read."""
         return self._book
 
-    @property
-    def changes(self) -> Sequence[Change]:
-        """What each record of the newest batch changed; for a follower that is being woken with it."""
-        return self._changes
-
     def after(self, seq: int) -> Sequence[Record]:
         """All committed records later than `seq`; raise Lagged when some of them have left memory."""
         if seq >= self._head:

@@ -98,15 +98,14 @@ class CommittedLog(Protocol):
     @property
     def available(self) -> bool: ...
 
-    @property
-    def changes(self) -> Sequence[Change]:
-        """What each record of the newest batch changed; for a follower woken with that very batch."""
-        ...
-
     def after(self, seq: int) -> Sequence[Record]:
         """All committed records later than `seq`; raise Lagged when some of them have left memory."""
         ...
 
     def subscribe(self, wake: Callable[[Sequence[Record]], None]) -> Callable[[], None]:
         """Call `wake` with each committed batch, in order, synchronously; return what ends that."""
+        ...
+
+    def watch(self, watch: Callable[[Sequence[Record], Sequence[Change]], None]) -> Callable[[], None]:
+        """Like `subscribe`, with what each record changed beside it: `changes[i]` belongs to `records[i]`."""
         ...
