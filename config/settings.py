@@ -59,6 +59,7 @@ __all__ = [
     "WebSettings",
     "WebhookSettings",
     "load",
+    "setting_names",
 ]
 
 KINDS_WITHOUT_VENUE: dict[str, ExchangeKind] = {"sim": "sim", "dummy": "dummy"}
@@ -72,8 +73,22 @@ def load(environ: Mapping[str, str], files: Files | None = None) -> Settings:
     Raises :class:`SettingsError` for the first setting that is unknown or bad.
     """
     reader = open_sources(environ, files or RealFiles())
+    settings = _settings(reader)
+    reader.require_all_known()
+    _require_safe_binding(reader, settings)
+    return settings
+
+
+def setting_names() -> tuple[str, ...]:
+    """The names of all settings without the prefix; those of the exchange ``sim`` stand for any exchange's."""
+    reader = open_sources({}, RealFiles())
+    _settings(reader)
+    return tuple(sorted(reader.asked))
+
+
+def _settings(reader: Reader) -> Settings:
     default = Settings(data_dir=reader.home / ".local" / "share" / "tradewarden")
-    settings = Settings(
+    return Settings(
         data_dir=reader.path("DATA_DIR", default.data_dir) or default.data_dir,
         bind=reader.take("BIND", address, default.bind),
         allow_remote=reader.take("ALLOW_REMOTE", switch, default.allow_remote),
@@ -94,9 +109,6 @@ def load(environ: Mapping[str, str], files: Files | None = None) -> Settings:
         ),
         log=LogSettings(reader.take("LOG__LEVEL", level, default.log.level)),
     )
-    reader.require_all_known()
-    _require_safe_binding(reader, settings)
-    return settings
 
 
 def _risk(reader: Reader, default: RiskSettings) -> RiskSettings:

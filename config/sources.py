@@ -66,11 +66,11 @@ class Reader:
     written: Mapping[str, Written]
     files: Files
     home: Path
-    _asked: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
 
     def take(self, name: str, parse: Callable[[Raw], T], default: T) -> T:
         """The setting ``name`` as ``parse`` reads it, or ``default`` when it is not set."""
-        self._asked.add(name)
+        self.asked.add(name)
         found = self.written.get(name)
         if found is None:
             return default
@@ -82,7 +82,7 @@ class Reader:
     def secret(self, name: str, parse: Callable[[Raw], str] = text) -> Secret | None:
         """The secret ``name``, written there or in the file that ``name_FILE`` names."""
         file_name = name + FILE_SUFFIX
-        self._asked.update((name, file_name))
+        self.asked.update((name, file_name))
         direct, in_file = self.written.get(name), self.written.get(file_name)
         if direct and in_file:
             allowed = f"either {direct.origin} or {in_file.origin}"
@@ -128,9 +128,9 @@ class Reader:
 
     def require_all_known(self) -> None:
         """Raise for the first setting that nobody took, naming the one that was probably meant."""
-        for name in sorted(set(self.written) - self._asked):
+        for name in sorted(set(self.written) - self.asked):
             origin = self.written[name].origin
-            near = difflib.get_close_matches(name, sorted(self._asked), n=1)
+            near = difflib.get_close_matches(name, sorted(self.asked), n=1)
             allowed = f"perhaps {PREFIX}{near[0]}" if near else "the settings that the documentation lists"
             raise SettingsError(origin, found="an unknown setting", allowed=allowed)
 

@@ -6,7 +6,6 @@ PostgreSQL's own defaults and is checked, not forced, at every start: see :mod:`
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from persistence.embedded.account import Account
 from persistence.embedded.binaries import Binaries
 from persistence.embedded.errors import ServerFailed
-from persistence.embedded.layout import HERE, Layout, make_private
+from persistence.embedded.layout import HERE, Layout
 
 USER = "tradewarden"
 INITDB_SECONDS = 120.0
@@ -54,13 +53,12 @@ def create_cluster(layout: Layout, binaries: Binaries, account: Account) -> None
 
     Raises :class:`ServerFailed` with what ``initdb`` said.
     """
-    if layout.draft.exists():
-        shutil.rmtree(layout.draft)
-    make_private(layout.draft, account)
+    draft = layout.new_draft()
+    account.own(draft)
     command = [str(binaries.initdb), "--pgdata", HERE, *_INITDB_OPTIONS]
     outcome = subprocess.run(
         command,
-        cwd=layout.draft,
+        cwd=draft,
         env=server_environment(os.environ),
         umask=0o077,
         stdin=subprocess.DEVNULL,
@@ -78,7 +76,7 @@ def create_cluster(layout: Layout, binaries: Binaries, account: Account) -> None
             remedy="Mend what it names, then start again: nothing was kept.",
         )
     try:
-        layout.draft.rename(layout.data)
+        draft.rename(layout.data)
     except OSError as error:
         raise ServerFailed(
             asked=f"put a new PostgreSQL data folder at {layout.data}",

@@ -14,6 +14,8 @@ folder above ours has to be opened for it.
 """
 
 import hashlib
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +39,14 @@ class Layout:
         """The cluster."""
         return self.root / "data"
 
-    @property
-    def draft(self) -> Path:
-        """A cluster in the making; one that is found at a start was never finished."""
-        return self.root / "data.draft"
+    def new_draft(self) -> Path:
+        """A new private folder for a cluster in the making; those of starts that were broken off are removed.
+
+        The name is new each time, because the programs of a killed start may still be at work in theirs.
+        """
+        for left_over in self.root.glob("data.draft-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix="data.draft-", dir=self.root))
 
     @property
     def log(self) -> Path:

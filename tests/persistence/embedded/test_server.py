@@ -168,9 +168,10 @@ def test_a_second_process_is_refused_and_told_who_has_the_folder(
 
 def test_a_cluster_that_was_never_finished_is_made_anew(tmp_path: Path, make_server: MakeServer) -> None:
     server = make_server(tmp_path / "postgres")
-    server.layout.draft.mkdir()
-    (server.layout.draft / "PG_VERSION").write_text("18\n")
+    draft = server.layout.new_draft()
+    (draft / "PG_VERSION").write_text("18\n")
     assert server.start() is Began.CREATED
+    assert list(server.layout.root.glob("data.draft-*")) == []
 
 
 def test_something_else_in_the_place_of_the_data_is_left_alone(
