@@ -31,14 +31,14 @@ from actors.model.order import OrderIntent
 
 MARKS: Mapping[str, Decimal] = {"BTC/USDT": Decimal(40_000), "ETH/USDT": Decimal(2_500)}
 OTHER_MARK = Decimal(100)
+OPENING_USDT = Decimal(1_000_000)
 REMEMBERED = 1024
 TICK_SECONDS = 1.0
 _CAPABILITIES = Capabilities(
     absence_window_seconds=0.0,
     reports_positions=False,
-    reports_balances=False,
     fills_with_answer=True,
-    opening_balances=False,
+    opening_balances=True,
 )
 
 
@@ -142,8 +142,8 @@ class DummyExchange:
         )
 
     async def balances(self) -> Sequence[Balance]:
-        """No account is kept."""
-        return ()
+        """What the account was opened with; no account is kept beyond that."""
+        return (Balance(exchange=self.name, asset="USDT", total=OPENING_USDT, free=OPENING_USDT),)
 
     async def positions(self) -> Sequence[PositionReport]:
         """No account is kept."""
