@@ -80,7 +80,7 @@ def load(environ: Mapping[str, str], files: Files | None = None) -> Settings:
 
 
 def setting_names() -> tuple[str, ...]:
-    """The names of all settings without the prefix; those of the exchange ``sim`` stand for any exchange's."""
+    """The names of all settings without the prefix; those of the exchange ``sim`` stand for any other's."""
     reader = open_sources({}, RealFiles())
     _settings(reader)
     return tuple(sorted(reader.asked))
