@@ -3,7 +3,7 @@
 Handlers are `web.routes`; what happens around each is `web.edge`. Here is only what ties them to Quart.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 
 import structlog
@@ -24,6 +24,9 @@ from web.call import (
     too_slow,
 )
 from web.edge import Edge
+from web.feeds.hub import Hub
+from web.feeds.session import GOING_AWAY, POLICY, Hangup
+from web.feeds.socket import EdgeSocket
 from web.lane import EdgeConnection, Lane
 from web.problems import problem
 from web.routes.table import ROUTES
@@ -45,8 +48,11 @@ class EdgeApp(QuartTrio):
     """Quart on trio, with the lane for fast routes."""
 
     asgi_http_class = EdgeConnection
+    asgi_websocket_class = EdgeSocket
     edge: Edge
     lane: Lane
+    hub: Hub | None
+    sockets: dict[EdgeSocket, None]
 
 
 def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeApp:
@@ -60,6 +66,9 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
     )
     app.url_map.merge_slashes = False
     app.edge = Edge(services)
+    app.hub = None
+    app.sockets = {}
+    app.while_serving(_feeds(app))
     app.lane = {(route.method, route.path): route for route in routes if route.fast}
     for route in routes:
         app.add_url_rule(
@@ -70,6 +79,29 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
         )
     app.register_error_handler(HTTPException, _http_error)
     return app
+
+
+def _feeds(app: EdgeApp) -> Callable[[], AsyncGenerator[None, None]]:
+    """Follow the runtime while the application is served; revoked tokens lose their sockets."""
+
+    def revoked(token_id: str) -> None:
+        for socket in tuple(app.sockets):
+            if socket.token_id == token_id:
+                socket.hang_up(Hangup(POLICY, "the token is no longer valid"))
+
+    async def while_serving() -> AsyncGenerator[None, None]:
+        services = app.edge.services
+        app.hub = Hub(services.port)
+        end = services.keyring.on_revoked(revoked)
+        try:
+            yield
+        finally:
+            end()
+            app.hub.close()
+            for socket in tuple(app.sockets):
+                socket.hang_up(Hangup(GOING_AWAY, "the service is going away"))
+
+    return while_serving
 
 
 def _view(edge: Edge, route: Route) -> Callable[..., Awaitable[Response]]:

@@ -174,6 +174,10 @@ def response_headers(answer: Answer, correlation_id: str) -> list[tuple[bytes, b
     ]
 
 
+class Disconnected(Exception):
+    """The client went away before its request was complete."""
+
+
 def too_large() -> ProblemError:
     """The problem of a body beyond the limit."""
     return ProblemError(problem("PAYLOAD_TOO_LARGE", f"a body may have {MAX_BODY_BYTES} bytes"))

@@ -5,6 +5,9 @@ One function for all routes and both ways in. The order of the checks is part of
 rate, body, room for one more command; only then does the handler run, and nothing was done before.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import structlog
 import trio
 
@@ -12,9 +15,10 @@ from actors.journal.port import StoreUnavailable
 from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull
 from web.auth.keyring import Holder
 from web.auth.port import Principal
-from web.call import Answer, Call, Headers, Route, answer_problem, require_json
+from web.call import Answer, Call, Disconnected, Headers, Route, answer_problem, require_json
 from web.correlation import Correlations
-from web.problems import ProblemError, problem
+from web.problems import Problem, ProblemError, problem
+from web.routes.outcomes import Outcome
 from web.services import Services
 
 ANYBODY = Principal("", "", frozenset())
@@ -23,7 +27,18 @@ ANYBODY = Principal("", "", frozenset())
 _BUSY = (ActorDead, AskTimeout, HandlerFailed, MailboxFull)
 _CHALLENGE: Headers = ((b"www-authenticate", b'Bearer realm="tradewarden"'),)
 
+_NO_LIMIT = nullcontext()
+
 _log = structlog.get_logger(room="web")
+
+
+class Caught:
+    """What a guarded block came to: its outcome, or the problem that ended it."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self) -> None:
+        self.outcome = Outcome(500, None, None)
 
 
 class Edge:
@@ -32,55 +47,52 @@ class Edge:
     def __init__(self, services: Services, correlations: Correlations | None = None) -> None:
         self.services = services
         self.in_flight = 0
-        self._correlations = correlations or Correlations()
+        self.correlations = correlations or Correlations()
         self._policy = b'"token";q=%d;w=1' % services.keyring.requests_per_second
 
     async def serve(self, route: Route, call: Call) -> Answer:
         """Answer a request. Never raises but for cancellation, which a command in progress does not feel."""
         began = trio.current_time()
-        call.correlation_id = self._correlations.of(call.correlation_id)
+        call.correlation_id = self.correlations.of(call.correlation_id)
         call.principal = ANYBODY
         budget: Headers = ()
         try:
             if route.scope is not None:
-                budget = self._admit(route, call, await self._holder(call))
+                holder = await self._holder(call)
+                call.principal = holder.principal
+                budget = self.admit(holder, route.scope)
             answer = await self._handle(route, call)
         except ProblemError as error:
             answer = answer_problem(error.problem, call.correlation_id, error.headers)
-        except StoreUnavailable as error:
-            detail = f"the store can't be read now ({error}); nothing was done"
-            answer = self._unavailable("JOURNAL_UNAVAILABLE", detail, call)
-        except _BUSY as error:
-            _log.warning("actor_did_not_answer", correlation_id=call.correlation_id, why=str(error))
-            answer = self._unavailable("OVERLOADED", f"a part of the runtime did not answer ({error})", call)
         except Exception as error:  # noqa: BLE001 - a request ends here, and its fault is logged
-            _log.exception("request_failed", correlation_id=call.correlation_id, path=call.path)
-            detail = (
-                f"a fault of the service ({type(error).__name__}); its log has it under the correlation id"
-            )
-            answer = answer_problem(problem("INTERNAL", detail), call.correlation_id)
+            answer = answer_problem(self._fault(error, call.correlation_id), call.correlation_id)
         if budget:
             answer = answer._replace(headers=answer.headers + budget)
-        self._account(route, call, answer, trio.current_time() - began)
+        self.services.metrics.answered(route.name, answer.status)
+        if not route.quiet or answer.status >= 400:
+            seconds = trio.current_time() - began
+            user = call.principal.user
+            self.log_action(
+                route.action,
+                call.correlation_id,
+                user,
+                call.method,
+                call.path,
+                answer.status,
+                seconds,
+                call.client,
+            )
         return answer
 
-    async def _holder(self, call: Call) -> Holder:
-        keyring = self.services.keyring
-        holder = keyring.holder(call.authorization) or await keyring.find(call.authorization)
-        if holder is None:
-            given = "there is no bearer token" if call.authorization is None else "the token is not valid"
-            raise ProblemError(
-                problem("UNAUTHENTICATED", f"{given}; send Authorization: Bearer TOKEN"), _CHALLENGE
-            )
-        return holder
+    def admit(self, holder: Holder, scope: str) -> Headers:
+        """Check scope and rate, and count the request; the headers that tell the budget. Raises ProblemError.
 
-    def _admit(self, route: Route, call: Call, holder: Holder) -> Headers:
-        call.principal = principal = holder.principal
-        if route.scope not in principal.scopes:
-            have = ", ".join(holder.record.scopes)
-            detail = f"this needs the scope {route.scope}; the token has: {have}"
+        Cancels and kills have a budget of their own, which orders can't use up.
+        """
+        if scope not in holder.principal.scopes:
+            detail = f"this needs the scope {scope}; the token has: {', '.join(holder.record.scopes)}"
             raise ProblemError(problem("FORBIDDEN", detail))
-        bucket = holder.exits if route.scope == "cancel" else holder.bucket
+        bucket = holder.exits if scope == "cancel" else holder.bucket
         now_ns = int(trio.current_time() * 1_000_000_000)
         allowed = bucket.take(now_ns)
         verdict = bucket.verdict(now_ns, allowed=allowed)
@@ -90,48 +102,87 @@ class Edge:
         )
         if not allowed:
             detail = f"the token may ask {bucket.per_second} times a second; nothing was done"
-            raise ProblemError(
-                problem("RATE_LIMITED", detail, retry_after_seconds=verdict.retry_after_seconds), left
-            )
+            wait = verdict.retry_after_seconds
+            raise ProblemError(problem("RATE_LIMITED", detail, retry_after_seconds=wait), left)
         return left
+
+    @contextmanager
+    def room_for_one(self) -> Iterator[None]:
+        """Hold one of the places for commands; raise ProblemError when there is none."""
+        if self.in_flight >= self.services.settings.max_commands:
+            detail = f"{self.in_flight} commands are being answered; nothing was done"
+            raise ProblemError(problem("OVERLOADED", detail, retry_after_seconds=1.0))
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    @contextmanager
+    def problems(self, correlation_id: str) -> Iterator[Caught]:
+        """Turn what goes wrong in the block into an outcome with a problem."""
+        caught = Caught()
+        try:
+            yield caught
+        except ProblemError as error:
+            caught.outcome = Outcome(error.problem.status, None, error.problem)
+        except Exception as error:  # noqa: BLE001 - a request ends here, and its fault is logged
+            found = self._fault(error, correlation_id)
+            caught.outcome = Outcome(found.status, None, found)
+
+    def log_action(
+        self,
+        action: str,
+        correlation_id: str,
+        user: str,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        client: str,
+    ) -> None:
+        """The one log line of a request."""
+        _log.info(
+            action,
+            correlation_id=correlation_id,
+            user_id=user,
+            method=method,
+            path=path,
+            status=status,
+            ms=round(seconds * 1000, 3),
+            client=client,
+        )
+
+    async def _holder(self, call: Call) -> Holder:
+        keyring = self.services.keyring
+        holder = keyring.holder(call.authorization) or await keyring.find(call.authorization)
+        if holder is None:
+            given = "there is no bearer token" if call.authorization is None else "the token is not valid"
+            detail = f"{given}; send Authorization: Bearer TOKEN"
+            raise ProblemError(problem("UNAUTHENTICATED", detail), _CHALLENGE)
+        return holder
 
     async def _handle(self, route: Route, call: Call) -> Answer:
         if route.body:
             require_json(call)
             call.body = await call.read_body()
-        if route.bounded:
-            return await self._handle_bounded(route, call)
-        with trio.CancelScope(shield=route.command):
+        if not route.command:
+            return await route.handler(self.services, call)
+        with self.room_for_one() if route.bounded else _NO_LIMIT, trio.CancelScope(shield=True):
             answer = await route.handler(self.services, call)
         return answer  # noqa: RET504 - a cancel scope may swallow, so the type checker wants it here
 
-    async def _handle_bounded(self, route: Route, call: Call) -> Answer:
-        services = self.services
-        if self.in_flight >= services.settings.max_commands:
-            detail = f"{self.in_flight} commands are being answered; nothing was done"
-            raise ProblemError(problem("OVERLOADED", detail, retry_after_seconds=1.0))
-        self.in_flight += 1
-        try:
-            with trio.CancelScope(shield=True):
-                answer = await route.handler(services, call)
-        finally:
-            self.in_flight -= 1
-        return answer
-
-    def _unavailable(self, code: str, detail: str, call: Call) -> Answer:
-        return answer_problem(problem(code, detail, retry_after_seconds=1.0), call.correlation_id)
-
-    def _account(self, route: Route, call: Call, answer: Answer, seconds: float) -> None:
-        self.services.metrics.answered(route.name, answer.status)
-        if route.quiet and answer.status < 400:
-            return
-        _log.info(
-            route.action,
-            correlation_id=call.correlation_id,
-            user_id=call.principal.user,
-            method=call.method,
-            path=call.path,
-            status=answer.status,
-            ms=round(seconds * 1000, 3),
-            client=call.client,
-        )
+    def _fault(self, error: Exception, correlation_id: str) -> Problem:
+        """The problem of what no handler foresaw: the store or an actor that is away, or a fault of ours."""
+        if isinstance(error, Disconnected):
+            raise error
+        if isinstance(error, StoreUnavailable):
+            detail = f"the store can't be read now ({error}); nothing was done"
+            return problem("JOURNAL_UNAVAILABLE", detail, retry_after_seconds=1.0)
+        if isinstance(error, _BUSY):
+            _log.warning("actor_did_not_answer", correlation_id=correlation_id, why=str(error))
+            detail = f"a part of the runtime did not answer ({error})"
+            return problem("OVERLOADED", detail, retry_after_seconds=1.0)
+        _log.error("request_failed", correlation_id=correlation_id, exc_info=error)
+        detail = f"a fault of the service ({type(error).__name__}); its log has it under the correlation id"
+        return problem("INTERNAL", detail)

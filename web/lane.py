@@ -12,7 +12,16 @@ import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart_trio.asgi import TrioASGIHTTPConnection
 
-from web.call import BODY_SECONDS, MAX_BODY_BYTES, Call, Route, response_headers, too_large, too_slow
+from web.call import (
+    BODY_SECONDS,
+    MAX_BODY_BYTES,
+    Call,
+    Disconnected,
+    Route,
+    response_headers,
+    too_large,
+    too_slow,
+)
 from web.edge import Edge
 
 Lane = Mapping[tuple[str, str], Route]
@@ -26,10 +35,6 @@ class LaneApp(Protocol):
     def edge(self) -> Edge: ...
     @property
     def lane(self) -> Lane: ...
-
-
-class Disconnected(Exception):
-    """The client went away before its request was complete."""
 
 
 class BodyReader:

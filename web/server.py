@@ -1,5 +1,6 @@
 """Hypercorn on trio, set up to hold out against slow and greedy clients."""
 
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -52,7 +53,7 @@ def server_config(settings: ServerSettings) -> Config:
     config = _ServerConfig()
     config.bind = [settings.bind]
     config.accesslog = None
-    config.errorlog = None
+    config.errorlog = logging.getLogger("web.server")
     config.include_server_header = False
     config.alpn_protocols = ["http/1.1"]
     config.backlog = BACKLOG

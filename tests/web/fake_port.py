@@ -187,11 +187,9 @@ class FakePort:
         return [fill for fill in found if before is None or (fill.at_us, fill.fill_id) < before][:limit]
 
     async def events(self, *, after, limit, order_id=None):
-        return [
-            each
-            for each in self.records[after:]
-            if order_id in (None, ev.order_id_of(each.event))
-        ][:limit]
+        return [each for each in self.records[after:] if order_id in (None, ev.order_id_of(each.event))][
+            :limit
+        ]
 
     async def positions(self):
         return [r.PositionView(position=each, mark=self.mark) for each in self.book.positions.values()]
@@ -208,7 +206,11 @@ class FakePort:
             headroom=Decimal(49610),
         )
         return m.RiskView(
-            trading_state=self.state, limits=(limit,), equity=Decimal(1000000), day="2026-11-22", day_pnl=Decimal(0)
+            trading_state=self.state,
+            limits=(limit,),
+            equity=Decimal(1000000),
+            day="2026-11-22",
+            day_pnl=Decimal(0),
         )
 
     async def marks(self):

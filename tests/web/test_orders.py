@@ -19,7 +19,12 @@ async def test_a_limit_order_is_placed_and_answered_with_its_state(client, auth,
     assert answer.headers["Location"] == f"/orders/{body['orderId']}"
     assert body["status"] == "open"
     assert body["clientOrderId"] == "my-1"
-    assert (body["qty"], body["limitPrice"], body["filledQty"], body["avgPrice"]) == ("0.01", "39000", "0", None)
+    assert (body["qty"], body["limitPrice"], body["filledQty"], body["avgPrice"]) == (
+        "0.01",
+        "39000",
+        "0",
+        None,
+    )
     intent = port.placed[0]
     assert (intent.user, intent.token_id, intent.exchange) == ("development", "settings", "")
     assert intent.quantity == Decimal("0.01")
@@ -95,7 +100,13 @@ async def test_the_same_request_has_the_same_fingerprint_however_it_is_written(c
 
 @pytest.mark.parametrize(
     ("prefer", "wait"),
-    [("wait=2", 2.0), ("respond-async", 0.0), ("wait=999", 5.0), ("handling=lenient, wait=1", 1.0), ("wait=x", 5.0)],
+    [
+        ("wait=2", 2.0),
+        ("respond-async", 0.0),
+        ("wait=999", 5.0),
+        ("handling=lenient, wait=1", 1.0),
+        ("wait=x", 5.0),
+    ],
 )
 async def test_the_client_may_prefer_a_shorter_wait(client, auth, port, prefer, wait):
     await client.post("/orders", json=LIMIT, headers=auth | {"Prefer": prefer})
@@ -164,7 +175,11 @@ async def test_the_history_of_an_order_is_its_events_in_order(client, auth, port
     port.accept()
     port.fill(order, "0.01")
     body = await (await client.get(f"/orders/{order.order_id}/events", headers=auth)).get_json()
-    assert [event["type"] for event in body["events"]] == ["OrderAccepted", "OrderAcknowledged", "OrderFilled"]
+    assert [event["type"] for event in body["events"]] == [
+        "OrderAccepted",
+        "OrderAcknowledged",
+        "OrderFilled",
+    ]
     assert body["events"][2]["payload"]["fill"]["quantity"] == "0.01"
 
 
@@ -187,7 +202,9 @@ async def test_each_order_of_a_repeated_batch_has_its_own_stable_key(client, aut
     assert len(set(keys)) == 2
 
 
-async def test_commands_beyond_the_bound_are_refused_while_kill_and_cancel_pass(app, client, auth, port: FakePort):
+async def test_commands_beyond_the_bound_are_refused_while_kill_and_cancel_pass(
+    app, client, auth, port: FakePort
+):
     order = port.accept()
     app.edge.in_flight = 4
     answer = await client.post("/orders", json=LIMIT, headers=auth)

@@ -1,0 +1,86 @@
+"""The frames of the WebSocket side, as the contract states them: what clients say, and what they are told."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from web.patterns import SYMBOL
+
+CHANNELS = ("orders", "positions", "fills", "markets", "risk", "system")
+MAX_SYMBOLS = 200
+MAX_SEQUENCE = 9_007_199_254_740_991
+
+Channel = Literal["orders", "positions", "fills", "markets", "risk", "system"]
+
+
+class Action(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    forbid_unknown_fields=True,
+    tag_field="action",
+):
+    """The base of what a client says."""
+
+
+class Authenticate(Action, frozen=True, kw_only=True, tag="auth"):
+    """The first frame of a client that could not send an `Authorization` header."""
+
+    token: Annotated[str, Meta(max_length=512)]
+
+
+class Subscribe(Action, frozen=True, kw_only=True, tag="subscribe"):
+    """Follow a channel. With `from_seq`, everything later than that instead of a snapshot."""
+
+    channel: Channel | None = None
+    from_seq: Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)] | None = None
+    symbols: Annotated[list[Annotated[str, Meta(pattern=SYMBOL)]], Meta(max_length=MAX_SYMBOLS)] | None = None
+
+
+class Unsubscribe(Action, frozen=True, kw_only=True, tag="unsubscribe"):
+    """Follow a channel no longer."""
+
+    channel: Channel | None = None
+
+
+class Ping(Action, frozen=True, kw_only=True, tag="ping"):
+    """Ask for a sign of life; for clients that can't see WebSocket pings."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subscriber is told. `seq` is the journal's sequence, for markets a counter of its own.
+
+    `snapshot`: the state as of `seq`; `update`: what happened at `seq`; `gap`: updates were missed, a
+    snapshot follows.
+    """
+
+    channel: str
+    type: Literal["snapshot", "update", "gap"]
+    seq: int
+    data: object
+
+
+class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A frame that was not understood, or a request that failed; `code` as in problem details."""
+
+    type: str = msgspec.field(default="error")
+    code: str
+    detail: str
+    channel: str | None = None
+
+
+class PongFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a ping; `seq` is the newest of the journal."""
+
+    type: str
+    seq: int
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(frame: object) -> str:
+    """A frame as the text that is sent."""
+    return _encoder.encode(frame).decode()

@@ -1,0 +1,207 @@
+"""Order entry over WebSocket: the same requests as REST, each with an id, as many in flight as a client
+likes.
+
+Scopes, rate limit, room for commands, validation, risk and idempotency are those of REST; only the envelope
+differs. What was asked before the connection was lost is done all the same, unless the client asked for
+cancel-on-disconnect.
+"""
+
+from typing import Annotated
+
+import msgspec
+import structlog
+import trio
+from msgspec import Meta
+
+from web.asked import NewOrder, intent_of, refused
+from web.auth.keyring import Holder
+from web.edge import Edge
+from web.feeds.hub import Hub
+from web.feeds.protocol import Action, Ping, Subscribe, Unsubscribe
+from web.feeds.session import Peer, Session
+from web.patterns import ORDER_ID
+from web.problems import Problem
+from web.routes.orders import place_one
+from web.routes.outcomes import Outcome, of_cancel
+from web.wire import OrderBody, order_body
+
+_log = structlog.get_logger(room="web")
+_read_order = msgspec.json.Decoder(NewOrder).decode
+
+RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
+Key = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,64}\Z")]
+Seconds = Annotated[float, Meta(ge=0, le=60)]
+
+
+class Place(Action, frozen=True, kw_only=True, tag="place"):
+    """Place an order.
+
+    `order` is the body of `POST /orders`; the other members are its headers and parameters.
+    """
+
+    id: RequestId
+    order: msgspec.Raw
+    idempotency_key: Key | None = None
+    wait: Seconds | None = None
+    dry_run: bool = False
+
+
+class Cancel(Action, frozen=True, kw_only=True, tag="cancel"):
+    """Cancel an order."""
+
+    id: RequestId
+    order_id: Annotated[str, Meta(pattern=ORDER_ID)]
+    wait: Seconds | None = None
+
+
+class CancelOnDisconnect(Action, frozen=True, kw_only=True, tag="cancelOnDisconnect"):
+    """Whether the open orders that were placed over this connection are cancelled when it ends."""
+
+    enabled: bool
+
+
+MAX_REMEMBERED = 1000
+"""Orders of this connection that are remembered before those that are over are forgotten."""
+
+
+class ResultFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to the request of this id: an order with a 2xx status, or a problem."""
+
+    type: str
+    id: str
+    status: int
+    order: OrderBody | None = None
+    problem: Problem | None = None
+
+
+class TradeSession(Session):
+    """A session that also takes orders."""
+
+    def __init__(self, peer: Peer, edge: Edge, hub: Hub, holder: Holder, correlation_id: str) -> None:
+        services = edge.services
+        super().__init__(peer, services.port, hub, services.metrics, None)
+        self._edge = edge
+        self._services = services
+        self._holder = holder
+        self._correlation_id = correlation_id
+        self._count = 0
+        self._cancel_at_end = False
+        self._mine: dict[str, None] = {}
+        self._decode = msgspec.json.Decoder(
+            Subscribe | Unsubscribe | Ping | Place | Cancel | CancelOnDisconnect
+        ).decode
+
+    async def run(self) -> None:
+        """Like every session; at the end, cancel what was placed if the client asked for that."""
+        try:
+            await super().run()
+        finally:
+            if self._cancel_at_end:
+                with trio.CancelScope(shield=True):
+                    await self._cancel_mine()
+
+    def act(self, action: Action) -> None:
+        """Take one request."""
+        if isinstance(action, Place):
+            self.nursery.start_soon(self._place, action)
+        elif isinstance(action, Cancel):
+            self.nursery.start_soon(self._cancel, action)
+        elif isinstance(action, CancelOnDisconnect):
+            self._cancel_at_end = action.enabled
+        elif isinstance(action, Subscribe | Unsubscribe) and "read" not in self._holder.principal.scopes:
+            self.mistake("a feed needs the scope read", code="FORBIDDEN")
+        else:
+            super().act(action)
+
+    async def _place(self, asked: Place) -> None:
+        began = trio.current_time()
+        correlation_id = self._next_correlation()
+        with self._edge.problems(correlation_id) as caught:
+            caught.outcome = await self._place_checked(asked, correlation_id)
+        self._answer("order_created", asked.id, caught.outcome, correlation_id, began)
+
+    async def _place_checked(self, asked: Place, correlation_id: str) -> Outcome:
+        self._edge.admit(self._holder, "trade")
+        principal = self._holder.principal
+        try:
+            order = _read_order(asked.order)
+        except msgspec.ValidationError as error:
+            raise refused(error, "#/order") from None
+        intent = intent_of(
+            order,
+            user=principal.user,
+            token_id=principal.token_id,
+            idempotency_key=asked.idempotency_key,
+            pointer="#/order",
+        )
+        with self._edge.room_for_one(), trio.CancelScope(shield=True):
+            outcome = await place_one(
+                self._services, intent, self._wait(asked.wait), correlation_id, dry_run=asked.dry_run
+            )
+            if outcome.order is not None and outcome.order.is_open:
+                self._remember(outcome.order.order_id)
+        return outcome
+
+    async def _cancel(self, asked: Cancel) -> None:
+        began = trio.current_time()
+        correlation_id = self._next_correlation()
+        with self._edge.problems(correlation_id) as caught:
+            self._edge.admit(self._holder, "cancel")
+            with trio.CancelScope(shield=True):
+                result = await self.port.cancel(
+                    asked.order_id,
+                    by=self._holder.principal.user,
+                    correlation_id=correlation_id,
+                    wait_seconds=self._wait(asked.wait),
+                )
+            caught.outcome = of_cancel(result)
+        self._answer("order_cancelled", asked.id, caught.outcome, correlation_id, began)
+
+    async def _cancel_mine(self) -> None:
+        for order_id in self._open_ones():
+            with self._edge.problems(self._correlation_id):
+                await self.port.cancel(
+                    order_id,
+                    by=self._holder.principal.user,
+                    correlation_id=self._correlation_id,
+                    wait_seconds=0.0,
+                )
+
+    def _remember(self, order_id: str) -> None:
+        if len(self._mine) >= MAX_REMEMBERED:
+            self._mine = dict.fromkeys(self._open_ones())
+        self._mine[order_id] = None
+
+    def _open_ones(self) -> list[str]:
+        working = self.port.book.orders
+        return [order_id for order_id in self._mine if order_id in working]
+
+    def _wait(self, asked: float | None) -> float:
+        most = self._services.settings.wait_seconds
+        return most if asked is None else min(asked, most)
+
+    def _next_correlation(self) -> str:
+        self._count += 1
+        return f"{self._correlation_id}.{self._count:x}"[:64]
+
+    def _answer(
+        self, action: str, request_id: str, outcome: Outcome, correlation_id: str, began: float
+    ) -> None:
+        seconds = trio.current_time() - began
+        if action == "order_created":
+            self._services.metrics.order_latency.observe(seconds)
+        order = None if outcome.order is None else order_body(outcome.order)
+        frame = ResultFrame(
+            type="result", id=request_id, status=outcome.status, order=order, problem=outcome.problem
+        )
+        self.reply(frame)
+        self._edge.log_action(
+            action,
+            correlation_id,
+            self._holder.principal.user,
+            "WS",
+            "/ws/trade",
+            outcome.status,
+            seconds,
+            "",
+        )
