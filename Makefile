@@ -79,9 +79,10 @@ contract: $(DEVELOP) ## check that the API's contract is sound and only grew
 venue: $(RUNTIME) ## start a local exchange to trade against
 	@$(BIN)/python -m ops.lint.run_if_there ops.venue
 
-image: ## build the container image
-	@command -v docker >/dev/null 2>&1 || { echo "make image: there is no docker on this machine" >&2; exit 1; }
-	docker build --file ops/deploy/Dockerfile --tag tradewarden .
+image: ## build the container image, with docker or buildah
+	@if docker info >/dev/null 2>&1; then docker build --file ops/deploy/Dockerfile --tag tradewarden .; \
+	elif command -v buildah >/dev/null 2>&1; then buildah build --format docker --file ops/deploy/Dockerfile --tag tradewarden .; \
+	else echo "make image: there is neither a running docker nor buildah on this machine" >&2; exit 1; fi
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -15,6 +15,8 @@ settings.register_profile(
     max_examples=100,
     deadline=None,
     print_blob=True,
+    # The same examples in every run of the continuous integration, new ones on a desk.
+    derandomize="CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tradewarden")
