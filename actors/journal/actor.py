@@ -158,7 +158,7 @@ class JournalActor(TrioActor):
     async def _write(self) -> None:
         while True:
             if not len(self._queue):
-                await self._idle.park()
+                await (self._idle.park() if self._log.available else self._wait_for_store())
             appends, dropped = self._queue.take(self._clock.monotonic(), self._max_batch_events)
             self._refuse(dropped)
             if appends:
@@ -189,6 +189,7 @@ class JournalActor(TrioActor):
                 groups.extendleft((group[middle:], group[:middle]))
             elif outcome is not Outcome.LANDED:
                 self._queue.give_back([*group, *(append for other in groups for append in other)])
+                self._look_for_deadlines()
                 if outcome is Outcome.AWAY:
                     await self._wait_for_store()
                 return
@@ -269,9 +270,12 @@ class JournalActor(TrioActor):
                 self._set_available(False, f"a commit has had no answer for {now - since:.1f} s")
             elif since is not None:
                 self._look_no_later_than(since + self._stall_seconds)
-            deadline = self._queue.next_deadline()
-            if deadline is not None:
-                self._look_no_later_than(deadline)
+            self._look_for_deadlines()
+
+    def _look_for_deadlines(self) -> None:
+        deadline = self._queue.next_deadline()
+        if deadline is not None:
+            self._look_no_later_than(deadline)
 
     def _look_no_later_than(self, deadline: float) -> None:
         at = trio.current_time() + (deadline - self._clock.monotonic())
