@@ -1,7 +1,9 @@
 """Time and ids as a running process has them; a simulation injects its own."""
 
+import os
 import secrets
 import time
+from pathlib import Path
 
 import trio
 
@@ -53,3 +55,15 @@ class ProcessIds:
         """`<instance><incarnation>-<counter>`: at most 32 of `[a-z0-9-]`, which every exchange takes."""
         self._venue += 1
         return f"{self._prefix}-{self._venue:x}"
+
+
+def instance_name(data_dir: Path) -> str:
+    """The name of this installation: drawn at its first start, then kept in the data folder."""
+    path = data_dir / "instance"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        name = random_name(INSTANCE_LENGTH)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(name + "\n")
+        return name
