@@ -178,9 +178,12 @@ class TrioActor(_PykkaActor):
         cell = self.cell
         cell.system.run_task(cell.run, name=cell.address)
 
-    def attach(self, cell: Cell) -> None:
-        """Tie this instance to the one life it will have (called by the system)."""
+    def must_be_fresh(self) -> None:
+        """Raise when this instance has had a life (called by the system)."""
         if self._cell is not None:
             msg = f"{self} has been started before; a factory must make a fresh actor for each life"
             raise RuntimeError(msg)
+
+    def attach(self, cell: Cell) -> None:
+        """Tie this instance to the one life it will have (called by the system)."""
         self._cell = cell

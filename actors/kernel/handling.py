@@ -143,7 +143,7 @@ class Handling:
         reply: Reply = envelope  # type: ignore[assignment]
         if reply.state is _PENDING:
             now = self.system.now()
-            if now <= reply.deadline:
+            if now < reply.deadline:
                 return False
             reply.expire(now)
         self.dead_letter(reply, f"not handled: ask {reply.state.value}")

@@ -246,6 +246,7 @@ class Mailbox:
     def put_back(self, envelopes: list[Envelope]) -> None:
         """Put what was taken before in front of the normal lane again, in its order, whatever the bound."""
         self._normal.extendleft(reversed(envelopes))
+        self.wake()
 
     async def wait(self) -> None:
         """Return when something was put or `wake` was called."""

@@ -185,6 +185,7 @@ class System:
         if self._nursery is None:
             msg = "the system is not running; use `async with system.running()`"
             raise RuntimeError(msg)
+        actor.must_be_fresh()
         ref.generation += 1
         cell = Cell(self, ref, actor, owner, on_exit)
         actor.attach(cell)
