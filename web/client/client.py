@@ -1,0 +1,264 @@
+"""Requests to the service.
+
+Everything that only asks is tried again when the service is away for a moment. An order is tried again only
+because each carries an idempotency key: the same key never places a second order. Cancels and kills are
+repeated too, since doing them twice is doing them once.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import NamedTuple, TypeVar
+
+import anyio
+import httpx
+import msgspec
+
+from web.client.errors import ApiError, Unreachable, problem_of
+from web.client.feed import Frames, follow
+from web.routes.account import BalanceList, FillPage, Positions
+from web.routes.batch import BatchItem, BatchResult
+from web.routes.operator import KillBody, NodeBody, ResumeBody, TreeBody
+from web.routes.orders import CancelledAll, EventPage, OrderPage
+from web.wire import BalanceBody, EventBody, FillBody, OrderBody, PositionBody, RiskBody
+
+ATTEMPTS = 4
+PAUSE_SECONDS = 0.2
+REQUEST_SECONDS = 15.0
+
+BodyT = TypeVar("BodyT")
+
+
+class Waiting(NamedTuple):
+    """How long the answer to a command may wait for the exchange; None leaves it to the service."""
+
+    seconds: float | None = None
+
+    def header(self) -> dict[str, str]:
+        """As the service wants it."""
+        if self.seconds is None:
+            return {}
+        return {"Prefer": f"wait={self.seconds:g}" if self.seconds > 0 else "respond-async"}
+
+
+class Client:
+    """One user's way to one service. To be used with `async with`; cancelling a call never cancels a command.
+
+    `verify` is what httpx takes: True, or an SSL context that trusts a certificate of one's own.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        http: httpx.AsyncClient | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._token = token
+        self._attempts = attempts
+        self._http = http or httpx.AsyncClient(base_url=self.base_url, timeout=REQUEST_SECONDS)
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def place(
+        self,
+        *,
+        symbol: str,
+        side: str,
+        type: str,  # noqa: A002 - the contract's word
+        qty: str,
+        limit_price: str | None = None,
+        time_in_force: str = "GTC",
+        exchange: str | None = None,
+        client_order_id: str | None = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+        waiting: Waiting = Waiting(),  # noqa: B008 - immutable
+    ) -> OrderBody:
+        """Place an order: as the exchange left it, or as it is now when that is not known yet.
+
+        Raises ApiError when it was refused, Unreachable when its fate is not known (ask again with the same
+        key).
+        """
+        body = {
+            "symbol": symbol,
+            "side": side,
+            "type": type,
+            "qty": qty,
+            "limitPrice": limit_price,
+            "timeInForce": time_in_force,
+            "exchange": exchange,
+            "clientOrderId": client_order_id,
+            "postOnly": post_only,
+            "reduceOnly": reduce_only,
+        }
+        headers = {"Idempotency-Key": idempotency_key or new_key(), **waiting.header()}
+        query = {"dryRun": "true"} if dry_run else {}
+        return await self._ask("POST", "/orders", OrderBody, body=body, query=query, headers=headers)
+
+    async def place_all(
+        self,
+        orders: Sequence[Mapping[str, object]],
+        *,
+        idempotency_key: str | None = None,
+        waiting: Waiting = Waiting(),  # noqa: B008 - immutable
+    ) -> Sequence[BatchItem]:
+        """Place up to 50 orders, each given as the contract's NewOrder; one result an item."""
+        headers = {"Idempotency-Key": idempotency_key or new_key(), **waiting.header()}
+        body = {"orders": orders}
+        return (await self._ask("POST", "/orders/batch", BatchResult, body=body, headers=headers)).results
+
+    async def cancel(self, order_id: str, waiting: Waiting = Waiting()) -> OrderBody:  # noqa: B008 - immutable
+        """Cancel an order. Raises ApiError `ORDER_CLOSED` when it is over already."""
+        return await self._ask("DELETE", f"/orders/{order_id}", OrderBody, headers=waiting.header())
+
+    async def cancel_all(
+        self, *, exchange: str | None = None, symbol: str | None = None, side: str | None = None
+    ) -> Sequence[str]:
+        """Cancel every open order in scope; the ids of those that a cancel was asked for."""
+        query = {"exchange": exchange, "symbol": symbol, "side": side}
+        return (await self._ask("DELETE", "/orders", CancelledAll, query=query)).order_ids
+
+    async def order(self, order_id: str) -> OrderBody:
+        """One order as it is now."""
+        return await self._ask("GET", f"/orders/{order_id}", OrderBody)
+
+    async def orders(
+        self, *, status: Sequence[str] = (), exchange: str | None = None, symbol: str | None = None
+    ) -> AsyncIterator[OrderBody]:
+        """All orders that match, newest first, page by page."""
+        query = {"status": ",".join(status) or None, "exchange": exchange, "symbol": symbol, "cursor": None}
+        while True:
+            page = await self._ask("GET", "/orders", OrderPage, query=query)
+            for order in page.orders:
+                yield order
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def fills(
+        self, *, order_id: str | None = None, symbol: str | None = None
+    ) -> AsyncIterator[FillBody]:
+        """All fills that match, newest first, page by page."""
+        query = {"orderId": order_id, "symbol": symbol, "cursor": None}
+        while True:
+            page = await self._ask("GET", "/fills", FillPage, query=query)
+            for fill in page.fills:
+                yield fill
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def events(self, *, after: int = 0) -> AsyncIterator[EventBody]:
+        """The journal later than `after`, oldest first, up to its end."""
+        query: dict[str, str | None] = {"after": str(after), "limit": "1000"}
+        while True:
+            page = await self._ask("GET", "/events", EventPage, query=query)
+            for event in page.events:
+                yield event
+            if page.next_cursor is None:
+                return
+            query = {"cursor": page.next_cursor, "limit": "1000"}
+
+    async def positions(self) -> Sequence[PositionBody]:
+        """What is held."""
+        return (await self._ask("GET", "/positions", Positions)).positions
+
+    async def balances(self) -> Sequence[BalanceBody]:
+        """What the accounts hold."""
+        return (await self._ask("GET", "/balances", BalanceList)).balances
+
+    async def risk(self) -> RiskBody:
+        """The limits in force."""
+        return await self._ask("GET", "/risk", RiskBody)
+
+    async def tree(self) -> NodeBody:
+        """The live tree."""
+        return (await self._ask("GET", "/operator/tree", TreeBody)).root
+
+    async def kill(
+        self, reason: str, *, level: str = "cancel", exchange: str | None = None, symbol: str | None = None
+    ) -> KillBody:
+        """Stop trading. Raises ApiError `HALTED_NOT_DURABLE` when it is stopped, but not on disk."""
+        body = {"reason": reason, "level": level, "exchange": exchange, "symbol": symbol}
+        return await self._ask("POST", "/operator/kill", KillBody, body=body)
+
+    async def resume(self, reason: str) -> ResumeBody:
+        """Lift every kill in force."""
+        return await self._ask("POST", "/operator/resume", ResumeBody, body={"reason": reason})
+
+    async def ready(self) -> bool:
+        """Whether the service takes orders."""
+        response = await self._send("GET", "/readyz", None, {}, {})
+        return response.status_code == 200
+
+    def feed(
+        self, channel: str, *, from_seq: int | None = None, symbols: Sequence[str] | None = None
+    ) -> AbstractAsyncContextManager[Frames]:
+        """Follow a channel: `async with client.feed("orders") as frames: async for frame in frames: …`.
+
+        First a snapshot, then updates for ever; after a lost connection, whatever was missed. Each update
+        of the journal comes exactly once. Iterating raises FeedRefused when the service refuses the token.
+        """
+        return follow(self.base_url, self._token, channel, from_seq=from_seq, symbols=symbols)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[BodyT],
+        *,
+        body: object = None,
+        query: Mapping[str, str | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> BodyT:
+        wanted = {name: value for name, value in (query or {}).items() if value is not None}
+        for attempt in range(1, self._attempts + 1):
+            try:
+                response = await self._send(method, path, body, wanted, headers or {})
+            except Unreachable:
+                if attempt == self._attempts:
+                    raise
+                await anyio.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+                continue
+            if response.is_success:
+                return msgspec.json.decode(response.content, type=kind)
+            problem = problem_of(response.status_code, response.content)
+            passing = problem.status in {429, 503} or problem.code == "IN_PROGRESS"
+            if attempt == self._attempts or not passing or problem.code == "HALTED_NOT_DURABLE":
+                raise ApiError(problem)
+            await anyio.sleep(problem.retry_after_seconds or PAUSE_SECONDS * 2 ** (attempt - 1))
+        raise Unreachable("no attempt was allowed", unsent=True)
+
+    async def _send(
+        self, method: str, path: str, body: object, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> httpx.Response:
+        content = None if body is None else msgspec.json.encode(body)
+        sent = {"Authorization": f"Bearer {self._token}", **headers}
+        if content is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            return await self._http.request(method, path, content=content, params=query or None, headers=sent)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(f"{self.base_url} can't be reached: {error}", unsent=True) from error
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self.base_url} did not answer: {error!r}", unsent=False) from error
+
+
+def new_key() -> str:
+    """An idempotency key that nobody else draws."""
+    return secrets.token_urlsafe(18)
