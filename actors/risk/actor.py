@@ -199,7 +199,7 @@ class RiskActor(TrioActor):
         if refused is not None:
             return refused
         intent, state, now_us = message.intent, self._state, self._clock.now_us()
-        if state.day_due(now_us):
+        if state.day_due(now_us) and not message.dry_run:
             self._open_day(now_us)
         exchange, symbol = intent.exchange, intent.symbol
         verdict = self._decider.decide(
@@ -322,6 +322,9 @@ class RiskActor(TrioActor):
                 state.open_day(day)
                 events = (*events, _day_opened(day))
             self._append(f"account/{exchange}", events, "")
+        now_us = self._clock.now_us()
+        if state.valuation.cash and state.day_due(now_us):
+            self._open_day(now_us)
 
     # Limits.
 

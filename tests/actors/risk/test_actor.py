@@ -1,0 +1,194 @@
+"""RiskActor with the real journal over the store in memory."""
+
+from decimal import Decimal
+
+import trio
+
+from actors.model import messages as m
+from actors.model.events import AccountOpened, DayOpened, LimitChanged, OrderAccepted, OrderDenied
+from persistence.memory import Unknown
+from tests.fixtures.floor import Floor
+
+POSITION = Decimal(50_000)
+
+
+async def test_an_order_that_passes_is_admitted_and_its_intent_is_journaled(autojump_clock):
+    async with Floor().open() as floor:
+        answer = await floor.place("buy", "0.1", "39000")
+        assert isinstance(answer, m.Admitted)
+        (accepted,) = floor.events(OrderAccepted)
+        assert accepted.intent.order_id == answer.order_id
+        assert accepted.intent.venue_id.startswith("i1-")
+        assert (accepted.reserve_price, accepted.mark) == (Decimal(39000), Decimal(40000))
+        assert accepted.send_before_us == floor.clock.now_us() + 2_000_000
+
+
+async def test_a_denial_names_its_limit_and_is_journaled(autojump_clock):
+    async with Floor().open() as floor:
+        answer = await floor.place("buy", "2", "39000")
+        assert isinstance(answer, m.Denied)
+        assert (answer.code, answer.limit, answer.value) == ("MAX_POSITION", "50000", "80000")
+        (denied,) = floor.events(OrderDenied)
+        assert denied.intent.order_id == answer.order_id
+        assert denied.code == "MAX_POSITION"
+
+
+async def test_two_hundred_orders_at_once_never_pass_the_limit_together(autojump_clock):
+    async with Floor().open() as floor:
+        answers = []
+
+        async def client():
+            answers.append(await floor.place("buy", "0.01", "39000"))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(200):
+                nursery.start_soon(client)
+        await floor.settle()
+        accepted = floor.events(OrderAccepted)
+        assert len(accepted) == 125
+        assert sum(event.intent.quantity * event.mark for event in accepted) == POSITION
+        assert {answer.code for answer in answers if isinstance(answer, m.Denied)} == {"MAX_POSITION"}
+
+
+async def test_a_dry_run_says_the_same_and_leaves_no_trace(autojump_clock):
+    async with Floor().open() as floor:
+        head = floor.log.head
+        assert isinstance(await floor.ask_risk(floor.intent("buy", "1.25"), dry_run=True), m.Admitted)
+        assert isinstance(await floor.ask_risk(floor.intent("buy", "1.25"), dry_run=True), m.Admitted)
+        denied = await floor.ask_risk(floor.intent("buy", "1.3"), dry_run=True)
+        assert isinstance(denied, m.Denied)
+        await floor.settle()
+        assert floor.log.head == head
+
+
+async def test_while_the_journal_is_away_nothing_is_taken(autojump_clock):
+    async with Floor().open() as floor:
+        floor.faults.available = False
+        first = floor.intent("buy", "1", "39000")
+        await floor.ask_risk(first)
+        await trio.sleep(1)
+        assert floor.board.failed[first.order_id][0] == "JOURNAL_UNAVAILABLE"
+        refused = await floor.ask_risk(floor.intent("buy", "0.1", "39000"))
+        assert isinstance(refused, m.Refused)
+        assert refused.code == "JOURNAL_UNAVAILABLE"
+        floor.faults.available = True
+        await trio.sleep(2)
+        floor.price("BTC/USDT", "40000")
+        answer = await floor.place("buy", "1.25", "39000")
+        assert isinstance(answer, m.Admitted)
+        assert [event.intent.order_id for event in floor.events(OrderAccepted)] == [answer.order_id]
+
+
+async def test_what_waits_for_an_unknown_commit_keeps_its_room(autojump_clock):
+    """Nobody can say whether it is in the journal, so nobody may use its room."""
+    async with Floor().open() as floor:
+        floor.faults.next_commits.append(Unknown(lands_after_seconds=3, silence_seconds=0.2))
+        first = floor.intent("buy", "1.25", "39000")
+        await floor.ask_risk(first)
+        second = await floor.ask_risk(floor.intent("buy", "0.01", "39000"))
+        assert isinstance(second, m.Denied)
+        await trio.sleep(5)
+        floor.price("BTC/USDT", "40000")
+        third = await floor.place("buy", "0.01", "39000")
+        landed = floor.log.book.order(first.order_id) is not None
+        assert isinstance(third, m.Denied if landed else m.Admitted)
+
+
+async def test_one_refused_intent_releases_its_room_and_the_next_order_passes(autojump_clock):
+    async with Floor().open() as floor:
+        first = await floor.place("buy", "0.5", "39000", client_order_id="same")
+        again = floor.intent("buy", "0.5", "39000", client_order_id="same")
+        assert isinstance(await floor.ask_risk(again), m.Admitted)
+        await trio.sleep(1)
+        assert again.order_id in floor.board.failed
+        last = await floor.place("buy", "0.75", "39000")
+        assert isinstance(last, m.Admitted)
+        assert list(floor.log.book.orders) == [first.order_id, last.order_id]
+
+
+async def test_a_restarted_risk_actor_knows_what_works(autojump_clock):
+    async with Floor().open() as floor:
+        await floor.place("buy", "1", "39000")
+        before = await floor.system.ref("risk").ask(m.ReadRisk(), timeout=1)
+        await floor.system.ref("risk").stop()
+        await floor.system.start(floor.make_risk(), "risk")
+        assert await floor.system.ref("risk").ask(m.ReadRisk(), timeout=1) == before
+        assert isinstance(await floor.place("buy", "0.25", "39000"), m.Admitted)
+        assert isinstance(await floor.place("buy", "0.01", "39000"), m.Denied)
+
+
+async def test_a_new_process_knows_what_works_and_does_not_open_the_account_again(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        answer = await floor.place("buy", "1", "39000")
+    async with first.again().open() as floor:
+        assert list(floor.log.book.orders) == [answer.order_id]
+        assert isinstance(await floor.place("buy", "0.26", "39000"), m.Denied)
+        assert len(floor.events(AccountOpened)) == 1
+        assert len(floor.events(DayOpened)) == 1
+
+
+async def test_the_day_opens_with_the_equity_of_its_first_moment(autojump_clock):
+    async with Floor().open() as floor:
+        await floor.place("buy", "0.1", "39000")
+        (opened,) = floor.events(DayOpened)
+        assert (opened.day, opened.equity) == ("2026-10-24", Decimal(1_000_000))
+        await floor.hold("buy", "1", "40000")
+        floor.price("BTC/USDT", "41000")
+        floor.clock.ahead_us += 86_400_000_000
+        await trio.sleep(1.1)
+        await floor.settle()
+        assert [event.day for event in floor.events(DayOpened)] == ["2026-10-24", "2026-10-25"]
+        assert floor.events(DayOpened)[-1].result == 1000
+
+
+async def test_settings_are_journaled_once_and_a_change_at_run_time_outlives_them(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        names = [event.name for event in floor.events(LimitChanged)]
+        assert {"max_pos_usd", "symbol_whitelist", "max_daily_loss_usd"} <= set(names)
+        assert len(names) == len(set(names))
+        change = m.ChangeLimit(name="max_pos_usd", value="60000", by="ann", reason="more room")
+        answer = await floor.system.ref("risk").ask(change, timeout=1)
+        assert answer == m.LimitSet(name="max_pos_usd", old="50000", new="60000")
+        assert isinstance(await floor.place("buy", "1.5"), m.Admitted)
+        count = len(floor.events(LimitChanged))
+    async with first.again().open() as floor:
+        assert len(floor.events(LimitChanged)) == count
+        assert floor.log.book.limits["max_pos_usd"] == "60000"
+    lowered = Floor(first.disk, first.latch, "i3", max_pos_usd=Decimal(10_000))
+    async with lowered.open() as floor:
+        assert floor.log.book.limits["max_pos_usd"] == "10000"
+        assert floor.events(LimitChanged)[-1].by == "settings"
+
+
+async def test_a_limit_that_is_none_is_refused_and_says_what_would_do(autojump_clock):
+    async with Floor().open() as floor:
+        for name, value in (("max_pos_usd", "-1"), ("max_pos_usd", "NaN"), ("no_such", "1")):
+            change = m.ChangeLimit(name=name, value=value, by="ann", reason="")
+            answer = await floor.system.ref("risk").ask(change, timeout=1)
+            assert isinstance(answer, m.Refused)
+            assert answer.code == "VALIDATION"
+
+
+async def test_the_view_tells_used_and_left(autojump_clock):
+    async with Floor().open() as floor:
+        answer = await floor.place("buy", "0.5", "39000")
+        view = await floor.system.ref("risk").ask(m.ReadRisk(), timeout=1)
+        assert view.trading_state == "active"
+        use = next(use for use in view.limits if (use.code, use.symbol) == ("MAX_POSITION", "BTC/USDT"))
+        assert (use.limit, use.used, use.headroom) == (POSITION, Decimal(20_000), Decimal(30_000))
+        assert view.reservations == ((answer.order_id, Decimal(19_500)),)
+        assert view.equity == Decimal(1_000_000)
+
+
+async def test_an_exit_under_reducing_may_be_sent_and_an_opening_order_may_not(autojump_clock):
+    async with Floor().open() as floor:
+        await floor.hold("buy", "1", "40000")
+        opening = floor.intent("buy", "0.1", "39000")
+        assert isinstance(await floor.ask_risk(opening), m.Admitted)
+        floor.gate.restrict(None, "BTC/USDT", "reducing", "a test")
+        closing = floor.intent("sell", "1", "41000")
+        assert isinstance(await floor.ask_risk(closing), m.Admitted)
+        assert floor.gate.may_send(closing, False) is None
+        assert floor.gate.may_send(opening, False) is not None
