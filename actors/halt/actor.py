@@ -29,6 +29,10 @@ STREAM = "operator"
 FENCE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 FLATTEN_SECONDS = 2.0
+RESUME_SECONDS = 1.5
+"""A resume that has not begun to be written by then is refused, so that it can't take effect long after its
+answer.
+"""
 
 SUPERVISOR = "supervisor"
 """Who a kill is by that the top of the tree pulled when it gave up: it ends by itself after a clean
@@ -255,7 +259,12 @@ class OperatorActor(TrioActor):
             self._append("states", states, tuple(duties.key_of(event) for event in states))
 
     def _append(
-        self, what: str, events: tuple[AnyEvent, ...], keys: tuple[str, ...], correlation_id: str = ""
+        self,
+        what: str,
+        events: tuple[AnyEvent, ...],
+        keys: tuple[str, ...],
+        correlation_id: str = "",
+        deadline: float | None = None,
     ) -> str:
         """Send events to the journal. Their records carry the append's id, by which `_follow` finds them
         again.
@@ -272,6 +281,7 @@ class OperatorActor(TrioActor):
                 correlation_id=correlation_id,
                 causation_id=append_id,
                 reply_to=self.address,
+                deadline=deadline,
             )
         )
         return append_id
@@ -421,7 +431,8 @@ class OperatorActor(TrioActor):
             )
             for restriction in restrictions
         )
-        append_id = self._append("resume", tuple(events), (), message.correlation_id)
+        deadline = self._clock.monotonic() + RESUME_SECONDS
+        append_id = self._append("resume", tuple(events), (), message.correlation_id, deadline)
         resuming = self._resuming[append_id] = Resuming(kill_ids, restrictions, waiting)
         self._lifting.update(dict.fromkeys(_keys(resuming)))
 

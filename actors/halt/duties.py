@@ -16,7 +16,7 @@ from actors.halt.states import ACTIVE, covers, rank
 from actors.model.book import Book, scope_key
 from actors.model.events import KillEngaged, TradingStateChanged
 from actors.model.instrument import Instrument
-from actors.model.money import EXACT, ZERO
+from actors.model.money import EXACT, ZERO, normal
 from actors.model.order import Order
 
 _DOWN = Context(prec=76, rounding=ROUND_DOWN)
@@ -193,7 +193,7 @@ def flatten_duties(
 
 def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
     """The quantity rounded down to whole lots."""
-    return _DOWN.multiply(_DOWN.divide_int(quantity, lot), lot)
+    return normal(_DOWN.multiply(_DOWN.divide_int(quantity, lot), lot))
 
 
 def restrictions_of(book: Book) -> tuple[tuple[str | None, str | None, str], ...]:

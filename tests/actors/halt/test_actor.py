@@ -1,0 +1,331 @@
+"""The operator's actor with the real journal: kills and resumes through crashes, with brokers that only
+listen.
+"""
+
+import pytest
+import trio
+
+from actors.model import messages as m
+from actors.model.events import (
+    KillEngaged,
+    OrderAccepted,
+    RuntimeStarted,
+    TradingResumed,
+    TradingStateChanged,
+)
+from tests.fixtures.floor import BTC, Floor
+
+
+async def pull(floor: Floor, **changes: object):
+    """Pull the kill switch as the command port does."""
+    fields = {"level": "cancel", "exchange": None, "symbol": None, "reason": "enough", "by": "ann"}
+    result = await floor.switch(correlation_id="c-9", **{**fields, **changes})
+    await floor.settle()
+    return result
+
+
+async def resume(floor: Floor, **changes: object):
+    """Resume as the command port does."""
+    message = m.Resume(**{"reason": "all is well", "by": "ben", "correlation_id": "c-8", **changes})
+    return await floor.system.ref("operator").ask(message, timeout=10)
+
+
+def sweeps(floor: Floor, exchange: str = "sim") -> list[m.Sweep]:
+    """The sweeps that the broker was asked for."""
+    return [message for message in floor.heard[f"broker/{exchange}"] if isinstance(message, m.Sweep)]
+
+
+def swept(floor: Floor, kill_id: str) -> None:
+    """The broker confirms."""
+    done = m.SweepProgress(sweep_id=kill_id, exchange="sim", cancelled=0, remaining=0, done=True)
+    floor.system.ref("operator").tell(done)
+
+
+async def test_the_start_of_a_process_is_journaled_once(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        (started,) = floor.events(RuntimeStarted)
+        assert (started.epoch, started.incarnation, started.version) == (1, "i1", "test")
+        await floor.system.ref("operator").stop()
+        await floor.system.start(floor.make_operator(), "operator")
+        await floor.settle()
+        assert len(floor.events(RuntimeStarted)) == 1
+    async with first.again().open() as floor:
+        assert [event.epoch for event in floor.events(RuntimeStarted)] == [1, 2]
+
+
+async def test_a_kill_is_journaled_swept_and_refuses_new_orders(autojump_clock):
+    async with Floor().open() as floor:
+        result = await pull(floor)
+        assert result.durable
+        (engaged,) = floor.events(KillEngaged)
+        assert (engaged.kill_id, engaged.reason, engaged.by) == (result.kill_id, "enough", "ann")
+        assert sweeps(floor)[0] == m.Sweep(sweep_id=result.kill_id, symbol=None, flatten=False)
+        denied = await floor.place("buy", "0.1", "39000")
+        assert isinstance(denied, m.Denied)
+        assert denied.code == "TRADING_HALTED"
+
+
+async def test_a_kill_passes_a_thousand_orders_that_wait_in_mailboxes(autojump_clock):
+    async with Floor().open() as floor:
+        answers = []
+
+        async def client():
+            intent = floor.intent("buy", "0.001", "39000")
+            reply = floor.system.ref("risk").ask_soon(
+                m.PlaceOrder(intent=intent, correlation_id="c"), timeout=5
+            )
+            answers.append((intent, await reply))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(1000):
+                nursery.start_soon(client)
+            result = await pull(floor)
+            assert result.durable
+            taken = [intent for intent, answer in answers if isinstance(answer, m.Admitted)]
+        assert all(floor.gate.may_send(intent, reduces=False) for intent, _ in answers)
+        assert len(answers) == 1000
+        assert len(floor.events(OrderAccepted)) >= len(taken)
+
+
+async def test_a_sweep_is_asked_for_until_the_exchange_confirms(autojump_clock):
+    async with Floor().open() as floor:
+        result = await pull(floor)
+        await trio.sleep(3.5)
+        assert len(sweeps(floor)) >= 3
+        swept(floor, result.kill_id)
+        await floor.settle()
+        count = len(sweeps(floor))
+        await trio.sleep(5)
+        assert len(sweeps(floor)) == count
+        view = await floor.system.ref("operator").ask(m.ReadHalt(), timeout=1)
+        assert (view.trading_state, view.kill_ids) == ("halted", (result.kill_id,))
+        assert [progress.done for progress in view.sweeps] == [True]
+
+
+async def test_a_kill_at_one_exchange_leaves_the_others_alone(autojump_clock):
+    floor = Floor()
+    floor.exchanges = ("sim", "other")
+    async with floor.open():
+        floor.trade("other")
+        await floor.settle()
+        await pull(floor, exchange="sim")
+        assert len(sweeps(floor, "sim")) == 1
+        assert not sweeps(floor, "other")
+        assert isinstance(await floor.place("buy", "0.1", "39000"), m.Denied)
+        assert isinstance(await floor.place("buy", "0.1", "39000", exchange="other"), m.Admitted)
+
+
+@pytest.mark.parametrize("level", ["halt", "cancel", "flatten"])
+async def test_every_level_survives_a_crash_and_needs_a_resume(autojump_clock, level):
+    first = Floor()
+    async with first.open() as floor:
+        result = await pull(floor, level=level)
+    async with first.again().open() as floor:
+        assert list(floor.gate.kills) == [result.kill_id]
+        assert isinstance(await floor.place("buy", "0.1", "39000"), m.Denied)
+        assert await resume(floor) == m.Resumed(kill_ids=(result.kill_id,))
+        assert floor.latch.content is None
+        assert isinstance(await floor.place("buy", "0.1", "39000"), m.Admitted)
+        (event,) = floor.events(TradingResumed)
+        assert (event.kill_ids, event.reason, event.by) == ((result.kill_id,), "all is well", "ben")
+    async with first.again("i3").open() as floor:
+        assert floor.gate.state_for(None, None) == "active"
+
+
+async def test_a_kill_while_the_journal_is_away_is_in_force_after_a_crash_and_journaled_later(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        floor.faults.available = False
+        result = await pull(floor)
+        assert result.durable
+        assert not floor.events(KillEngaged)
+        refused = await resume(floor)
+        assert isinstance(refused, m.Refused) or refused is None
+    async with first.again().open() as floor:
+        assert list(floor.gate.kills) == [result.kill_id]
+        assert [event.kill_id for event in floor.events(KillEngaged)] == [result.kill_id]
+
+
+async def test_a_kill_with_a_full_disk_is_in_force_after_a_crash_through_the_journal(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        floor.latch.fails = True
+        result = await pull(floor)
+        assert not result.durable
+        assert [event.kill_id for event in floor.events(KillEngaged)] == [result.kill_id]
+    first.latch.fails = False
+    first.latch.content = None
+    async with first.again().open() as floor:
+        assert list(floor.gate.kills) == [result.kill_id]
+        await trio.sleep(1.5)
+        assert floor.latch.content is not None
+
+
+async def test_a_latch_that_could_not_be_written_is_tried_until_it_is(autojump_clock):
+    async with Floor().open() as floor:
+        floor.latch.fails = True
+        await pull(floor)
+        await trio.sleep(3)
+        floor.latch.fails = False
+        await trio.sleep(2)
+        assert floor.switch.secured
+        assert floor.latch.content is not None
+
+
+async def test_a_resume_that_can_not_clear_the_latch_leaves_it_halted(autojump_clock):
+    async with Floor().open() as floor:
+        result = await pull(floor)
+        floor.latch.fails = True
+        refused = await resume(floor)
+        assert isinstance(refused, m.Refused)
+        assert refused.code == "HALTED_NOT_DURABLE"
+        assert list(floor.gate.kills) == [result.kill_id]
+        floor.latch.fails = False
+        await trio.sleep(2)
+        assert list(floor.log.book.kills) == [result.kill_id]
+        assert isinstance(await resume(floor), m.Resumed)
+        assert floor.gate.state_for(None, None) == "active"
+
+
+async def test_a_resume_lifts_only_the_kills_that_it_names(autojump_clock):
+    async with Floor().open() as floor:
+        one, two = await pull(floor), await pull(floor, exchange="sim")
+        assert await resume(floor, kill_ids=(one.kill_id,)) == m.Resumed(kill_ids=(one.kill_id,))
+        assert list(floor.gate.kills) == [two.kill_id] == list(floor.log.book.kills)
+        unknown = await resume(floor, kill_ids=("no such",))
+        assert isinstance(unknown, m.Refused)
+
+
+async def test_a_resume_without_a_kill_changes_nothing(autojump_clock):
+    async with Floor().open() as floor:
+        head = floor.log.head
+        assert await resume(floor) == m.Resumed(kill_ids=())
+        assert floor.log.head == head
+
+
+async def test_an_exchange_that_contradicts_the_journal_is_halted_until_a_person_resumes(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        floor.system.ref("operator").tell(m.HaltExchange(exchange="sim", cause="a trade nobody placed"))
+        await floor.settle()
+        (changed,) = floor.events(TradingStateChanged)
+        assert (changed.exchange, changed.old, changed.new) == ("sim", "active", "halted")
+        assert changed.cause == "a trade nobody placed"
+        assert (await floor.place("buy", "0.1", "39000")).code == "TRADING_HALTED"
+    async with first.again().open() as floor:
+        assert (await floor.place("buy", "0.1", "39000")).code == "TRADING_HALTED"
+        assert isinstance(await resume(floor), m.Resumed)
+        assert isinstance(await floor.place("buy", "0.1", "39000"), m.Admitted)
+        assert [event.new for event in floor.events(TradingStateChanged)] == ["halted", "active"]
+
+
+async def test_a_restriction_cancels_what_opens_and_nothing_else(autojump_clock):
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        await floor.place("sell", "0.5", "41000")
+        floor.gate.restrict(None, BTC, "reducing", "a breach")
+        floor.system.ref("operator").tell(m.GateChanged())
+        await floor.settle()
+        assert not floor.heard["position/sim/BTC-USDT"]
+        floor.gate.restrict(None, BTC, "active", "")
+        await floor.place("buy", "0.1", "39000")
+        floor.gate.restrict(None, BTC, "reducing", "a breach")
+        floor.system.ref("operator").tell(m.GateChanged())
+        await floor.settle()
+        assert floor.heard["position/sim/BTC-USDT"][-1] == m.CancelOpening(
+            all=False, by="operator", correlation_id=""
+        )
+
+
+async def test_flatten_closes_positions_after_the_sweep_and_not_before(autojump_clock):
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        result = await pull(floor, level="flatten")
+        await trio.sleep(1)
+        assert len(floor.events(OrderAccepted)) == 1
+        swept(floor, result.kill_id)
+        await floor.settle()
+        closing = floor.events(OrderAccepted)[-1].intent
+        assert (closing.side, closing.type, closing.quantity, closing.reduce_only) == (
+            "sell",
+            "market",
+            floor.log.book.position("sim", BTC).quantity,
+            True,
+        )
+        assert floor.gate.may_send(closing, reduces=True) is None
+        await floor.filled(closing.order_id, "39000", "0.3")
+        await floor.cancelled(closing.order_id)
+        await trio.sleep(3)
+        rest = floor.events(OrderAccepted)[-1].intent
+        assert (rest.side, str(rest.quantity)) == ("sell", "0.2")
+        await floor.filled(rest.order_id, "39000")
+        await trio.sleep(5)
+        assert len(floor.events(OrderAccepted)) == 3
+        assert floor.log.book.position("sim", BTC).quantity == 0
+
+
+async def test_flatten_closes_only_its_scope(autojump_clock):
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        result = await pull(floor, level="flatten", symbol="ETH/USDT")
+        swept(floor, result.kill_id)
+        await trio.sleep(3)
+        assert len(floor.events(OrderAccepted)) == 1
+
+
+async def test_what_turns_up_after_the_sweep_is_cancelled_but_not_a_persons_exit(autojump_clock):
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        late = await floor.place("buy", "0.1", "39000")
+        result = await pull(floor)
+        swept(floor, result.kill_id)
+        await floor.settle()
+        await trio.sleep(1.5)
+        heard = floor.heard["position/sim/BTC-USDT"]
+        assert m.CancelOpening(all=True, by="operator", correlation_id="") in heard
+        await floor.cancelled(late.order_id)
+        await floor.place("sell", "0.5", "41000", reduce_only=True)
+        heard.clear()
+        await trio.sleep(3)
+        assert not heard
+
+
+async def test_a_kill_of_the_supervisors_ends_after_a_clean_reconciliation_of_the_next_process(
+    autojump_clock,
+):
+    first = Floor()
+    async with first.open() as floor:
+        await pull(floor, by="supervisor", automatic=True)
+        floor.report()
+        await floor.settle()
+        assert floor.gate.state_for(None, None) == "halted"
+    async with first.again().open(trading=False) as floor:
+        assert floor.gate.state_for(None, None) == "halted"
+        floor.report(state="reconciling")
+        await floor.settle()
+        assert floor.gate.state_for(None, None) == "halted"
+        floor.trade()
+        await floor.settle()
+        assert floor.gate.state_for(None, None) == "active"
+        assert floor.events(TradingResumed)[-1].by == "supervisor"
+
+
+async def test_a_kill_of_a_persons_never_ends_by_itself(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        await pull(floor, by="ann")
+    async with first.again().open() as floor:
+        await trio.sleep(60)
+        assert floor.gate.state_for(None, None) == "halted"
+
+
+async def test_a_restarted_operator_goes_on_with_what_was_not_finished(autojump_clock):
+    async with Floor().open() as floor:
+        result = await pull(floor)
+        await floor.system.ref("operator").stop()
+        floor.heard["broker/sim"].clear()
+        await floor.system.start(floor.make_operator(), "operator")
+        await floor.settle()
+        assert [sweep.sweep_id for sweep in sweeps(floor)] == [result.kill_id]
+        assert len(floor.events(KillEngaged)) == 1
