@@ -1,7 +1,7 @@
 """The kill switch against a disk that fails or hangs, and kills that cross a resume."""
 
 import trio
-import trio.lowlevel
+import trio.testing
 
 from actors.halt.latch import UNREADABLE_ID, decode
 from actors.halt.port import LatchFailed
@@ -48,7 +48,7 @@ async def test_the_gate_is_closed_before_anything_is_waited_for(autojump_clock):
     desk.latch.hangs = True
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lambda: desk.switch(**KILL))
-        await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()
         assert desk.gate.state_for("sim", "BTC/USDT") == "halted"
 
 
