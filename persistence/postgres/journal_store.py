@@ -40,8 +40,9 @@ WRITER_SETTINGS = {
 }
 
 APPEND = (
-    "SELECT journal_append($1, $2, $3, $4, $5, $6::text::json, $7::text::json, $8::text::json, "
-    "$9::text::json, $10::text::json)"
+    "SELECT journal_append($1, $2, $3, $4, $5, convert_from($6, 'UTF8')::json, "
+    "convert_from($7, 'UTF8')::json, convert_from($8, 'UTF8')::json, convert_from($9, 'UTF8')::json, "
+    "convert_from($10, 'UTF8')::json)"
 )
 TAKE_OVER = "UPDATE journal_head SET epoch = epoch + 1, owner = $1 WHERE id = 1 RETURNING seq, hash, epoch"
 CLAIM = "UPDATE journal_head SET owner = $1 WHERE id = 1 AND epoch = $2 RETURNING seq, hash, epoch"
@@ -173,7 +174,7 @@ class PostgresJournalStore:
         await self._database.end(*([] if writer is None else [writer.connection]))
 
     async def _send(
-        self, seq: int, digest: bytes, previous_seq: int, epoch: int, rows: tuple[str | None, ...]
+        self, seq: int, digest: bytes, previous_seq: int, epoch: int, rows: tuple[bytes | None, ...]
     ) -> bool:
         writer = self._writer
         if writer is None:

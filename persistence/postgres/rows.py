@@ -101,8 +101,8 @@ class _PositionRow(msgspec.Struct, frozen=True, gc=False):
 _make_new_order: Callable[..., _NewOrder] = _NewOrder
 
 
-def batch_arguments(batch: Batch) -> tuple[str, str | None, str | None, str | None, str | None]:
-    """The five JSON arguments of `journal_append`; None where there is nothing to write."""
+def batch_arguments(batch: Batch) -> tuple[bytes | None, ...]:
+    """The five JSON arguments of `journal_append`, as bytes; None where there is nothing to write."""
     accepted = {
         record.event.intent.order_id
         for record in batch.records
@@ -116,7 +116,7 @@ def batch_arguments(batch: Batch) -> tuple[str, str | None, str | None, str | No
         else:
             changed.append(_OrderState(*_state(order)))
     return (
-        _json([_event(record) for record in batch.records]) or "[]",
+        _json([_event(record) for record in batch.records]),
         _json(new),
         _json(changed),
         _json([_fill(fill) for fill in batch.fills]),
@@ -124,8 +124,8 @@ def batch_arguments(batch: Batch) -> tuple[str, str | None, str | None, str | No
     )
 
 
-def _json(rows: Sequence[msgspec.Struct]) -> str | None:
-    return _encode(rows).decode() if rows else None
+def _json(rows: Sequence[msgspec.Struct]) -> bytes | None:
+    return _encode(rows) if rows else None
 
 
 def _event(record: Record) -> _EventRow:

@@ -145,11 +145,12 @@ CREATE TABLE tokens (
 );
 """
 
+# Immutable in every part, or PostgreSQL would call them row by row instead of inlining them.
 TIMES = """
 CREATE FUNCTION from_us(us bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN timestamptz '1970-01-01 00:00:00+00' + us * interval '1 microsecond';
+    RETURN (timestamp '1970-01-01' + us * interval '1 microsecond') AT TIME ZONE 'UTC';
 CREATE FUNCTION to_us(at timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (extract(epoch FROM at) * 1000000)::bigint;
+    RETURN (extract(epoch FROM at AT TIME ZONE 'UTC') * 1000000)::bigint;
 """
 
 APPEND = """
