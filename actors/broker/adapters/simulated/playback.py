@@ -1,0 +1,77 @@
+"""Several markets on one clock: which of their events are due.
+
+A market's own time passes `speed` times as fast as the clock; speed 0 takes no notice of it and gives some
+events each time. A process that was stopped for long finds more due than anybody wants to replay: the
+markets then stand still for what is beyond, as if they had been stopped too.
+"""
+
+from collections.abc import Iterator, Mapping
+from heapq import heapify, heapreplace
+
+from actors.broker.adapters.simulated.engine import Quote
+from actors.broker.adapters.simulated.market import MICROSECONDS, MarketEvent, MarketSource
+
+CATCH_UP = 20_000
+"""How many events one call gives at most."""
+
+BURST = 32
+"""How many events one call gives at speed 0."""
+
+BURST_SECONDS = 0.001
+"""The pause between two bursts: time for everybody else, on a simulated clock too."""
+
+
+class Playback:
+    """The markets by symbol. `now` is in monotonic seconds."""
+
+    def __init__(self, sources: Mapping[str, MarketSource], speed: float, now: float) -> None:
+        if speed < 0:
+            raise ValueError(f"a market can't be played at speed {speed}")
+        self._sources = dict(sources)
+        self._speed = speed
+        self._began = now
+        self._next: dict[str, MarketEvent] = {}
+        self._due: list[tuple[int, str]] = []
+        for symbol in sorted(self._sources):
+            self._next[symbol] = event = self._sources[symbol].next()
+            self._due.append((event.at_us, symbol))
+        heapify(self._due)
+
+    def first_quotes(self) -> dict[str, Quote]:
+        """How every market stood before anything happened."""
+        return {symbol: source.first for symbol, source in self._sources.items()}
+
+    def due(self, now: float, *, driven: bool = False) -> Iterator[tuple[str, MarketEvent]]:
+        """The events up to `now`, in the order of their times. At speed 0 only a driver moves the markets."""
+        if not self._due:
+            return
+        if not self._speed:
+            for _ in range(BURST if driven else 0):
+                yield self._pop()
+            return
+        until_us = self._market_us(now)
+        for _ in range(CATCH_UP):
+            if self._due[0][0] > until_us:
+                return
+            yield self._pop()
+        if self._due[0][0] < until_us:
+            self._began = now - self._due[0][0] / MICROSECONDS / self._speed
+
+    def seconds_to_next(self, now: float) -> float:
+        """How long until the next event is due; infinity without markets."""
+        if not self._due:
+            return float("inf")
+        if not self._speed:
+            return BURST_SECONDS
+        due = self._began + self._due[0][0] / MICROSECONDS / self._speed
+        return max(0.0, due - now)
+
+    def _market_us(self, now: float) -> int:
+        return int((now - self._began) * self._speed * MICROSECONDS)
+
+    def _pop(self) -> tuple[str, MarketEvent]:
+        _, symbol = self._due[0]
+        event = self._next[symbol]
+        self._next[symbol] = following = self._sources[symbol].next()
+        heapreplace(self._due, (following.at_us, symbol))
+        return symbol, event

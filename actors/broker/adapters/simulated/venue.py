@@ -1,0 +1,382 @@
+"""The simulated exchange itself, pure: accounts, books, fees, and what they tell.
+
+It takes requests and market events one after the other and answers at once. What has changed is collected
+until it is drained: as one ledger entry and as the items for the order streams, in the order in which they
+happened. It keeps open orders, the newest closed ones and the newest fills; older ones are the ledger's to
+remember. It has no clock: every call brings the exchange's time.
+
+An account may sell what it does not have (it then owes it) but buys only with quote currency that no open
+order has taken. Fees are taken in quote currency, rounded half-even to 8 places.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+
+import msgspec
+
+from actors.broker.adapters.simulated.accounts import Accounts
+from actors.broker.adapters.simulated.engine import Match, OrderBook, Quote, Resting
+from actors.broker.adapters.simulated.ledger import Entry, FillRow, Opening, OrderRow
+from actors.broker.adapters.simulated.market import MarketEvent
+from actors.model.fill import Fill
+from actors.model.instrument import Instrument
+from actors.model.money import EXACT, text
+
+CLOSED_KEPT = 1024
+FILLS_KEPT = 2048
+_FEE_PLACES = Decimal("1e-8")
+_FEES = Context(prec=76, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
+
+
+class Fees(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of the notional: what a resting order pays, and one that takes from the book."""
+
+    maker: Decimal = Decimal("0.001")
+    taker: Decimal = Decimal("0.001")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as a client sends it."""
+
+    client_id: str
+    symbol: str
+    side: str
+    type: str
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    time_in_force: str = "GTC"
+    post_only: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange's no. `gone`: the order to cancel is not open any more."""
+
+    code: str
+    reason: str
+    gone: bool = False
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange has the order: as it is now, and what it executed at once."""
+
+    order: OrderRow
+    fills: tuple[Fill, ...] = ()
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened since the last time: for the ledger, and for the streams by account."""
+
+    entry: Entry
+    items: tuple[tuple[str, OrderRow | Fill], ...]
+
+
+class Venue:
+    """One exchange with any number of accounts. `opening` gives a new account what it holds."""
+
+    def __init__(
+        self,
+        name: str,
+        instruments: Iterable[Instrument],
+        *,
+        fees: Fees,
+        opening: Mapping[str, Decimal],
+        quotes: Mapping[str, Quote],
+    ) -> None:
+        self.name = name
+        self.instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._fees = fees
+        self._books = {symbol: OrderBook(quotes.get(symbol)) for symbol in self.instruments}
+        self._lasts: dict[str, Decimal] = {}
+        self._counters = Opening()
+        self._open: dict[int, OrderRow] = {}
+        self._closed: OrderedDict[int, OrderRow] = OrderedDict()
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._fills: deque[FillRow] = deque()
+        self._fills_from_us = 0
+        self._accounts = Accounts(opening)
+        self._dirty_orders: dict[int, OrderRow] = {}
+        self._new_fills: list[FillRow] = []
+        self._items: list[tuple[str, OrderRow | Fill]] = []
+        self._now_us = 0
+
+    # State.
+
+    def restore(self, opening: Opening, now_us: int) -> None:
+        """Begin where the ledger says that the exchange stopped; only before anything else."""
+        self._counters = msgspec.structs.replace(opening, orders=(), balances=())
+        self._accounts.restore(opening.balances)
+        self._now_us = now_us
+        for order in sorted(opening.orders, key=lambda row: row.number):
+            self._now_us = max(self._now_us, order.updated_us)
+            self._numbers[order.account, order.client_id] = order.number
+            if order.status != "open":
+                self._closed[order.number] = order
+                continue
+            self._open[order.number] = order
+            self._reserve(order, _remaining(order))
+            if order.symbol in self._books:
+                self._books[order.symbol].restore(_resting(order))
+        # Fills from before this life are the ledger's to tell.
+        self._fills_from_us = self._now_us + 1
+
+    def quote(self, symbol: str) -> Quote:
+        """The outside market's best prices: what the exchange publishes."""
+        return self._books[symbol].outside
+
+    def last(self, symbol: str) -> Decimal | None:
+        """The price of the market's newest trade."""
+        return self._lasts.get(symbol)
+
+    def order(self, account: str, client_id: str) -> OrderRow | None:
+        """An open or recently closed order; None says nothing about older ones."""
+        number = self._numbers.get((account, client_id))
+        return None if number is None else self._open.get(number) or self._closed.get(number)
+
+    def open_orders(self, account: str, symbol: str | None = None) -> Sequence[OrderRow]:
+        """What rests, in the order of arrival."""
+        return tuple(
+            order
+            for order in self._open.values()
+            if order.account == account and symbol in (None, order.symbol)
+        )
+
+    def fills_since(self, account: str, symbol: str, since_us: int) -> Sequence[Fill] | None:
+        """Fills at or after the time, oldest first; None when some may be remembered by the ledger only."""
+        if since_us < self._fills_from_us:
+            return None
+        return tuple(
+            row.fill
+            for row in self._fills
+            if row.account == account and row.fill.symbol == symbol and row.fill.at_us >= since_us
+        )
+
+    def balances(self, account: str) -> Sequence[tuple[str, Decimal, Decimal]]:
+        """(asset, total, free), by name."""
+        return self._accounts.balances(account)
+
+    # Requests.
+
+    def place(self, account: str, request: Request, now_us: int) -> Taken | Refusal:
+        """Take an order, or say why not. An order id that the account has used before is refused."""
+        self._tick(now_us)
+        refusal = self._objection(account, request)
+        if refusal is not None:
+            return refusal
+        counters = self._counters
+        order = OrderRow(
+            number=counters.next_order,
+            account=account,
+            client_id=request.client_id,
+            symbol=request.symbol,
+            side=request.side,
+            type=request.type,
+            quantity=request.quantity,
+            limit_price=request.limit_price if request.type == "limit" else None,
+            time_in_force=request.time_in_force,
+            post_only=request.post_only,
+            created_us=self._now_us,
+            updated_us=self._now_us,
+        )
+        resting = _resting(order)
+        placed = self._books[order.symbol].place(resting, order.time_in_force, post_only=order.post_only)
+        if placed.status == "refused":
+            return Refusal(code="POST_ONLY_WOULD_TAKE", reason="the post-only order would execute at once")
+        self._counters = msgspec.structs.replace(counters, next_order=order.number + 1)
+        self._numbers[account, order.client_id] = order.number
+        self._open[order.number] = order
+        self._reserve(order, order.quantity)
+        before = len(self._new_fills)
+        self._execute(order.symbol, placed.matches)
+        if placed.status == "canceled":
+            self._close(order.number, "canceled", _why_canceled(order))
+        elif placed.status == "open" and not placed.matches:
+            self._announce(self._open[order.number])
+        fills = tuple(row.fill for row in self._new_fills[before:] if row.order_number == order.number)
+        return Taken(order=self._known(order.number), fills=fills)
+
+    def cancel(self, account: str, symbol: str, client_id: str, now_us: int) -> OrderRow | Refusal:
+        """Take an order out of the book."""
+        self._tick(now_us)
+        number = self._numbers.get((account, client_id))
+        if number is None or number not in self._open or self._open[number].symbol != symbol:
+            return Refusal(code="ORDER_NOT_OPEN", reason=f"order {client_id} is not open", gone=True)
+        if symbol in self._books:
+            self._books[symbol].cancel(number)
+        self._close(number, "canceled", "canceled by request")
+        return self._closed[number]
+
+    def market(self, symbol: str, event: MarketEvent, now_us: int) -> None:
+        """The outside market moves; resting orders that it reaches execute."""
+        self._tick(now_us)
+        book = self._books[symbol]
+        if event.price is None:
+            matches = book.moved(event.quote, event.quantity)
+        else:
+            self._lasts[symbol] = event.price
+            matches = book.printed(event.quote, event.price, event.quantity, event.side)
+        if matches:
+            self._execute(symbol, matches)
+
+    def drain(self) -> Changes | None:
+        """What has happened since the last call; None when nothing has."""
+        if not (self._items or self._accounts.changed):
+            return None
+        counters = self._counters
+        entry = Entry(
+            revision=counters.revision,
+            next_order=counters.next_order,
+            next_trade=counters.next_trade,
+            orders=tuple(self._dirty_orders.values()),
+            fills=tuple(self._new_fills),
+            balances=self._accounts.drain(counters.revision),
+        )
+        changes = Changes(entry=entry, items=tuple(self._items))
+        self._dirty_orders, self._new_fills, self._items = {}, [], []
+        return changes
+
+    # Inside.
+
+    def _tick(self, now_us: int) -> None:
+        self._now_us = max(self._now_us, now_us)
+
+    def _known(self, number: int) -> OrderRow:
+        return self._open.get(number) or self._closed[number]
+
+    def _objection(self, account: str, request: Request) -> Refusal | None:
+        instrument = self.instruments.get(request.symbol)
+        if instrument is None:
+            return Refusal(code="UNKNOWN_SYMBOL", reason=f"{self.name} does not trade {request.symbol}")
+        if (account, request.client_id) in self._numbers:
+            return Refusal(code="DUPLICATE_ORDER_ID", reason=f"order id {request.client_id} was used before")
+        outside = self._books[request.symbol].best()
+        reference = outside.ask if request.side == "buy" else outside.bid
+        price = request.limit_price if request.type == "limit" else reference
+        if price is None:
+            return Refusal(code="NO_PRICE", reason=f"{request.symbol} has no price yet")
+        if request.quantity <= 0 or price <= 0:
+            return Refusal(code="INVALID_ORDER", reason="quantity and price must be above zero")
+        breach = instrument.quantity_breach(request.quantity) or instrument.notional_breach(
+            request.quantity, price
+        )
+        if breach is None and request.type == "limit":
+            breach = instrument.price_breach(price)
+        if breach is not None:
+            return Refusal(code=breach.code, reason=f"{text(breach.value)} breaks {text(breach.limit)}")
+        return self._funds_objection(account, instrument, request, price)
+
+    def _funds_objection(
+        self, account: str, instrument: Instrument, request: Request, price: Decimal
+    ) -> Refusal | None:
+        if request.side != "buy":
+            return None
+        free = self._accounts.free(account, instrument.quote)
+        needed = EXACT.multiply(request.quantity, price)
+        if needed <= free:
+            return None
+        reason = f"{text(needed)} {instrument.quote} are needed, {text(free)} are free"
+        return Refusal(code="INSUFFICIENT_FUNDS", reason=reason)
+
+    def _execute(self, symbol: str, matches: Sequence[Match]) -> None:
+        for match in matches:
+            number = self._counters.next_trade
+            self._counters = msgspec.structs.replace(self._counters, next_trade=number + 1)
+            for order_number, liquidity in ((match.maker, "maker"), (match.taker, "taker")):
+                if order_number is not None:
+                    self._fill(number, self._open[order_number], match, liquidity)
+
+    def _fill(self, number: int, order: OrderRow, match: Match, liquidity: str) -> None:
+        instrument = self.instruments[order.symbol]
+        notional = EXACT.multiply(match.quantity, match.price)
+        rate = self._fees.maker if liquidity == "maker" else self._fees.taker
+        fee = EXACT.multiply(notional, rate).quantize(_FEE_PLACES, context=_FEES)
+        fill = Fill(
+            exchange=self.name,
+            market_type=instrument.market_type,
+            symbol=order.symbol,
+            exchange_order_id=str(order.number),
+            trade_id=str(number),
+            order_id=order.client_id,
+            side=order.side,
+            quantity=match.quantity,
+            price=match.price,
+            fee=fee,
+            fee_currency=instrument.quote,
+            liquidity=liquidity,
+            at_us=self._now_us,
+        )
+        self._move(order, instrument, match.quantity, notional, fee)
+        row = FillRow(number=number, account=order.account, order_number=order.number, fill=fill)
+        self._new_fills.append(row)
+        self._fills.append(row)
+        if len(self._fills) > FILLS_KEPT:
+            self._fills_from_us = max(self._fills_from_us, self._fills.popleft().fill.at_us + 1)
+        self._items.append((order.account, fill))
+        executed = EXACT.add(order.executed, match.quantity)
+        changed = msgspec.structs.replace(order, executed=executed, updated_us=self._now_us)
+        self._open[order.number] = changed
+        if executed == order.quantity:
+            self._close(order.number, "filled", "")
+        else:
+            self._announce(changed)
+
+    def _move(
+        self, order: OrderRow, instrument: Instrument, quantity: Decimal, notional: Decimal, fee: Decimal
+    ) -> None:
+        bought, moved = order.side == "buy", self._accounts.add
+        moved(order.account, instrument.base, quantity if bought else quantity.copy_negate())
+        earned = notional.copy_negate() if bought else notional
+        moved(order.account, instrument.quote, EXACT.subtract(earned, fee))
+        self._reserve(order, quantity.copy_negate())
+
+    def _reserve(self, order: OrderRow, quantity: Decimal) -> None:
+        """Take (or, negative, give back) what so much of the order may still cost."""
+        instrument = self.instruments.get(order.symbol)
+        if order.limit_price is None or instrument is None:
+            return
+        if order.side == "buy":
+            amount = EXACT.multiply(quantity, order.limit_price)
+            self._accounts.reserve(order.account, instrument.quote, amount)
+        else:
+            self._accounts.reserve(order.account, instrument.base, quantity)
+
+    def _close(self, number: int, status: str, reason: str) -> None:
+        order = self._open.pop(number)
+        self._reserve(order, _remaining(order).copy_negate())
+        closed = msgspec.structs.replace(order, status=status, reason=reason, updated_us=self._now_us)
+        self._closed[number] = closed
+        if len(self._closed) > CLOSED_KEPT:
+            _, gone = self._closed.popitem(last=False)
+            self._numbers.pop((gone.account, gone.client_id), None)
+        self._announce(closed)
+
+    def _announce(self, order: OrderRow) -> None:
+        revision = self._counters.revision + 1
+        self._counters = msgspec.structs.replace(self._counters, revision=revision)
+        changed = msgspec.structs.replace(order, revision=revision)
+        if order.status == "open":
+            self._open[order.number] = changed
+        else:
+            self._closed[order.number] = changed
+        self._dirty_orders[order.number] = changed
+        self._items.append((order.account, changed))
+
+
+def _remaining(order: OrderRow) -> Decimal:
+    return EXACT.subtract(order.quantity, order.executed)
+
+
+def _resting(order: OrderRow) -> Resting:
+    return Resting(
+        number=order.number,
+        account=order.account,
+        side=order.side,
+        price=order.limit_price,
+        remaining=_remaining(order),
+    )
+
+
+def _why_canceled(order: OrderRow) -> str:
+    if order.type == "market":
+        return "nothing was left to execute it against"
+    return f"what {order.time_in_force} could not execute at once"
