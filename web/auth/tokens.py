@@ -71,3 +71,18 @@ async def first_token(store: TokenStore, now_us: int) -> str | None:
     text, record = new_token(FIRST_USER, SCOPES, now_us, note="made at the first start")
     await store.add(record)
     return text
+
+
+async def rotate(store: TokenStore, token_id: str, now_us: int, overlap_us: int) -> str | None:
+    """Make a token like this one, which ends after the overlap; the new one's text, or None when it is not
+    valid.
+
+    The new one is kept first: whatever breaks in between, there is a valid token.
+    """
+    old = next((each for each in await store.all() if each.token_id == token_id), None)
+    if old is None or not old.alive(now_us):
+        return None
+    text, record = new_token(old.user, old.scopes, now_us, expires_us=old.expires_us, note=old.note)
+    await store.add(record)
+    await store.revoke(token_id, now_us + overlap_us)
+    return text

@@ -1,0 +1,47 @@
+"""What a subcommand is, and how it fails.
+
+Exit codes: 0 done; 1 it failed; 2 it was called wrongly; 3 this version does not have it; 78 the settings
+are bad.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from config import Settings, load
+
+OK, FAILED, MISUSED, ABSENT, BAD_SETTINGS = 0, 1, 2, 3, 78
+
+
+class Command(NamedTuple):
+    """One subcommand: its help, an example, its arguments, and what it does (returns the exit code)."""
+
+    summary: str
+    example: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+class Failed(Exception):
+    """Ends a subcommand with one line on standard error."""
+
+    def __init__(self, line: str, code: int = FAILED) -> None:
+        super().__init__(line)
+        self.line = line
+        self.code = code
+
+
+def settings() -> Settings:
+    """The settings of this environment; raises config.SettingsError."""
+    return load(os.environ)
+
+
+def complain(line: str) -> None:
+    """One line for people, on standard error."""
+    print(f"tradewarden: {line}", file=sys.stderr)
+
+
+def nothing(_parser: argparse.ArgumentParser) -> None:
+    """For a subcommand that takes no arguments."""

@@ -1,0 +1,66 @@
+"""The database of the service, whether or not it runs: for subcommands that work on it directly."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import psycopg
+import trio
+
+from actors.journal.port import StoreUnavailable
+from config import Settings
+from ops.cli.command import Failed, settings
+from persistence.embedded import EmbeddedPostgresError, borrowed
+from persistence.migrations.runner import MigrationFailed, MigrationReport, migrate
+from persistence.postgres.pool import Database, open_bridge
+from persistence.postgres.tokens import PostgresTokenStore
+
+T = TypeVar("T")
+
+
+@contextmanager
+def database(chosen: Settings) -> Iterator[str]:
+    """The address of the database: the configured one, or the embedded one, started for the block if need
+    be.
+    """
+    if chosen.database_url is not None:
+        yield chosen.database_url.reveal()
+        return
+    chosen.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with borrowed(chosen.data_dir / "postgres") as dsn:
+            yield dsn
+    except EmbeddedPostgresError as error:
+        raise Failed(" ".join(str(error).split())) from error
+
+
+def up_to_date(dsn: str) -> MigrationReport:
+    """Bring the schema up to date."""
+    try:
+        return migrate(dsn)
+    except MigrationFailed as error:
+        raise Failed(" ".join(str(error).split())) from error
+    except psycopg.Error as error:
+        raise Failed(f"the database can't be reached: {error}") from error
+
+
+def with_tokens(work: Callable[[PostgresTokenStore], Awaitable[T]]) -> T:
+    """Do something with the tokens in the database of the settings."""
+    with database(settings()) as dsn:
+        up_to_date(dsn)
+        return trio.run(_with_tokens, dsn, work)
+
+
+async def _with_tokens(dsn: str, work: Callable[[PostgresTokenStore], Awaitable[T]]) -> T:
+    async with open_bridge(_say_nothing):
+        base = Database(dsn)
+        try:
+            return await work(PostgresTokenStore(base))
+        except StoreUnavailable as error:
+            raise Failed(f"the database can't be reached: {error}") from error
+        finally:
+            await base.close()
+
+
+def _say_nothing(_what: str, _error: BaseException | None) -> None:
+    """Errors that nobody waits for: the work itself has failed or not, and says so."""

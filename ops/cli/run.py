@@ -1,0 +1,31 @@
+"""`tradewarden run`: the service itself."""
+
+import argparse
+
+from ops.cli.command import Command, Failed, nothing, settings
+
+
+def command(_name: str) -> Command:
+    """The subcommand."""
+    return Command(
+        "Start the service and keep running until SIGTERM or Ctrl+C.",
+        "TRADEWARDEN_BIND=127.0.0.1:8085 tradewarden run",
+        nothing,
+        run,
+    )
+
+
+def run(_asked: argparse.Namespace) -> int:
+    """Start the service; the exit code is the service's own."""
+    chosen = settings()
+    from persistence.durability import UnsafeServer
+    from persistence.embedded import EmbeddedPostgresError
+    from persistence.migrations.runner import MigrationFailed
+    from supervisors.tree import main
+
+    try:
+        return main(chosen)
+    except (EmbeddedPostgresError, MigrationFailed, UnsafeServer) as error:
+        raise Failed(" ".join(str(error).split())) from error
+    except OSError as error:
+        raise Failed(f"can't start: {error}") from error

@@ -1,0 +1,68 @@
+"""The running service, for subcommands that ask it over its API."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from config import Settings
+from ops.cli.command import Failed, settings
+from web.client import ApiError, Client, Unreachable
+
+T = TypeVar("T")
+
+
+def configure_access(parser: argparse.ArgumentParser) -> None:
+    """Where the service is and which token to use.
+
+    A token itself is never an argument: others could read it.
+    """
+    parser.add_argument("--url", help="where the service is (default: the address in the settings)")
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        help="a file that holds the token (default: TRADEWARDEN_TOKEN, else `token` in the data folder)",
+    )
+
+
+def ask(asked: argparse.Namespace, work: Callable[[Client], Awaitable[T]]) -> T:
+    """Do something with the service; what goes wrong becomes one line."""
+    chosen = settings()
+    url = asked.url or url_of(chosen)
+    token = token_of(chosen, asked.token_file)
+
+    async def main() -> T:
+        async with Client(url, token, attempts=1) as client:
+            return await work(client)
+
+    try:
+        return trio.run(main)
+    except ApiError as error:
+        raise Failed(f"{error.code}: {error.detail}") from error
+    except Unreachable as error:
+        raise Failed(f"{error}; is it running? (`tradewarden run`)") from error
+
+
+def url_of(chosen: Settings) -> str:
+    """Where the service of these settings listens."""
+    host = chosen.bind.host
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    scheme = "https" if chosen.tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{chosen.bind.port}"
+
+
+def token_of(chosen: Settings, file: Path | None) -> str:
+    """The token to use."""
+    if file is None and chosen.token is not None:
+        return chosen.token.reveal()
+    path = file or chosen.data_dir / "token"
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise Failed(
+            f"no token: TRADEWARDEN_TOKEN is not set and {path} can't be read ({error.strerror}); "
+            "make one with `tradewarden token create`, or name its file with --token-file"
+        ) from error
