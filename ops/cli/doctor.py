@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 def command(_name: str) -> Command:
     """The subcommand."""
     return Command(
-        "Look at settings, data folder, database and address; exit 1 if one would keep the service from working.",
+        "Look at settings, data folder, database and address; exit 1 if one keeps the service from working.",
         "tradewarden doctor",
         nothing,
         run,

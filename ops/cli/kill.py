@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.05
 def command(_name: str) -> Command:
     """The subcommand."""
     return Command(
-        "Stop trading, now. New orders are refused until `tradewarden resume`, even after a crash or restart. "
+        "Stop trading, now. New orders are refused until `tradewarden resume`, even after a crash. "
         "Needs the scope cancel, or access to the data folder with --direct.",
         'tradewarden kill --reason "the strategy misbehaves"',
         configure,
