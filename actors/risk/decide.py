@@ -11,8 +11,9 @@ import msgspec
 
 from actors.model.order import OrderIntent
 from actors.risk.case import Case
+from actors.risk.checks.breach import Breach, Check
 from actors.risk.limits import RiskLimits
-from actors.risk.rules import Breach, Check, active
+from actors.risk.rules import active
 from actors.risk.state import RiskState
 
 

@@ -1,0 +1,98 @@
+"""How much could be held, were the order and all that works to execute. Pure."""
+
+from decimal import Decimal
+
+from actors.model.money import EXACT, ZERO, text
+from actors.risk.case import Case
+from actors.risk.checks.breach import Breach, over
+
+add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
+
+
+def reduce_only(case: Case) -> Breach | None:
+    """Working reduce-only orders together never exceed the position."""
+    if not case.intent.reduce_only:
+        return None
+    room = max(ZERO, case.account.room_to_reduce(case.buy))
+    if case.quantity <= room:
+        return None
+    held = text(case.account.position.quantity)
+    detail = f"reduce-only: the position is {held} and other reduce-only orders leave {text(room)} of it"
+    return Breach("REDUCE_ONLY", detail, text(room), text(case.quantity))
+
+
+def symbol_exposure(case: Case) -> Decimal:
+    """USD that the symbol's worst case on the order's side reaches with the order, over all exchanges."""
+    total = max(ZERO, case.projected)
+    for account in case.state.ledger.of_symbol(case.intent.symbol):
+        if account is not case.account:
+            worst = account.long_worst if case.buy else account.short_worst.copy_negate()
+            total = add(total, max(ZERO, worst))
+    return multiply(multiply(total, case.mark), case.rate)
+
+
+def _position_limit(limit: Decimal | None, case: Case, code: str) -> Breach | None:
+    if limit is None or case.projected <= 0:
+        return None
+    value = symbol_exposure(case)
+    if value <= limit:
+        return None
+    side = "long" if case.buy else "short"
+    return over(code, f"the worst-case {side} position in {case.intent.symbol} in USD", limit, value)
+
+
+def max_position(case: Case) -> Breach | None:
+    """The worst case of the order's side in its symbol, over all exchanges."""
+    return _position_limit(case.limits.max_pos_usd, case, "MAX_POSITION")
+
+
+def max_long(case: Case) -> Breach | None:
+    """The same for buying, with a limit of its own."""
+    return _position_limit(case.limits.max_long_usd, case, "MAX_LONG") if case.buy else None
+
+
+def max_short(case: Case) -> Breach | None:
+    """The same for selling, with a limit of its own."""
+    return _position_limit(case.limits.max_short_usd, case, "MAX_SHORT") if not case.buy else None
+
+
+def _gross_with(case: Case) -> Decimal | None:
+    """USD that the place's larger side reaches with the order; None when the order does not raise it."""
+    account, extra = case.account, case.quantity
+    long_worst = add(account.long_worst, extra) if case.buy else account.long_worst
+    short_worst = subtract(account.short_worst, extra) if not case.buy else account.short_worst
+    gross = multiply(multiply(max(ZERO, long_worst, short_worst.copy_negate()), case.mark), case.rate)
+    return gross if gross > case.state.valuation.worth(case.place).gross else None
+
+
+def max_exchange(case: Case) -> Breach | None:
+    """The gross worst case at an exchange."""
+    limit, gross = case.limits.max_exchange_usd, _gross_with(case)
+    if limit is None or gross is None:
+        return None
+    valuation, exchange = case.state.valuation, case.intent.exchange
+    value = add(subtract(valuation.of_exchange(exchange).gross, valuation.worth(case.place).gross), gross)
+    if value <= limit:
+        return None
+    return over("MAX_EXCHANGE_EXPOSURE", f"the gross exposure at {exchange} in USD", limit, value)
+
+
+def max_gross(case: Case) -> Breach | None:
+    """The gross worst case of everything."""
+    limit, gross = case.limits.max_gross_usd, _gross_with(case)
+    if limit is None or gross is None:
+        return None
+    valuation = case.state.valuation
+    value = add(subtract(valuation.total.gross, valuation.worth(case.place).gross), gross)
+    return over("MAX_GROSS_EXPOSURE", "the gross exposure in USD", limit, value) if value > limit else None
+
+
+def max_net(case: Case) -> Breach | None:
+    """The worst case of all longs less shorts, or the reverse."""
+    limit = case.limits.max_net_usd
+    if limit is None:
+        return None
+    added = multiply(multiply(case.quantity, case.mark), case.rate)
+    total = case.state.valuation.total
+    value = add(total.long, added) if case.buy else add(total.short.copy_negate(), added)
+    return over("MAX_NET_EXPOSURE", "the net exposure in USD", limit, value) if value > limit else None
