@@ -4,14 +4,15 @@ The dialects translate requests into these calls and refusals into their own err
 events. A refusal leaves everything as it was.
 """
 
-import random
 from collections.abc import Callable
 from copy import copy
 from decimal import Decimal
 
+from actors.broker.adapters.simulated.engine import Match, OrderBook, Placed, Resting
+from actors.broker.adapters.simulated.engine import Quote as Outside
+from actors.broker.adapters.simulated.market import MarketEvent
 from actors.model.money import EXACT, ZERO, is_multiple
 from ops.venue.accounts import Account, fee_of
-from ops.venue.book import Book
 from ops.venue.clock import VenueClock
 from ops.venue.markets import (
     OrderEvent,
@@ -66,7 +67,8 @@ class VenueExchange:
         self.trades: list[VenueTrade] = []
         self.user_listeners: list[UserListener] = []
         self.market_listeners: list[MarketListener] = []
-        self._books = {market.market_id: Book() for market in markets}
+        self._books = {name: OrderBook(Outside(quote.bid, quote.ask)) for name, quote in self.quotes.items()}
+        self._resting: dict[int, VenueOrder] = {}
         self._by_client: dict[tuple[str, str, str], list[VenueOrder]] = {}
         self._number = first_number
         self._trade_number = first_number
@@ -87,33 +89,38 @@ class VenueExchange:
         market = self.market(spec.market_id)
         self._check_filters(market, spec)
         self._check_client_id(account, spec)
-        book, quote = self._books[spec.market_id], self.quotes[spec.market_id]
-        takes = book.takes(spec, quote)
-        if spec.post_only and takes and self.rules.post_only_refuses:
-            raise Refused("post_only")
         self._check_reduce_only(account, market, spec)
-        order = self._new_order(account, market, spec, quote)
+        asset, amount = self._needs(account, market, spec)
+        account.lock(asset, amount)
+        self._number += 1
+        arriving = Resting(
+            number=self._number,
+            account=account.api_key,
+            side=spec.side,
+            price=spec.limit_price,
+            remaining=spec.quantity,
+        )
+        placed = self._books[spec.market_id].place(arriving, spec.time_in_force, post_only=spec.post_only)
+        if placed.status == "refused" and self.rules.post_only_refuses:
+            account.unlock(asset, amount)
+            raise Refused("post_only")
+        order = self._new_order(account, spec, amount)
         self._tell("NEW", order)
-        if spec.post_only and takes:
-            self._end(order, "canceled", "post_only", "CANCELED")
-        elif spec.time_in_force == "FOK" and book.fillable(spec, quote) < spec.quantity:
-            self._end(order, "expired", "", "EXPIRED")
-        else:
-            for quantity, price, maker in book.match(order, quote):
-                self._execute(order, quantity, price, maker=False)
-                if maker is not None:
-                    self._execute(maker, quantity, price, maker=True)
-            if order.is_open and (spec.limit_price is None or spec.time_in_force in ("IOC", "FOK")):
-                self._end(order, "expired", "", "EXPIRED")
-            elif order.is_open:
-                book.rest(order)
+        self._settle(placed.matches)
+        self._conclude(order, placed)
         return order
+
+    def _conclude(self, order: VenueOrder, placed: Placed) -> None:
+        if placed.status == "refused":
+            self._end(order, "canceled", "post_only", "CANCELED")
+        elif placed.status == "canceled":
+            self._end(order, "expired", "", "EXPIRED")
 
     def cancel(self, order: VenueOrder, cancel_client_id: str = "") -> None:
         """End an open order; raise Refused("closed")."""
         if not order.is_open:
             raise Refused("closed", order.order_id)
-        self._books[order.spec.market_id].remove(order)
+        self._books[order.spec.market_id].cancel(order.number)
         order.cancel_client_id = cancel_client_id
         self._end(order, "canceled", "", "CANCELED")
 
@@ -156,23 +163,26 @@ class VenueExchange:
             if trade.order.owner == account.api_key and market_id in (None, trade.order.spec.market_id)
         ]
 
-    def set_quote(self, market_id: str, bid: Decimal, ask: Decimal) -> None:
-        """The market moves: resting orders that it crosses are filled at their own price."""
-        quote = self.quotes[market_id]
-        quote.bid, quote.ask, quote.update = bid, ask, quote.update + 1
-        for order, quantity in self._books[market_id].crossed(bid, ask):
-            self._execute(order, quantity, _own_price(order), maker=True)
+    def happen(self, market_id: str, event: MarketEvent) -> None:
+        """The outside market quotes or trades; what rests and is reached executes."""
+        quote, book = self.quotes[market_id], self._books[market_id]
+        outside = Outside(event.quote.bid or quote.bid, event.quote.ask or quote.ask)
+        quote.bid, quote.ask, quote.update = (
+            outside.bid or quote.bid,
+            outside.ask or quote.ask,
+            quote.update + 1,
+        )
+        quote.at_ms = self.clock.now_ms()
+        if event.price is None:
+            self._settle(book.moved(outside, event.quantity))
+            self._tell_market(market_id, None)
+            return
+        self._settle(book.printed(outside, event.price, event.quantity, event.side))
         self._tell_market(market_id, None)
+        self._print(market_id, event.price, event.quantity, buyer_is_maker=event.side == "sell")
 
-    def public_trade(
-        self, market_id: str, price: Decimal, quantity: Decimal, *, buyer_is_maker: bool
-    ) -> None:
-        """A trade prints: resting orders that it goes through are filled at their own price, up to its
-        size.
-        """
+    def _print(self, market_id: str, price: Decimal, quantity: Decimal, *, buyer_is_maker: bool) -> None:
         quote = self.quotes[market_id]
-        for order, filled in self._books[market_id].printed(price, quantity):
-            self._execute(order, filled, _own_price(order), maker=True)
         self._trade_number += 1
         done = Print(
             number=self._trade_number,
@@ -187,15 +197,13 @@ class VenueExchange:
         del quote.prints[:-_KEPT_PRINTS]
         self._tell_market(market_id, done)
 
-    def step(self, market_id: str, rng: random.Random) -> None:
-        """One step of a synthetic market: a small move of the quotes, and a trade at one side of them."""
-        market, quote = self.markets[market_id], self.quotes[market_id]
-        moved = quote.bid + market.tick * rng.randint(-5, 5)
-        bid = max(market.tick, moved)
-        self.set_quote(market_id, bid, bid + market.tick * rng.randint(1, 3))
-        buys = rng.random() < 0.5
-        quantity = market.lot * rng.randint(1, 2000)
-        self.public_trade(market_id, quote.ask if buys else quote.bid, quantity, buyer_is_maker=not buys)
+    def _settle(self, matches: tuple[Match, ...]) -> None:
+        """Book each execution for the order that took and for the one that rested."""
+        for match in matches:
+            for number, maker in ((match.taker, False), (match.maker, True)):
+                order = None if number is None else self._resting.get(number)
+                if order is not None:
+                    self._execute(order, match.quantity, match.price, maker=maker)
 
     def _check_filters(self, market: VenueMarket, spec: OrderSpec) -> None:
         if (
@@ -225,16 +233,17 @@ class VenueExchange:
         if not held or (held > 0) == (spec.side == "buy") or spec.quantity > abs(held):
             raise Refused("reduce_only")
 
-    def _new_order(self, account: Account, market: VenueMarket, spec: OrderSpec, quote: Quote) -> VenueOrder:
+    def _needs(self, account: Account, market: VenueMarket, spec: OrderSpec) -> tuple[str, Decimal]:
+        """What the order locks: the whole cost on spot, the initial margin on derivatives."""
+        quote = self.quotes[market.market_id]
         price = spec.limit_price or (quote.ask if spec.side == "buy" else quote.bid)
         notional = EXACT.multiply(spec.quantity, price)
         if self.rules.derivative:
-            asset = market.quote
-            amount = ZERO if spec.reduce_only else fee_of(notional, Decimal(1) / account.leverage)
-        else:
-            asset, amount = (market.quote, notional) if spec.side == "buy" else (market.base, spec.quantity)
-        account.lock(asset, amount)
-        self._number += 1
+            margin = ZERO if spec.reduce_only else fee_of(notional, Decimal(1) / account.leverage)
+            return market.quote, margin
+        return (market.quote, notional) if spec.side == "buy" else (market.base, spec.quantity)
+
+    def _new_order(self, account: Account, spec: OrderSpec, locked: Decimal) -> VenueOrder:
         now_ms = self.clock.now_ms()
         order = VenueOrder(
             number=self._number,
@@ -243,9 +252,10 @@ class VenueExchange:
             spec=spec,
             created_ms=now_ms,
             updated_ms=now_ms,
-            locked=amount,
+            locked=locked,
         )
         self.orders[order.order_id] = order
+        self._resting[order.number] = order
         self._by_client.setdefault((account.api_key, spec.market_id, spec.client_id), []).append(order)
         return order
 
@@ -285,6 +295,7 @@ class VenueExchange:
         order.updated_ms = trade.at_ms
         if not order.remaining:
             order.status = "filled"
+            del self._resting[order.number]
         self.trades.append(trade)
         self._tell("TRADE", order, trade)
 
@@ -301,6 +312,7 @@ class VenueExchange:
         sells_base = not self.rules.derivative and order.spec.side == "sell"
         account.unlock(market.base if sells_base else market.quote, order.locked)
         order.locked = ZERO
+        self._resting.pop(order.number, None)
         order.status, order.reason, order.updated_ms = status, reason, self.clock.now_ms()
         self._tell(kind, order)
 
@@ -317,9 +329,3 @@ class VenueExchange:
 def _first_quote(market: VenueMarket) -> Quote:
     half = market.tick
     return Quote(bid=market.start_price - half, ask=market.start_price + half, last=market.start_price)
-
-
-def _own_price(order: VenueOrder) -> Decimal:
-    if order.spec.limit_price is None:
-        raise Refused("internal", "a market order rests")
-    return order.spec.limit_price

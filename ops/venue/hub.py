@@ -29,10 +29,10 @@ class Socket:
         """An answer to the client; faults leave it alone."""
         self._send(json.dumps(frame, separators=(",", ":")))
 
-    def push(self, stream: str, frame: object) -> None:
-        """A frame of a stream, through the faults."""
+    def push(self, stream: str, frame: object, name: str = "") -> None:
+        """A frame of a stream, through the faults; these see its `name` where it has one of its own."""
         text = json.dumps(self._wrap(stream, frame), separators=(",", ":"))
-        fault = self._faults.pick(f"STREAM {stream}", STREAM)
+        fault = self._faults.pick(f"STREAM {name or stream}", STREAM)
         kind = "" if fault is None else fault.kind
         if kind == "lose":
             return
@@ -79,11 +79,11 @@ class Hub:
         """It is gone."""
         self._sockets.remove(socket)
 
-    def to_owner(self, owner: str, stream: str, frame: object) -> None:
+    def to_owner(self, owner: str, stream: str, frame: object, name: str = "") -> None:
         """To every socket of the account that subscribed to the user stream."""
         for socket in list(self._sockets):
             if socket.owner == owner and stream in socket.streams:
-                socket.push(stream, frame)
+                socket.push(stream, frame, name)
 
     def to_stream(self, stream: str, make: Callable[[], object]) -> None:
         """To every socket that subscribed to the stream; the frame is made only if there is one."""

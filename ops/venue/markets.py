@@ -98,6 +98,7 @@ class Quote:
     bid_size: Decimal = Decimal(10)
     ask_size: Decimal = Decimal(10)
     update: int = 1
+    at_ms: int = 0
     prints: list["Print"] = field(default_factory=list)
 
 

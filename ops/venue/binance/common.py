@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from ops.venue.accounts import Account
@@ -69,7 +70,7 @@ def decimal_param(params: Mapping[str, str], name: str) -> Decimal:
 class BinanceDialect:
     """The translators that spot and futures share; each adds its endpoints and its JSON."""
 
-    errors = ERRORS
+    errors: ClassVar[Mapping[str, tuple[int, int, str]]] = ERRORS
     weight_header = "X-MBX-USED-WEIGHT-1M"
 
     def __init__(self, exchange: VenueExchange, weight_limit: int, order_limit: int) -> None:

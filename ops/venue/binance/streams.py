@@ -29,8 +29,8 @@ class BinanceStreams:
 
     def _on_order(self, owner: str, event: OrderEvent) -> None:
         if any(socket.owner == owner for socket in self.hub.sockets()):
-            for _, frame in self._user_frames(event):
-                self.hub.to_owner(owner, USER, frame)
+            for name, frame in self._user_frames(event):
+                self.hub.to_owner(owner, USER, frame, name)
 
     def _on_market(self, market_id: str, quote: Quote, done: Print | None) -> None:
         for stream, make in self._market_frames(market_id, quote, done):

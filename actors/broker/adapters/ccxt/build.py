@@ -6,17 +6,22 @@ from decimal import Decimal
 
 from actors.broker.adapters.ccxt.adapter import CcxtExchange
 from actors.broker.adapters.ccxt.binance import Binance
+from actors.broker.adapters.ccxt.bybit import Bybit
 from actors.broker.adapters.ccxt.client import CcxtClient
 from actors.broker.adapters.ccxt.dialect import Dialect
 from actors.broker.adapters.ccxt.profiles import Profile, profile_for
 from actors.broker.adapters.ccxt.session import Redirect
 from actors.model.clock import Clock
 
-_OUR_IDS = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_OUR_IDS = re.compile(r"(?!autoclose)[a-z0-9]{1,24}-[a-z0-9]{1,12}")
 
 
 def looks_like_ours(client_order_id: str) -> bool:
-    """Whether a client order id has the form of our ids; give `build` a stricter test where there is one."""
+    """Whether a client order id has the form of a process's venue ids: `<instance><incarnation>-<counter>`.
+
+    The exchanges' own (`web_…`, `ios_…`, `autoclose-…`, random capitals) don't. Give `build` a stricter test
+    where the instance is known.
+    """
     return _OUR_IDS.fullmatch(client_order_id) is not None
 
 
@@ -58,4 +63,6 @@ def build(
 def _dialect(profile: Profile) -> Dialect:
     if profile.family == "binance":
         return Binance(profile.market_type)
+    if profile.family == "bybit":
+        return Bybit(profile.market_type)
     raise NotImplementedError(profile.family)

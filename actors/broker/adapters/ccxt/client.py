@@ -32,6 +32,7 @@ from actors.broker.port import Unavailable, Usage
 from actors.model.clock import Clock
 
 _LOG = logging.getLogger(__name__)
+_MARKETS_LAST_SECONDS = 900.0
 _CALL: ContextVar[CallRecord | None] = ContextVar("ccxt_call", default=None)
 
 
@@ -90,9 +91,10 @@ class CcxtClient:
         self._exchange: _Exchange | None = None
         self._session: aiohttp.ClientSession | None = None
         self._taps: dict[str, Tap] = {}
+        self._loaded_at: float | None = None
 
     async def connect(self) -> None:
-        """Load exchange and markets; a second call reloads the markets. Raise Unavailable."""
+        """Load exchange and markets; a later call reloads markets that have become old. Raise Unavailable."""
         if self._exchange is None:
             try:
                 made = await trio.to_thread.run_sync(load, self._profile.ccxt_id)
@@ -100,8 +102,12 @@ class CcxtClient:
                 raise Unavailable("exchange", str(error)) from error
             _log_lost_exceptions()
             await trio_asyncio.aio_as_trio(self._open)(made)
+        now = self._clock.monotonic()
+        if self._loaded_at is not None and now - self._loaded_at < _MARKETS_LAST_SECONDS:
+            return
         record = CallRecord(self._clock.now_us())
         await trio_asyncio.aio_as_trio(self._run)(record, partial(self._opened().load_markets, True))
+        self._loaded_at = None if record.error else now
         if record.error:
             raise Unavailable(
                 _kind(record), f"markets could not be loaded: {record.error} {record.cause}".rstrip()
@@ -141,6 +147,7 @@ class CcxtClient:
 
     async def _close(self) -> None:
         exchange, self._exchange = self._exchange, None
+        self._loaded_at = None
         session, self._session = self._session, None
         if exchange is not None:
             exchange.cancel_timers()

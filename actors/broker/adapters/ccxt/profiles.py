@@ -59,6 +59,7 @@ _BINANCE_USDM: Final = Profile(
         "fetchCurrencies": False,
         "fetchMargins": False,
         "fetchMarkets": {"types": ["linear"]},
+        "watchPositions": {"fetchPositionsSnapshot": False, "awaitPositionsSnapshot": False},
         "warnOnFetchOpenOrdersWithoutSymbol": False,
     },
 )

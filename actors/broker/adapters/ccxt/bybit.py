@@ -1,0 +1,284 @@
+"""Bybit v5, spot and linear perpetuals: requests, answers and private frames.
+
+Every answer is HTTP 200 with a `retCode`; a created order is acknowledged with its ids alone, and what became
+of it is told later. Both markets share one set of endpoints and are told apart by `category`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from actors.broker.adapters.ccxt.bybit_orders import TRADES, fill, report
+from actors.broker.adapters.ccxt.dialect import FillPage, Request, plain
+from actors.broker.adapters.ccxt.markets import Market, Names
+from actors.broker.adapters.ccxt.values import (
+    Malformed,
+    mapping,
+    number,
+    objects,
+    optional_number,
+    optional_text,
+    text,
+)
+from actors.broker.adapters.ccxt.wire import Frame, Reply, Watch
+from actors.broker.port import Confirmed, OrderReport, PositionReport, StreamItem
+from actors.model.messages import Balance, Tick
+from actors.model.money import EXACT, ZERO
+from actors.model.order import OrderIntent
+
+_RANGE_MS: Final = 7 * 86_400_000
+_PAGE: Final = 100
+_ORDERS_PAGE: Final = 50
+_TOPIC: Final = re.compile(r"(orderbook\.1|publicTrade|tickers)\.([A-Z0-9]+)")
+
+Params = dict[str, str | int | bool]
+
+
+class Bybit:
+    """The dialect of one Bybit category: `spot` or `linear`."""
+
+    family = "bybit"
+
+    def __init__(self, market_type: str) -> None:
+        self.name = f"bybit {market_type}"
+        self._category = market_type
+        self._spot = market_type == "spot"
+
+    def submit(self, intent: OrderIntent, market: Market) -> Request:
+        params: Params = {
+            "category": self._category,
+            "symbol": market.market_id,
+            "side": intent.side.capitalize(),
+            "orderType": intent.type.capitalize(),
+            "qty": plain(intent.quantity),
+            "orderLinkId": intent.venue_id,
+        }
+        if intent.limit_price is not None:
+            params["price"] = plain(intent.limit_price)
+            params["timeInForce"] = "PostOnly" if intent.post_only else intent.time_in_force
+        elif self._spot:
+            params["marketUnit"] = "baseCoin"
+        if not self._spot:
+            params["positionIdx"] = 0
+            if intent.reduce_only:
+                params["reduceOnly"] = True
+        return Request(method="private_post_v5_order_create", params=params)
+
+    def confirmed(self, intent: OrderIntent, reply: Reply, names: Names) -> Confirmed | None:
+        return self._acknowledged(reply, intent.venue_id, "open")
+
+    def cancel(self, market: Market, venue_id: str, exchange_order_id: str | None) -> Request:
+        params: Params = {"category": self._category, "symbol": market.market_id}
+        if venue_id:
+            params["orderLinkId"] = venue_id
+        elif exchange_order_id:
+            params["orderId"] = exchange_order_id
+        return Request(method="private_post_v5_order_cancel", params=params)
+
+    def cancelled(self, venue_id: str, reply: Reply) -> Confirmed | None:
+        """An acknowledged cancel is on its way; that the order ended is told by stream and queries."""
+        return self._acknowledged(reply, venue_id, "canceled")
+
+    def _acknowledged(self, reply: Reply, venue_id: str, status: str) -> Confirmed | None:
+        try:
+            body = mapping(reply.body, "answer")
+            if body.get("retCode") != 0:
+                return None
+            result = mapping(body.get("result"), "result")
+            if venue_id and text(result, "orderLinkId") != venue_id:
+                return None
+            return Confirmed(exchange_order_id=text(result, "orderId"), status=status)
+        except Malformed:
+            return None
+
+    def lookups(self, market: Market, venue_id: str) -> Sequence[Request]:
+        params: Params = {"category": self._category, "symbol": market.market_id, "orderLinkId": venue_id}
+        return (
+            Request(method="private_get_v5_order_realtime", params=params),
+            Request(method="private_get_v5_order_history", params=params),
+        )
+
+    def found(self, reply: Reply, names: Names) -> OrderReport | None:
+        rows = _rows(reply)
+        return report(rows[0], names) if rows else None
+
+    def open_orders(self, market: Market | None) -> Request:
+        params: Params = {"category": self._category, "openOnly": 0, "limit": _ORDERS_PAGE}
+        if market is not None:
+            params["symbol"] = market.market_id
+        elif not self._spot:
+            params["settleCoin"] = "USDT"
+        return Request(method="private_get_v5_order_realtime", params=params)
+
+    def orders(self, reply: Reply, names: Names) -> tuple[Sequence[OrderReport], Request | None]:
+        rows = [row for row in _rows(reply) if optional_text(row, "symbol") in names.by_id]
+        reports = [report(row, names) for row in rows]
+        cursor = _cursor(reply)
+        if not cursor or not _rows(reply):
+            return reports, None
+        params: Params = {"category": self._category, "openOnly": 0, "limit": _ORDERS_PAGE, "cursor": cursor}
+        if not self._spot:
+            params["settleCoin"] = "USDT"
+        return reports, Request(method="private_get_v5_order_realtime", params=params)
+
+    def fills(self, market: Market, since_us: int, now_us: int) -> Request:
+        start = since_us // 1000
+        params: Params = {
+            "category": self._category,
+            "symbol": market.market_id,
+            "startTime": start,
+            "endTime": start + _RANGE_MS - 1,
+            "limit": _PAGE,
+        }
+        return Request(method="private_get_v5_execution_list", params=params)
+
+    def fill_page(self, market: Market, asked: Request, reply: Reply, names: Names, now_us: int) -> FillPage:
+        rows = _rows(reply)
+        trades = [row for row in rows if optional_text(row, "execType") in TRADES]
+        fills = tuple(fill(row, names) for row in reversed(trades))
+        return FillPage(fills=fills, following=self._following(market, asked, reply, now_us))
+
+    def _following(self, market: Market, asked: Request, reply: Reply, now_us: int) -> Request | None:
+        """Page by page within a window of time, then the next window."""
+        cursor = _cursor(reply)
+        if cursor and _rows(reply):
+            return Request(method=asked.method, params={**asked.params, "cursor": cursor})
+        end = asked.params["endTime"]
+        if not isinstance(end, int) or end * 1000 >= now_us:
+            return None
+        return self.fills(market, (end + 1) * 1000, now_us)
+
+    def orders_from(self, market: Market, exchange_order_id: str) -> Request | None:
+        return None
+
+    def balances(self) -> Request:
+        return Request(method="private_get_v5_account_wallet_balance", params={"accountType": "UNIFIED"})
+
+    def balances_in(self, reply: Reply, names: Names) -> Sequence[Balance]:
+        found: list[Balance] = []
+        for account in _rows(reply):
+            for row in objects(account.get("coin"), "coin"):
+                total = number(row, "walletBalance")
+                bound = [
+                    optional_number(row, name) or ZERO
+                    for name in ("locked", "totalOrderIM", "totalPositionIM")
+                ]
+                if total:
+                    free = max(ZERO, _minus(total, bound))
+                    found.append(
+                        Balance(exchange=names.exchange, asset=text(row, "coin"), total=total, free=free)
+                    )
+        return found
+
+    def positions(self) -> Request | None:
+        if self._spot:
+            return None
+        return Request(
+            method="private_get_v5_position_list",
+            params={"category": self._category, "settleCoin": "USDT", "limit": 200},
+        )
+
+    def positions_in(self, reply: Reply, names: Names) -> Sequence[PositionReport]:
+        found: list[PositionReport] = []
+        for row in _rows(reply):
+            size = number(row, "size")
+            if not size or optional_text(row, "symbol") not in names.by_id:
+                continue
+            side = text(row, "side")
+            if side not in ("Buy", "Sell"):
+                raise Malformed("side", side)
+            found.append(
+                PositionReport(
+                    symbol=names.symbol(text(row, "symbol")),
+                    quantity=size if side == "Buy" else EXACT.minus(size),
+                    average_price=optional_number(row, "avgPrice") or None,
+                )
+            )
+        return found
+
+    def server_time(self) -> Request:
+        return Request(method="public_get_v5_market_time", params={})
+
+    def server_time_in(self, reply: Reply) -> int:
+        nanos = text(mapping(mapping(reply.body, "answer").get("result"), "result"), "timeNano")
+        if not nanos.isdecimal():
+            raise Malformed("timeNano", nanos)
+        return int(nanos) // 1000
+
+    def order_watches(self) -> tuple[Watch, ...]:
+        return (Watch(method="watch_orders"), Watch(method="watch_my_trades"))
+
+    def order_frame(self, frame: Frame, names: Names) -> Sequence[StreamItem] | None:
+        topic = frame.get("topic")
+        if topic not in ("order", "execution"):
+            return None
+        rows = [
+            row
+            for row in objects(frame.get("data"), "data")
+            if row.get("category") == self._category and optional_text(row, "symbol") in names.by_id
+        ]
+        if topic == "order":
+            return [report(row, names) for row in rows]
+        return [fill(row, names) for row in rows if optional_text(row, "execType") in TRADES]
+
+    def market_watches(self, markets: Sequence[Market]) -> tuple[Watch, ...]:
+        symbols = [market.unified for market in markets]
+        return (
+            Watch(method="watch_bids_asks", arguments=(symbols,)),
+            Watch(method="watch_trades_for_symbols", arguments=(symbols,)),
+        )
+
+    def market_frame(self, frame: Frame, names: Names, now_us: int) -> Sequence[Tick] | None:
+        match = _TOPIC.fullmatch(optional_text(frame, "topic"))
+        if match is None:
+            return None
+        market = names.by_id.get(match.group(2))
+        if market is None:
+            return ()
+        symbol = market.instrument.symbol
+        if match.group(1) == "publicTrade":
+            return [
+                Tick(
+                    exchange=names.exchange,
+                    symbol=symbol,
+                    last=number(row, "p"),
+                    last_quantity=number(row, "v"),
+                    at_us=now_us,
+                )
+                for row in objects(frame.get("data"), "data")
+            ]
+        data = mapping(frame.get("data"), "data")
+        if match.group(1) == "tickers":
+            bid, ask = optional_number(data, "bid1Price"), optional_number(data, "ask1Price")
+        else:
+            bid, ask = _best(data, "b"), _best(data, "a")
+        if bid is None and ask is None:
+            return ()
+        return (Tick(exchange=names.exchange, symbol=symbol, bid=bid, ask=ask, at_us=now_us),)
+
+
+def _rows(reply: Reply) -> list[Mapping[str, object]]:
+    body = mapping(reply.body, "answer")
+    if body.get("retCode") != 0:
+        raise Malformed("retCode", body.get("retCode"))
+    return objects(mapping(body.get("result"), "result").get("list"), "list")
+
+
+def _cursor(reply: Reply) -> str:
+    return optional_text(mapping(mapping(reply.body, "answer").get("result"), "result"), "nextPageCursor")
+
+
+def _best(data: Mapping[str, object], side: str) -> Decimal | None:
+    """The price of the first level with a size; a level without one was taken away."""
+    levels = data.get(side)
+    for level in levels if isinstance(levels, list) else []:
+        if isinstance(level, list) and len(level) == 2 and number({"size": level[1]}, "size"):
+            return number({"price": level[0]}, "price")
+    return None
+
+
+def _minus(total: Decimal, parts: Sequence[Decimal]) -> Decimal:
+    for part in parts:
+        total = EXACT.subtract(total, part)
+    return total

@@ -1,0 +1,410 @@
+"""The JSON of Binance USD-M futures: one function for each answer and frame.
+
+`docs/venue-coverage.md` names the recorded answer that proves each of them.
+"""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from actors.model.position import Position
+from ops.venue.accounts import Account
+from ops.venue.binance.spot_shapes import STATUS, eight
+from ops.venue.markets import OrderEvent, Print, Quote, VenueMarket, VenueOrder, VenueTrade
+
+Json = dict[str, object]
+_NONE = Decimal(0)
+
+
+def plain(value: Decimal) -> str:
+    """A decimal as it is, without exponent."""
+    return format(value, "f")
+
+
+def average(cost: Decimal, quantity: Decimal) -> Decimal:
+    """A price rounded to five places, zero for nothing."""
+    if not quantity:
+        return _NONE
+    return (cost / quantity).quantize(Decimal("0.00001"), rounding=ROUND_HALF_UP)
+
+
+def status_of(order: VenueOrder) -> str:
+    """The order's status in Binance's words."""
+    if order.is_open:
+        return "PARTIALLY_FILLED" if order.executed else "NEW"
+    return STATUS[order.status]
+
+
+def order_answer(order: VenueOrder) -> Json:
+    """POST, GET and DELETE order, and a row of openOrders and allOrders."""
+    return {
+        "orderId": order.number,
+        "symbol": order.spec.market_id,
+        "status": status_of(order),
+        "clientOrderId": order.spec.client_id,
+        "price": plain(order.spec.limit_price or _NONE),
+        "avgPrice": plain(average(order.cost, order.executed)),
+        "origQty": plain(order.spec.quantity),
+        "executedQty": plain(order.executed),
+        "cumQuote": plain(order.cost),
+        "timeInForce": order.spec.time_in_force,
+        "type": order.spec.raw_type,
+        "reduceOnly": order.spec.reduce_only,
+        "closePosition": False,
+        "side": order.spec.side.upper(),
+        "positionSide": "BOTH",
+        "stopPrice": "0",
+        "workingType": "CONTRACT_PRICE",
+        "priceProtect": False,
+        "origType": order.spec.raw_type,
+        "priceMatch": "NONE",
+        "selfTradePreventionMode": "NONE",
+        "goodTillDate": 0,
+        "time": order.created_ms,
+        "updateTime": order.updated_ms,
+    }
+
+
+def user_trade(trade: VenueTrade) -> Json:
+    """A row of userTrades."""
+    order = trade.order
+    return {
+        "symbol": order.spec.market_id,
+        "id": trade.number,
+        "orderId": order.number,
+        "price": plain(trade.price),
+        "qty": plain(trade.quantity),
+        "quoteQty": plain(trade.price * trade.quantity),
+        "realizedPnl": eight(trade.realized),
+        "side": order.spec.side.upper(),
+        "positionSide": "BOTH",
+        "time": trade.at_ms,
+        "buyer": order.spec.side == "buy",
+        "maker": trade.maker,
+        "commission": eight(trade.fee),
+        "commissionAsset": trade.fee_asset,
+        "marginAsset": trade.fee_asset,
+    }
+
+
+def wallet(account: Account, asset: str) -> Decimal:
+    """Free and locked margin together."""
+    return account.free.get(asset, _NONE) + account.locked.get(asset, _NONE)
+
+
+def balance_row(account: Account, asset: str, at_ms: int) -> Json:
+    """A row of balance."""
+    total, free = eight(wallet(account, asset)), eight(account.free.get(asset, _NONE))
+    return {
+        "accountAlias": "SgsR",
+        "asset": asset,
+        "balance": total,
+        "crossWalletBalance": total,
+        "crossUnPnl": eight(_NONE),
+        "availableBalance": free,
+        "maxWithdrawAmount": free,
+        "marginAvailable": True,
+        "updateTime": at_ms,
+    }
+
+
+def position_row(position: Position, quote: Quote, at_ms: int) -> Json:
+    """A row of positionRisk (version 3)."""
+    entry = average(position.cost, position.quantity)
+    none = eight(_NONE)
+    return {
+        "symbol": position.symbol,
+        "positionSide": "BOTH",
+        "positionAmt": plain(position.quantity),
+        "entryPrice": plain(entry),
+        "breakEvenPrice": plain(entry),
+        "markPrice": eight(quote.last),
+        "unRealizedProfit": eight(position.unrealized_pnl(quote.last)),
+        "liquidationPrice": "0",
+        "isolatedMargin": none,
+        "notional": eight(position.quantity * quote.last),
+        "marginAsset": "USDT",
+        "isolatedWallet": "0",
+        "initialMargin": none,
+        "maintMargin": none,
+        "positionInitialMargin": none,
+        "openOrderInitialMargin": none,
+        "adl": 0,
+        "bidNotional": "0",
+        "askNotional": "0",
+        "updateTime": at_ms,
+    }
+
+
+def position_row_2(position: Position, quote: Quote, leverage: Decimal, at_ms: int) -> Json:
+    """A row of positionRisk (version 2)."""
+    entry = average(position.cost, position.quantity)
+    return {
+        "symbol": position.symbol,
+        "positionAmt": plain(position.quantity),
+        "entryPrice": plain(entry),
+        "markPrice": eight(quote.last),
+        "unRealizedProfit": eight(position.unrealized_pnl(quote.last)),
+        "liquidationPrice": "0",
+        "leverage": plain(leverage),
+        "maxNotionalValue": "250000",
+        "marginType": "cross",
+        "isolatedMargin": eight(_NONE),
+        "isAutoAddMargin": "false",
+        "positionSide": "BOTH",
+        "notional": plain(position.quantity * quote.last),
+        "isolatedWallet": "0",
+        "updateTime": at_ms,
+        "breakEvenPrice": plain(entry),
+    }
+
+
+def account_info(account: Account, positions: list[Position], at_ms: int) -> Json:
+    """GET account (versions 2 and 3)."""
+    asset = "USDT"
+    total, free, none = eight(wallet(account, asset)), eight(account.free.get(asset, _NONE)), eight(_NONE)
+    margins = {"initialMargin": none, "maintMargin": none, "positionInitialMargin": none}
+    return {
+        "feeTier": 0,
+        "canTrade": True,
+        "canDeposit": False,
+        "canWithdraw": False,
+        "updateTime": 0,
+        "multiAssetsMargin": False,
+        "tradeGroupId": -1,
+        "totalInitialMargin": none,
+        "totalMaintMargin": none,
+        "totalWalletBalance": total,
+        "totalUnrealizedProfit": none,
+        "totalMarginBalance": total,
+        "totalPositionInitialMargin": none,
+        "totalOpenOrderInitialMargin": none,
+        "totalCrossWalletBalance": total,
+        "totalCrossUnPnl": none,
+        "availableBalance": free,
+        "maxWithdrawAmount": free,
+        "assets": [
+            {
+                "asset": asset,
+                "walletBalance": total,
+                "unrealizedProfit": none,
+                "marginBalance": total,
+                "openOrderInitialMargin": none,
+                **margins,
+                "crossWalletBalance": total,
+                "crossUnPnl": none,
+                "availableBalance": free,
+                "maxWithdrawAmount": free,
+                "marginAvailable": True,
+                "updateTime": at_ms,
+            }
+        ],
+        "positions": [
+            {
+                "symbol": position.symbol,
+                **margins,
+                "unrealizedProfit": none,
+                "openOrderInitialMargin": "0",
+                "leverage": plain(account.leverage),
+                "isolated": False,
+                "entryPrice": plain(average(position.cost, position.quantity)),
+                "maxNotional": "250000",
+                "bidNotional": "0",
+                "askNotional": "0",
+                "positionSide": "BOTH",
+                "positionAmt": plain(position.quantity),
+                "updateTime": at_ms,
+            }
+            for position in positions
+        ],
+    }
+
+
+def exchange_info(markets: list[VenueMarket], at_ms: int, limits: list[Json]) -> Json:
+    """GET exchangeInfo."""
+    return {
+        "timezone": "UTC",
+        "serverTime": at_ms,
+        "rateLimits": limits,
+        "exchangeFilters": [],
+        "assets": [],
+        "symbols": [_symbol(market) for market in markets],
+    }
+
+
+def _symbol(market: VenueMarket) -> Json:
+    return {
+        "symbol": market.market_id,
+        "pair": market.market_id,
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4133404800000,
+        "onboardDate": 1569398400000,
+        "status": "TRADING",
+        "maintMarginPercent": "2.5000",
+        "requiredMarginPercent": "5.0000",
+        "baseAsset": market.base,
+        "quoteAsset": market.quote,
+        "marginAsset": market.quote,
+        "pricePrecision": 2,
+        "quantityPrecision": 3,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "underlyingType": "COIN",
+        "underlyingSubType": [],
+        "settlePlan": 0,
+        "triggerProtect": "0.0500",
+        "filters": _filters(market),
+        "orderTypes": ["LIMIT", "MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+    }
+
+
+def _filters(market: VenueMarket) -> list[Json]:
+    least, most, step = plain(market.min_quantity), plain(market.max_quantity), plain(market.lot)
+    tick = plain(market.tick)
+    return [
+        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000", "tickSize": tick},
+        {"filterType": "LOT_SIZE", "minQty": least, "maxQty": most, "stepSize": step},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": least, "maxQty": most, "stepSize": step},
+        {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+        {"filterType": "MIN_NOTIONAL", "notional": plain(market.min_notional)},
+        {
+            "filterType": "PERCENT_PRICE",
+            "multiplierUp": plain(market.band),
+            "multiplierDown": plain(1 / market.band),
+            "multiplierDecimal": 4,
+        },
+    ]
+
+
+def order_update(event: OrderEvent) -> Json:
+    """The user-data frame of an order."""
+    order, trade = event.order, event.trade
+    return {
+        "e": "ORDER_TRADE_UPDATE",
+        "T": event.at_ms,
+        "E": event.at_ms,
+        "o": {
+            "s": order.spec.market_id,
+            "c": order.spec.client_id,
+            "S": order.spec.side.upper(),
+            "o": order.spec.raw_type,
+            "f": order.spec.time_in_force,
+            "q": plain(order.spec.quantity),
+            "p": plain(order.spec.limit_price or _NONE),
+            "ap": plain(average(order.cost, order.executed)),
+            "sp": "0",
+            "x": event.kind,
+            "X": status_of(order),
+            "i": order.number,
+            "l": plain(trade.quantity) if trade else "0",
+            "z": plain(order.executed),
+            "L": plain(trade.price) if trade else "0",
+            "N": "USDT",
+            "n": eight(trade.fee) if trade else "0",
+            "T": event.at_ms,
+            "t": trade.number if trade else 0,
+            "b": "0",
+            "a": "0",
+            "m": trade.maker if trade else False,
+            "R": order.spec.reduce_only,
+            "wt": "CONTRACT_PRICE",
+            "ot": order.spec.raw_type,
+            "ps": "BOTH",
+            "cp": False,
+            "pP": False,
+            "si": 0,
+            "ss": 0,
+            "rp": eight(trade.realized) if trade else "0",
+            "V": "NONE",
+        },
+    }
+
+
+def account_update(account: Account, position: Position, at_ms: int) -> Json:
+    """The user-data frame of balance and position."""
+    total = eight(wallet(account, "USDT"))
+    entry = plain(average(position.cost, position.quantity))
+    return {
+        "e": "ACCOUNT_UPDATE",
+        "T": at_ms,
+        "E": at_ms,
+        "a": {
+            "m": "ORDER",
+            "B": [{"a": "USDT", "wb": total, "cw": total, "bc": "0"}],
+            "P": [
+                {
+                    "s": position.symbol,
+                    "pa": plain(position.quantity),
+                    "ep": entry,
+                    "bep": entry,
+                    "cr": eight(position.realized_pnl),
+                    "up": "0",
+                    "mt": "cross",
+                    "iw": "0",
+                    "ps": "BOTH",
+                }
+            ],
+        },
+    }
+
+
+def book_ticker_frame(market_id: str, quote: Quote, at_ms: int) -> Json:
+    """`<symbol>@bookTicker`."""
+    return {
+        "e": "bookTicker",
+        "u": quote.update,
+        "E": at_ms,
+        "T": at_ms,
+        "s": market_id,
+        "b": plain(quote.bid),
+        "B": plain(quote.bid_size),
+        "a": plain(quote.ask),
+        "A": plain(quote.ask_size),
+        "st": 1,
+        "ps": market_id,
+    }
+
+
+def trade_frame(done: Print) -> Json:
+    """`<symbol>@trade`."""
+    return {
+        "e": "trade",
+        "E": done.at_ms,
+        "s": done.market_id,
+        "t": done.number,
+        "p": plain(done.price),
+        "q": plain(done.quantity),
+        "T": done.at_ms,
+        "m": done.buyer_is_maker,
+    }
+
+
+def agg_trade_frame(done: Print) -> Json:
+    """`<symbol>@aggTrade`."""
+    return {
+        "e": "aggTrade",
+        "E": done.at_ms,
+        "a": done.number,
+        "s": done.market_id,
+        "p": plain(done.price),
+        "q": plain(done.quantity),
+        "f": done.number,
+        "l": done.number,
+        "T": done.at_ms,
+        "m": done.buyer_is_maker,
+    }
+
+
+def mark_price_frame(market_id: str, quote: Quote, at_ms: int) -> Json:
+    """`<symbol>@markPrice@1s`: the last price serves as mark and index."""
+    price = eight(quote.last)
+    return {
+        "e": "markPriceUpdate",
+        "E": at_ms,
+        "s": market_id,
+        "p": price,
+        "i": price,
+        "P": price,
+        "r": "0.00010000",
+        "T": at_ms - at_ms % 28_800_000 + 28_800_000,
+        "st": 1,
+    }
