@@ -73,7 +73,7 @@ class SupervisorActor(TrioActor):
         for spec in self.spec.children:
             self._add(spec)
         try:
-            for child in self.children.values():
+            for child in list(self.children.values()):
                 await self._start(child)
         except BaseException:
             with trio.CancelScope(shield=True):
@@ -127,6 +127,7 @@ class SupervisorActor(TrioActor):
             actor = SupervisorActor(spec) if isinstance(spec, SupervisorSpec) else spec.start()
             if actor is None:
                 child.state = "ignored"
+                self._forget_if_gone_for_good(child)
                 return
             child.cell = self.system.spawn(
                 actor, child.address, owner=self.cell, on_exit=partial(self._life_ended, child)
@@ -147,6 +148,11 @@ class SupervisorActor(TrioActor):
         child.ready_at = self.system.now()
         if child.cell.exit is not None:  # ready, and gone again before this task got its turn
             self._life_ended(child, child.cell, child.cell.exit)
+
+    def _forget_if_gone_for_good(self, child: Child) -> None:
+        """Forget a child without a life whose spec is not to be used again."""
+        if child.spec.restart == "temporary" or self.spec.strategy == "simple_one_for_one":
+            self.children.pop(child.spec.id, None)
 
     def _life_ended(self, child: Child, cell: Cell, exit_: Exit) -> None:
         waited_for = child.state in {"starting", "stopping"}
@@ -176,8 +182,7 @@ class SupervisorActor(TrioActor):
             await self._restart(child, exit_.error)
             return
         _log.info("%s ended (%s) and stays down", child.address, exit_.kind.value)
-        if restart == "temporary" or self.spec.strategy == "simple_one_for_one":
-            del self.children[child.spec.id]
+        self._forget_if_gone_for_good(child)
         if child.spec.significant and self._ends_with_significant():
             _log.info("%s shuts down: its significant children have ended", self.address)
             self.cell.request_stop(ExitKind.SHUTDOWN)
@@ -285,7 +290,7 @@ class SupervisorActor(TrioActor):
             return DuplicateChild(self.address, spec.id)
         child = self._add(spec)
         refused = await self._start_on_request(child)
-        if refused is not None or (child.state == "ignored" and self.spec.strategy == "simple_one_for_one"):
+        if refused is not None:
             del self.children[spec.id]
         return refused or (None if child.state == "ignored" else self.system.ref(child.address))
 
@@ -320,8 +325,7 @@ class SupervisorActor(TrioActor):
         child.held = True
         if was_due is not None:
             self._pass_on(child, was_due)
-        if child.spec.restart == "temporary" or self.spec.strategy == "simple_one_for_one":
-            del self.children[child_id]
+        self._forget_if_gone_for_good(child)
         return None
 
     def _pass_on(self, child: Child, due_at: float) -> None:
