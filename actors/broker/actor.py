@@ -100,7 +100,7 @@ class BrokerActor(TrioActor):
         desk = self._desk = self._make_desk()
         self._inquiries = Inquiries(desk)
         self._cancels = Cancels(desk, self._inquiries, self._tell_operator)
-        self._submits = Submits(desk, self._inquire, self._cancels.begin)
+        self._submits = Submits(desk, self._inquiries, self._cancels.begin)
         self._reconciling = Reconciling(
             desk, self._submits, self._inquiries, self._revived, self._take_balances
         )
@@ -177,7 +177,7 @@ class BrokerActor(TrioActor):
                 why = "accepted before the broker started; it may have been sent"
                 self._desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=why)
                 self._gate.end_send(order.order_id)
-                self._inquire(order, self._clock.now_us(), why)
+                self._inquiries.begin(order, why, unresolved=True)
             if order.cancel_requested:
                 self._cancels.begin(order)
 
@@ -284,9 +284,6 @@ class BrokerActor(TrioActor):
             )
             self._halt(f"order {order.order_id} was judged {order.status}, yet lives at the exchange")
         self._cancels.end_ghost(order)
-
-    def _inquire(self, order: Order, signed_at_us: int | None, why: str) -> None:
-        self._inquiries.begin(order, signed_at_us, why)
 
     def _take_balances(self, balances: Sequence[say.Balance]) -> None:
         self._balances = tuple(balances)

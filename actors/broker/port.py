@@ -46,13 +46,14 @@ class Unresolved(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     reason: str
-    signed_at_us: int
+    signed_at_us: int | None = None
 
 
 class NotSent(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing left this machine."""
+    """Nothing left this machine. `local`: the order was refused here, the line was not even tried."""
 
     reason: str
+    local: bool = False
 
 
 Outcome = Confirmed | Rejected | Unresolved | NotSent

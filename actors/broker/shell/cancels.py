@@ -64,7 +64,7 @@ class Cancels:
         self._running.pop(order.order_id, None)
         current = self._desk.current(order)
         if current.is_open:
-            self._inquiries.begin(current, None, "cancelled after it came back", after_cancel=True)
+            self._inquiries.begin(current, "cancelled after it came back", after_cancel=True)
 
     async def _run(self, order: Order) -> None:
         try:
@@ -120,9 +120,8 @@ class Cancels:
         again.
         """
         why = "cancelled" if isinstance(answer, Confirmed) else "not found by a cancel"
-        inquiry = self._inquiries.begin(order, None, why, after_cancel=True)
-        unresolved = inquiry.signed_at_us is not None
-        with trio.move_on_after(patience if unresolved else float("inf")):
+        inquiry = self._inquiries.begin(order, why, after_cancel=True)
+        with trio.move_on_after(patience if inquiry.unresolved else float("inf")):
             await inquiry.settled.wait()
         return inquiry.ended
 
@@ -193,7 +192,7 @@ class Cancels:
             cancelled[venue_id] = None
             order = desk.order_of(venue_id)
             if order is not None and order.is_open:
-                self._inquiries.begin(order, None, "swept", after_cancel=True)
+                self._inquiries.begin(order, "swept", after_cancel=True)
 
     def _report(self, sweep: Sweep, cancelled: dict[str, None], remaining: int, detail: str) -> SweepProgress:
         return SweepProgress(

@@ -28,13 +28,16 @@ LONGEST_PAUSE = 30.0
 
 
 class Inquiry(msgspec.Struct, kw_only=True):
-    """`signed_at_us` is set while nobody knows whether the exchange took the order: its request is not
-    newer.
+    """`unresolved` while nobody knows whether the exchange took the order.
+
+    Its request was signed no later than `signed_at_us`; where nobody can tell (None), what the exchange's own
+    clock says first is taken for it.
     """
 
     order: Order
     why: str
-    signed_at_us: int | None
+    unresolved: bool = False
+    signed_at_us: int | None = None
     after_cancel: bool = False
     delay: float = 0.0
     misses: int = 0
@@ -54,9 +57,10 @@ class Inquiries:
     def begin(
         self,
         order: Order,
-        signed_at_us: int | None,
         why: str,
         *,
+        unresolved: bool = False,
+        signed_at_us: int | None = None,
         after_cancel: bool = False,
         delay: float = 0.0,
     ) -> Inquiry:
@@ -70,7 +74,12 @@ class Inquiries:
             running.asked.set()
             return running
         inquiry = Inquiry(
-            order=order, why=why, signed_at_us=signed_at_us, after_cancel=after_cancel, delay=delay
+            order=order,
+            why=why,
+            unresolved=unresolved,
+            signed_at_us=signed_at_us,
+            after_cancel=after_cancel,
+            delay=delay,
         )
         self._open[order.order_id] = inquiry
         self._desk.start_task(self._run, inquiry)
@@ -85,12 +94,12 @@ class Inquiries:
         return [
             order_id
             for order_id, inquiry in self._open.items()
-            if inquiry.signed_at_us is not None and symbol in (None, inquiry.order.intent.symbol)
+            if inquiry.unresolved and symbol in (None, inquiry.order.intent.symbol)
         ]
 
     def answered(self) -> list[Inquiry]:
         """The open inquiries for orders that the exchange once acknowledged."""
-        return [inquiry for inquiry in self._open.values() if inquiry.signed_at_us is None]
+        return [inquiry for inquiry in self._open.values() if not inquiry.unresolved]
 
     def nudge(self, order_id: str) -> None:
         """Something new is known about the order: look again now."""
@@ -101,7 +110,7 @@ class Inquiries:
     def record_absence(self, order_id: str, by: str, reason: str) -> bool:
         """A person says that the exchange never took the order; False when nobody asks for it."""
         inquiry = self._open.pop(order_id, None)
-        if inquiry is None or inquiry.signed_at_us is None:
+        if inquiry is None or not inquiry.unresolved:
             return False
         self._say(inquiry, "absent", reason=f"verdict of {by}: {reason}")
         inquiry.asked.set()
@@ -137,14 +146,16 @@ class Inquiries:
         """Ask by our id; only when that misses, and it could prove something, the other places too."""
         desk, intent = self._desk, inquiry.order.intent
         # The exchange's clock comes first: only what is looked up after the deadline counts.
-        server_us = (
-            0 if inquiry.signed_at_us is None else await self._ask("server_time", desk.port.server_time_us)
-        )
+        server_us = 0
+        if inquiry.unresolved:
+            server_us = await self._ask("server_time_us", desk.port.server_time_us)
+            if inquiry.signed_at_us is None:
+                inquiry.signed_at_us = server_us
         report = await self._ask("order", lambda: desk.port.order(intent.symbol, intent.venue_id))
         looked = Looked(server_us=server_us, report=report, among_open=None, fills=())
         if report is not None or isinstance(self._verdict(inquiry, looked), TooEarly):
             return looked
-        open_orders = await self._ask("open_orders", lambda: desk.port.open_orders(intent.symbol))
+        open_orders = await self._ask("open_orders_symbol", lambda: desk.port.open_orders(intent.symbol))
         fills = await self._fills(inquiry)
         among_open = next((item for item in open_orders if item.venue_id == intent.venue_id), None)
         return Looked(server_us=server_us, report=None, among_open=among_open, fills=fills)
@@ -153,12 +164,12 @@ class Inquiries:
         """The order's trades; those of other orders that come along are taken too."""
         desk, intent = self._desk, inquiry.order.intent
         since_us = inquiry.order.created_us - round(desk.timings.overlap * MICROSECONDS)
-        fills = await self._ask("fills", lambda: desk.port.fills_since(intent.symbol, since_us))
+        fills = await self._ask("fills_since", lambda: desk.port.fills_since(intent.symbol, since_us))
         desk.take_fills(fills)
         return tuple(fill for fill in fills if fill.order_id == intent.venue_id)
 
     async def _judge(self, inquiry: Inquiry, looked: Looked) -> float | None:
-        if inquiry.signed_at_us is None and looked.report is None and looked.among_open is None:
+        if not inquiry.unresolved and looked.report is None and looked.among_open is None:
             return self._missed(inquiry)
         judged = self._verdict(inquiry, looked)
         if isinstance(judged, Absent):
@@ -188,7 +199,7 @@ class Inquiries:
             self._say(inquiry, "refused", code="EXCHANGE_REJECTED", reason=report.reason)
             return None
         self._say(inquiry, "acknowledged", exchange_order_id=report.exchange_order_id)
-        inquiry.signed_at_us = None
+        inquiry.unresolved = False
         if report.executed > desk.executed(inquiry.order):
             await self._fills(inquiry)
             if report.executed > desk.executed(inquiry.order):

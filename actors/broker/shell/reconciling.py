@@ -81,7 +81,7 @@ class Reconciling:
         """Compare the exchange's clock with ours; beyond the limit nothing that opens is sent."""
         desk = self._desk
         before_us = desk.clock.now_us()
-        server_us = await self._ask("server_time", desk.port.server_time_us)
+        server_us = await self._ask("server_time_us", desk.port.server_time_us)
         after_us = desk.clock.now_us()
         # The answer was made at some moment of the round trip; only what lies outside of it is skew.
         skew_us = max(before_us - server_us, server_us - after_us, 0)
@@ -138,7 +138,7 @@ class Reconciling:
         watermark_us = desk.log.book.watermarks.get((desk.exchange, symbol))
         if watermark_us is not None and lookback is None:
             since_us = watermark_us - round(desk.timings.overlap * MICROSECONDS)
-        fills = await self._ask("fills", lambda: desk.port.fills_since(symbol, since_us))
+        fills = await self._ask("fills_since", lambda: desk.port.fills_since(symbol, since_us))
         return desk.take_fills(fills)
 
     async def accounts(self, *, at_start: bool = False) -> None:
@@ -211,7 +211,7 @@ class Reconciling:
         if not answered:
             intent = order.intent
             self._desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=why)
-        self._inquiries.begin(order, None if answered else self._desk.clock.now_us(), why)
+        self._inquiries.begin(order, why, unresolved=not answered)
 
     def _attended(self, order: Order) -> bool:
         return self._submits.is_sending(order.order_id) or self._inquiries.is_open(order.order_id)

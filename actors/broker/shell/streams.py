@@ -70,4 +70,4 @@ class Streams:
             reason = report.reason or f"{report.status} at the exchange"
             self._desk.outbox.add(report.symbol, report.status, venue_id=report.venue_id, reason=reason)
         elif not complete or report.status == "rejected":
-            self._inquiries.begin(order, None, f"said to be {report.status}", delay=FILLS_FOLLOW)
+            self._inquiries.begin(order, f"said to be {report.status}", delay=FILLS_FOLLOW)

@@ -14,6 +14,7 @@ from actors.broker.limiter import Priority
 from actors.broker.outcome import ENDED, is_whole, not_in_time, reduces
 from actors.broker.port import Confirmed, NotSent, Outcome, Rejected, Unresolved
 from actors.broker.shell.desk import Desk
+from actors.broker.shell.inquiries import Inquiries
 from actors.model.order import Order, OrderIntent, Submission
 
 MICROSECONDS = 1_000_000
@@ -32,18 +33,16 @@ class Sending(msgspec.Struct, kw_only=True):
 
 
 class Submits:
-    """`resolve(order, signed_at_us, why)` takes over what stays open after an answer; `cancel` what shall
-    end.
-    """
+    """`inquiries` take over what stays open after an answer, `cancel` what shall end."""
 
     def __init__(
         self,
         desk: Desk,
-        resolve: Callable[[Order, int | None, str], None],
+        inquiries: Inquiries,
         cancel: Callable[[Order], None],
     ) -> None:
         self._desk = desk
-        self._resolve = resolve
+        self._inquiries = inquiries
         self._cancel = cancel
         self._sending: dict[str, Sending] = {}
 
@@ -114,10 +113,11 @@ class Submits:
             desk.line.release(permit)
             raise
         if outcome is None:
-            outcome = Unresolved(
-                reason=f"no answer in {desk.timings.submit:g} s", signed_at_us=desk.clock.now_us()
-            )
-        desk.line.done(permit, isinstance(outcome, Confirmed | Rejected))
+            outcome = Unresolved(reason=f"no answer in {desk.timings.submit:g} s")
+        if isinstance(outcome, NotSent) and outcome.local:
+            desk.line.release(permit)
+        else:
+            desk.line.done(permit, isinstance(outcome, Confirmed | Rejected))
         self._conclude(sending, outcome)
 
     async def _wait_for_room(self, sending: Sending) -> None:
@@ -188,7 +188,7 @@ class Submits:
         if order is None:
             return
         if not is_whole(answer, intent, desk.port.capabilities.fills_with_answer):
-            self._resolve(order, None, f"said to be {answer.status}")
+            self._inquiries.begin(order, f"said to be {answer.status}")
         elif answer.status in ENDED:
             desk.outbox.add(
                 intent.symbol,
@@ -205,6 +205,6 @@ class Submits:
         order = desk.log.book.order(intent.order_id)
         if order is None:
             return
-        self._resolve(order, outcome.signed_at_us, outcome.reason)
+        self._inquiries.begin(order, outcome.reason, unresolved=True, signed_at_us=outcome.signed_at_us)
         if sending.cancel_wanted:
             self._cancel(order)
