@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from actors.broker.adapters.simulated.ledger import Ledger
+from actors.broker.adapters.simulated.ledger import SimLedger
 
 from actors.broker.adapters import dummy, simulated
 from actors.broker.port import ExchangePort
@@ -40,7 +40,7 @@ def build_exchanges(
     clock: Clock,
     symbols: Sequence[str],
     simulation: SimulationChoice,
-    ledgers: Mapping[str, Ledger],
+    ledgers: Mapping[str, SimLedger],
 ) -> dict[str, ExchangePort]:
     """The adapters by name, in the order of the settings; none is connected yet."""
     return {choice.name: _build(choice, clock, symbols, simulation, ledgers) for choice in choices}
@@ -51,7 +51,7 @@ def _build(
     clock: Clock,
     symbols: Sequence[str],
     simulation: SimulationChoice,
-    ledgers: Mapping[str, Ledger],
+    ledgers: Mapping[str, SimLedger],
 ) -> ExchangePort:
     if choice.kind == "dummy":
         return dummy.build(choice.name, clock=clock, symbols=symbols)
