@@ -18,11 +18,12 @@ import trio
 
 from actors.broker.breaker import Breaker, BreakerSettings, Circuit
 from actors.broker.intake import Intake
-from actors.broker.limiter import Limiter, Priority
+from actors.broker.limiter import Limiter
 from actors.broker.outbox import Outbox
-from actors.broker.port import ExchangePort, Metered, OrderReport, SendGate, Unavailable
+from actors.broker.port import ExchangePort, Metered, OrderReport, SendGate
 from actors.broker.reconcile import was_judged_absent
 from actors.broker.shell.cancels import Cancels
+from actors.broker.shell.connection import Connection
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.line import Line
@@ -34,7 +35,7 @@ from actors.kernel import MailboxSpec, TrioActor
 from actors.model import messages as say
 from actors.model.addresses import position_address
 from actors.model.clock import Clock
-from actors.model.events import OrderAccepted
+from actors.model.events import OrderAccepted, TradingStateChanged
 from actors.model.instrument import Instrument
 from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order, Submission
@@ -90,8 +91,7 @@ class BrokerActor(TrioActor):
         self._accepted: list[OrderAccepted] = []
         self._balances: tuple[say.Balance, ...] = ()
         self._instruments: tuple[Instrument, ...] = ()
-        self._state = ("connecting", Circuit.CLOSED, "")
-        self._halted = ""
+        self._state = ("", Circuit.CLOSED, "")
 
     async def on_start(self) -> None:
         """Ready at once: the exchange is connected and reconciled by a child task, however long that
@@ -105,6 +105,9 @@ class BrokerActor(TrioActor):
             desk, self._submits, self._inquiries, self._revived, self._take_balances
         )
         self._streams = Streams(desk, self._submits, self._inquiries, self._revived, self._take_tick)
+        self._connection = Connection(
+            desk, self._reconciling, self._streams, self._announce, self._take_instruments
+        )
         if isinstance(self._port, Metered):
             self._port.on_usage(self._line.learn)
         self.start_task(self._hold, self._log.subscribe(self._wake))
@@ -112,8 +115,11 @@ class BrokerActor(TrioActor):
         self.start_task(self._submits.announce_late)
         self.start_task(self._reconciling.keep_inflight)
         self.start_task(self._watch_circuit)
-        self.start_task(self._stay_connected)
-        self._announce("connecting", "")
+        self.start_task(self._connection.run)
+
+    async def on_stop(self) -> None:
+        """A planned end: the exchange need not cancel our orders because we fall silent."""
+        await self._connection.disarm()
 
     def on_receive(self, message: object) -> object:
         """Route one message; nothing here waits."""
@@ -130,10 +136,20 @@ class BrokerActor(TrioActor):
         before = len(accepted)
         for record in records:
             event = record.event
-            if type(event) is OrderAccepted and event.intent.exchange == self._exchange:
-                accepted.append(event)
+            if type(event) is OrderAccepted:
+                if event.intent.exchange == self._exchange:
+                    accepted.append(event)
+            elif type(event) is TradingStateChanged:
+                self._resume_if(event)
         if before == 0 and accepted:
             self.actor_ref.tell(Advance(), key="advance")
+
+    def _resume_if(self, event: TradingStateChanged) -> None:
+        """A person has looked at what halted this exchange, and lets it go on."""
+        covered = event.exchange in (None, self._exchange) and event.symbol is None
+        if covered and event.new == "active" and self._desk.halted:
+            self._desk.halted = ""
+            self._announce("trading" if self._desk.trading else self._state[0], "")
 
     def _advance(self, _message: object = None) -> None:
         accepted, self._accepted = self._accepted, []
@@ -181,57 +197,6 @@ class BrokerActor(TrioActor):
             if order.cancel_requested:
                 self._cancels.begin(order)
 
-    async def _stay_connected(self) -> None:
-        """Connect, reconcile, trade, and begin again when the line is lost; runs as long as the broker
-        lives.
-        """
-        failures = 0
-        state = "connecting"
-        while True:
-            self._announce(state, self._state[2])
-            try:
-                await self._connect()
-                failures = 0
-                await self._trade()
-            except* Unavailable as problems:
-                detail = "; ".join(str(problem) for problem in _leaves(problems))
-                failures += 1
-            else:
-                detail = "the stream ended"
-            self._desk.set_trading(False)
-            state = "reconnecting"
-            self._announce(state, detail)
-            await trio.sleep(max(self._pause(failures), self._line_pause()))
-
-    async def _connect(self) -> None:
-        desk = self._desk
-        await self._line.ask("connect", Priority.RECONCILE, desk.timings.query, desk.port.connect)
-        instruments = await self._line.ask(
-            "instruments", Priority.RECONCILE, desk.timings.query, desk.port.instruments
-        )
-        self._instruments = tuple(instruments)
-        await self._reconciling.measure_skew()
-
-    async def _trade(self) -> None:
-        """Streams first, so that nothing happens unseen between reconciling and trading."""
-        self._announce("reconciling", "")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._streams.follow_orders)
-            nursery.start_soon(self._streams.follow_market)
-            await self._reconciling.complete()
-            self._desk.set_trading(True)
-            self._announce("trading", "")
-            nursery.start_soon(self._reconciling.keep_orders)
-            nursery.start_soon(self._reconciling.keep_accounts)
-
-    def _pause(self, failures: int) -> float:
-        timings = self._timings
-        longest = min(timings.reconnect_longest, timings.reconnect_first * 2.0 ** min(failures, 10))
-        return longest * (0.5 + 0.5 * self._rng.random())
-
-    def _line_pause(self) -> float:
-        return self._line.seconds_to_trial if self._line.circuit() is Circuit.OPEN else 0.0
-
     async def _watch_circuit(self) -> None:
         while True:
             await trio.sleep(CIRCUIT_LOOK)
@@ -247,11 +212,11 @@ class BrokerActor(TrioActor):
 
     # What others are told.
 
-    def _announce(self, state: str, detail: str) -> None:
-        if self._halted and state == "trading":
-            state, detail = "halted", self._halted
+    def _announce(self, state: str, detail: str, *, news: bool = False) -> None:
+        if self._desk.halted and state in ("trading", "halted"):
+            state, detail = "halted", self._desk.halted
         now = (state, self._line.circuit(), detail)
-        if now == self._state and state != "connecting":
+        if now == self._state and not news:
             return
         self._state = now
         told = say.BrokerState(
@@ -265,9 +230,7 @@ class BrokerActor(TrioActor):
         for address in ("risk", "operator", "market"):
             self.system.ref(address).tell(told, key=f"broker {self._exchange}")
 
-    def _halt(self, cause: str) -> None:
-        """The exchange contradicts the journal: nothing that opens leaves until a person has looked."""
-        self._halted = cause
+    def _tell_halt(self, cause: str) -> None:
         self._tell_operator(say.HaltExchange(exchange=self._exchange, cause=cause))
         self._announce(self._state[0], cause)
 
@@ -282,13 +245,22 @@ class BrokerActor(TrioActor):
                 venue_id=report.venue_id,
                 exchange_order_id=report.exchange_order_id,
             )
-            self._halt(f"order {order.order_id} was judged {order.status}, yet lives at the exchange")
+            self._desk.halt(f"order {order.order_id} was judged {order.status}, yet lives at the exchange")
         self._cancels.end_ghost(order)
 
     def _take_balances(self, balances: Sequence[say.Balance]) -> None:
         self._balances = tuple(balances)
 
+    def _take_instruments(self, instruments: Sequence[Instrument]) -> None:
+        listed = tuple(instruments)
+        if listed != self._instruments:
+            self._instruments = listed
+            self._announce(self._state[0], self._state[2], news=True)
+
     def _take_tick(self, tick: say.Tick) -> None:
+        price = tick.last or tick.bid or tick.ask
+        if price is not None:
+            self._desk.prices[tick.symbol] = price
         self.system.ref("market").tell(tick, key=f"{tick.exchange}/{tick.symbol}")
 
     def _tell_operator(self, message: say.Message) -> None:
@@ -313,16 +285,8 @@ class BrokerActor(TrioActor):
             outbox=outbox,
             intake=Intake(outbox),
             start_task=self.start_task,
-            halt=self._halt,
+            tell_halt=self._tell_halt,
         )
-
-
-def _leaves(group: BaseExceptionGroup[Unavailable]) -> list[BaseException]:
-    """The single problems in a group of them."""
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    return found
 
 
 _ROUTES: dict[type, Callable[[BrokerActor, Any], object]] = {

@@ -29,3 +29,8 @@ class BrokerTimings(msgspec.Struct, frozen=True, kw_only=True):
     reconnect_longest: float = 10.0
     max_clock_skew: float = 1.0
     """Beyond this difference to the exchange's clock nothing that opens is sent."""
+    skew_every: float = 60.0
+    instruments_looks: int = 60
+    """The list of instruments is read again with every so manieth look at the clock."""
+    dead_man_seconds: float | None = None
+    """The exchange shall cancel everything when we are silent for this long; None: not wanted."""

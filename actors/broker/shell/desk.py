@@ -32,7 +32,7 @@ class StartTask(Protocol):
 
 @dataclass(kw_only=True)
 class Desk:
-    """One life of a broker. `halt` tells the operator that the exchange contradicts the journal."""
+    """One life of a broker. `tell_halt` tells the operator that the exchange contradicts the journal."""
 
     exchange: str
     symbols: tuple[str, ...]
@@ -46,9 +46,13 @@ class Desk:
     outbox: Outbox
     intake: Intake
     start_task: StartTask
-    halt: Callable[[str], None]
+    tell_halt: Callable[[str], None]
     trading: bool = False
     skewed: bool = False
+    halted: str = ""
+    """Why nothing that opens may leave until a person has looked."""
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    """The newest price of each symbol, to value a position found without history."""
     ghosts: dict[str, None] = field(default_factory=dict)
     """Orders of ours that have left memory as over, and yet live at the exchange."""
     woken: trio.Event = field(default_factory=trio.Event)
@@ -58,6 +62,11 @@ class Desk:
         self.trading = trading
         self.woken.set()
         self.woken = trio.Event()
+
+    def halt(self, cause: str) -> None:
+        """The exchange contradicts the journal: let nothing that opens leave until a person has looked."""
+        self.halted = cause
+        self.tell_halt(cause)
 
     def order_of(self, venue_id: str) -> Order | None:
         """Our order by its id at the exchange, if memory holds it."""

@@ -58,7 +58,9 @@ class Line:
 
     @property
     def seconds_to_trial(self) -> float:
-        """How long until an open circuit lets trial calls through; 0 when it does already."""
+        """How long until an open circuit lets trial calls through; 0 when it is not open."""
+        if self.circuit() is not Circuit.OPEN:
+            return 0.0
         return max(0.0, self._breaker.retry_at - self._clock.monotonic())
 
     def admit_nowait(self, call: str, priority: Priority) -> bool:

@@ -166,7 +166,7 @@ class Reconciling:
         desk = self._desk
         symbol = difference.symbol
         if not has_history(desk.log.book, desk.exchange, symbol) and not desk.outbox.waiting(symbol):
-            price = difference.average_price
+            price = difference.average_price or desk.prices.get(symbol)
             if price is not None:
                 desk.outbox.add(symbol, "opening", quantity=difference.missing, price=price)
                 return
