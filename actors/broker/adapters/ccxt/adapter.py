@@ -62,6 +62,7 @@ class CcxtExchange:
         self._ours = ours
         self._initial_margin = initial_margin
         self._names = Names(name, profile.market_type, {}, ours)
+        self._traded: dict[str, None] = {}
         self._clients_by_number: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property
@@ -108,6 +109,7 @@ class CcxtExchange:
         found = breach(market.instrument, market.filters, intent)
         if found is not None:
             return NotSent(reason=describe(found))
+        self._traded[intent.symbol] = None
         request = self._dialect.submit(intent, market)
         reply = await self._client.call(request.method, request.params)
         confirmed = self._dialect.confirmed(intent, reply, self._names)
@@ -226,6 +228,33 @@ class CcxtExchange:
         except Malformed as error:
             raise self._unreadable(reply, error) from error
 
+    async def arm(self, seconds: float) -> None:
+        """Have the exchange cancel our orders in the traded symbols unless this is renewed in time.
+
+        Raise Unavailable, also where the exchange has no such switch.
+        """
+        if not self._profile.has_dead_mans_switch:
+            raise Unavailable("exchange", f"{self._name} has no dead-man's switch")
+        for symbol in self._traded:
+            market = self._market(symbol)
+            for request in self._dialect.dead_mans_switch(market, seconds):
+                await self._ask(request)
+
+    async def disarm(self) -> None:
+        """Before a planned stop; raise Unavailable."""
+        await self.arm(0.0)
+
+    async def account_problems(self) -> Sequence[str]:
+        """What of the account is not as trading here needs it; raise Unavailable."""
+        found: list[str] = []
+        for request in self._dialect.account_questions():
+            reply = await self._ask(request)
+            try:
+                found.extend(self._dialect.account_problems(request, reply))
+            except Malformed as error:
+                raise self._unreadable(reply, error) from error
+        return found
+
     async def follow_orders(self, deliver: Callable[[StreamItem], None]) -> None:
         def tap(frame: Frame) -> bool:
             items = self._dialect.order_frame(frame, self._names)
@@ -239,6 +268,7 @@ class CcxtExchange:
 
     async def follow_market(self, symbols: Sequence[str], deliver: Callable[[Tick], None]) -> None:
         markets = [self._market(symbol) for symbol in symbols]
+        self._traded.update(dict.fromkeys(symbols))
 
         def tap(frame: Frame) -> bool:
             ticks = self._dialect.market_frame(frame, self._names, self._clock.now_us())

@@ -37,6 +37,8 @@ from actors.model.messages import Balance, Tick
 from actors.model.money import EXACT
 from actors.model.order import OrderIntent
 
+Params = dict[str, str | int | bool]
+
 _DAY_MS: Final = 86_400_000
 _PAGE: Final = 1000
 
@@ -94,7 +96,7 @@ class Binance:
         self._paths = _SPOT if self._spot else _USDM
 
     def submit(self, intent: OrderIntent, market: Market) -> Request:
-        params: dict[str, str | int | bool] = {
+        params: Params = {
             "symbol": market.market_id,
             "side": intent.side.upper(),
             "type": intent.type.upper(),
@@ -134,7 +136,7 @@ class Binance:
             return None
 
     def cancel(self, market: Market, venue_id: str, exchange_order_id: str | None) -> Request:
-        params: dict[str, str | int | bool] = {"symbol": market.market_id}
+        params: Params = {"symbol": market.market_id}
         if venue_id:
             params["origClientOrderId"] = venue_id
         elif exchange_order_id:
@@ -174,7 +176,7 @@ class Binance:
 
     def fills(self, market: Market, since_us: int, now_us: int) -> Request:
         start = since_us // 1000
-        params: dict[str, str | int | bool] = {
+        params: Params = {
             "symbol": market.market_id,
             "startTime": start,
             "endTime": start + self._paths.fills_range_ms - 1,
@@ -199,7 +201,7 @@ class Binance:
             end = asked.params.get("endTime")
             if len(rows) < _PAGE and not (isinstance(end, int) and end * 1000 < now_us):
                 return None
-            params: dict[str, str | int | bool] = {
+            params: Params = {
                 "symbol": market.market_id,
                 "fromId": int(text(rows[-1], "id")) + 1,
                 "limit": _PAGE,
@@ -211,7 +213,7 @@ class Binance:
         return self.fills(market, (end + 1) * 1000, now_us)
 
     def orders_from(self, market: Market, exchange_order_id: str) -> Request | None:
-        params: dict[str, str | int | bool] = {
+        params: Params = {
             "symbol": market.market_id,
             "orderId": exchange_order_id,
             "limit": _PAGE,
@@ -260,6 +262,25 @@ class Binance:
 
     def server_time_in(self, reply: Reply) -> int:
         return micros(mapping(reply.body, "time"), "serverTime")
+
+    def dead_mans_switch(self, market: Market, seconds: float) -> Sequence[Request]:
+        if self._spot:
+            return ()
+        params: Params = {"symbol": market.market_id, "countdownTime": int(seconds * 1000)}
+        return (Request(method="fapiprivate_post_countdowncancelall", params=params),)
+
+    def account_questions(self) -> Sequence[Request]:
+        if self._spot:
+            return (Request(method=_SPOT.balances, params={}),)
+        return (Request(method="fapiprivate_get_positionside_dual", params={}),)
+
+    def account_problems(self, asked: Request, reply: Reply) -> Sequence[str]:
+        body = mapping(reply.body, "account")
+        if self._spot:
+            return () if body.get("canTrade") is True else ("the API key may not trade",)
+        if body.get("dualSidePosition") is False:
+            return ()
+        return ("the account is in hedge mode: switch it to one-way mode",)
 
     def order_watches(self) -> tuple[Watch, ...]:
         return (Watch(method="watch_orders"),)

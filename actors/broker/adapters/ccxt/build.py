@@ -11,6 +11,8 @@ from actors.broker.adapters.ccxt.client import CcxtClient
 from actors.broker.adapters.ccxt.dialect import Dialect
 from actors.broker.adapters.ccxt.profiles import Profile, profile_for
 from actors.broker.adapters.ccxt.session import Redirect
+from actors.broker.adapters.ccxt.unified import UnifiedExchange
+from actors.broker.port import ExchangePort
 from actors.model.clock import Clock
 
 _OUR_IDS = re.compile(r"(?!autoclose)[a-z0-9]{1,24}-[a-z0-9]{1,12}")
@@ -38,7 +40,7 @@ def build(
     ours: Callable[[str], bool] = looks_like_ours,
     initial_margin: Decimal = Decimal(1),
     timeout_seconds: float = 10.0,
-) -> CcxtExchange:
+) -> ExchangePort:
     """An adapter that is not connected yet.
 
     `name` is what the exchange is called here, `kind` what ccxt calls it. `initial_margin` is the share of
@@ -55,6 +57,8 @@ def build(
         pins=pins,
         timeout_seconds=timeout_seconds,
     )
+    if profile.family == "unified":
+        return UnifiedExchange(name, profile, client, clock, ours=ours, initial_margin=initial_margin)
     return CcxtExchange(
         name, profile, _dialect(profile), client, clock, ours=ours, initial_margin=initial_margin
     )
@@ -63,6 +67,4 @@ def build(
 def _dialect(profile: Profile) -> Dialect:
     if profile.family == "binance":
         return Binance(profile.market_type)
-    if profile.family == "bybit":
-        return Bybit(profile.market_type)
-    raise NotImplementedError(profile.family)
+    return Bybit(profile.market_type)

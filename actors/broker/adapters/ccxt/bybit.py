@@ -30,6 +30,7 @@ from actors.model.order import OrderIntent
 _RANGE_MS: Final = 7 * 86_400_000
 _PAGE: Final = 100
 _ORDERS_PAGE: Final = 50
+_UNIFIED_FROM: Final = 3
 _TOPIC: Final = re.compile(r"(orderbook\.1|publicTrade|tickers)\.([A-Z0-9]+)")
 
 Params = dict[str, str | int | bool]
@@ -205,6 +206,24 @@ class Bybit:
         if not nanos.isdecimal():
             raise Malformed("timeNano", nanos)
         return int(nanos) // 1000
+
+    def dead_mans_switch(self, market: Market, seconds: float) -> Sequence[Request]:
+        """Bybit's switch hangs on a private connection and is set by hand; it is not armed from here."""
+        return ()
+
+    def account_questions(self) -> Sequence[Request]:
+        return (
+            Request(method="private_get_v5_account_info", params={}),
+            Request(method="private_get_v5_user_query_api", params={}),
+        )
+
+    def account_problems(self, asked: Request, reply: Reply) -> Sequence[str]:
+        result = mapping(mapping(reply.body, "answer").get("result"), "result")
+        if asked.method.endswith("account_info"):
+            status = result.get("unifiedMarginStatus")
+            unified = isinstance(status, int) and status >= _UNIFIED_FROM
+            return () if unified else ("the account is not a unified trading account",)
+        return ("the API key is read-only",) if result.get("readOnly") == 1 else ()
 
     def order_watches(self) -> tuple[Watch, ...]:
         return (Watch(method="watch_orders"), Watch(method="watch_my_trades"))

@@ -158,27 +158,25 @@ class CcxtClient:
 
     async def call(self, method: str, params: Params) -> Reply:
         """One request. Whatever goes wrong is in the reply; cancellation abandons the request."""
+        return await self._reply(method, (dict(params),), raw=True)
+
+    async def unified(self, method: str, *arguments: object) -> Reply:
+        """A unified method; the body of the reply is what ccxt made of the answer."""
+        return await self._reply(method, arguments, raw=False)
+
+    async def _reply(self, method: str, arguments: tuple[object, ...], *, raw: bool) -> Reply:
         record = CallRecord(self._clock.now_us())
-        endpoint = cast(Callable[[dict[str, object]], Awaitable[object]], getattr(self._opened(), method))
-        body = await trio_asyncio.aio_as_trio(self._run)(record, partial(endpoint, dict(params)))
+        function = cast(Callable[..., Awaitable[object]], getattr(self._opened(), method))
+        answer = await trio_asyncio.aio_as_trio(self._run)(record, partial(function, *arguments))
         return Reply(
             status=record.status,
-            body=record.body if record.body is not None else body,
+            body=record.body if raw and record.body is not None else answer,
             error=record.error,
             cause=record.cause,
             wrote=record.wrote,
             signed_at_us=record.signed_at_us,
             headers=record.headers,
         )
-
-    async def unified(self, method: str, *arguments: object) -> object:
-        """A unified method's answer; raise Unavailable for anything but one."""
-        record = CallRecord(self._clock.now_us())
-        function = cast(Callable[..., Awaitable[object]], getattr(self._opened(), method))
-        answer = await trio_asyncio.aio_as_trio(self._run)(record, partial(function, *arguments))
-        if record.error:
-            raise Unavailable(_kind(record), f"{method}: {record.error} {record.cause}".rstrip())
-        return answer
 
     async def _run(self, record: CallRecord, function: Callable[[], Awaitable[object]]) -> object:
         """In one asyncio task: the call, with its record in the context that every hook sees."""
@@ -196,18 +194,26 @@ class CcxtClient:
             record.cause = "" if below is None else type(below).__name__
         return None
 
-    async def watch(self, kind: str, watches: tuple[Watch, ...], tap: Tap) -> None:
+    async def watch(
+        self,
+        kind: str,
+        watches: tuple[Watch, ...],
+        tap: Tap,
+        took: Callable[[str, object], None] | None = None,
+    ) -> None:
         """Keep the subscriptions open until cancelled; raise StreamLost when one of them ends."""
         if kind in self._taps:
             raise RuntimeError(f"the {kind} stream has an owner already")
         self._taps[kind] = tap
         try:
-            await trio_asyncio.aio_as_trio(self._watch)(kind, watches)
+            await trio_asyncio.aio_as_trio(self._watch)(kind, watches, took)
         finally:
             del self._taps[kind]
 
-    async def _watch(self, kind: str, watches: tuple[Watch, ...]) -> None:
-        tasks = [asyncio.ensure_future(self._hold(one)) for one in watches]
+    async def _watch(
+        self, kind: str, watches: tuple[Watch, ...], took: Callable[[str, object], None] | None
+    ) -> None:
+        tasks = [asyncio.ensure_future(self._hold(one, took)) for one in watches]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -217,13 +223,15 @@ class CcxtClient:
             await self._drop_streams(kind)
         raise StreamLost("; ".join(sorted({_why(task) for task in done})))
 
-    async def _hold(self, watch: Watch) -> None:
-        """ccxt's method subscribes and waits for a frame that the tap leaves to ccxt; it raises when the
-        link ends.
+    async def _hold(self, watch: Watch, took: Callable[[str, object], None] | None) -> None:
+        """ccxt's method subscribes, waits for a frame that the tap leaves to ccxt, and raises when the link
+        ends.
         """
         method = cast(Callable[..., Awaitable[object]], getattr(self._opened(), watch.method))
         while True:
-            await method(*watch.arguments)
+            answer = await method(*watch.arguments)
+            if took is not None:
+                took(watch.method, answer)
 
     async def _drop_streams(self, kind: str) -> None:
         """Close the sockets of this kind and forget the listen keys, so that the next watch starts afresh."""

@@ -93,6 +93,18 @@ class Dialect(Protocol):
 
     def server_time_in(self, reply: Reply) -> int: ...
 
+    def dead_mans_switch(self, market: Market, seconds: float) -> Sequence[Request]:
+        """The requests that arm the switch for a market (0: disarm); none where the exchange has none."""
+        ...
+
+    def account_questions(self) -> Sequence[Request]:
+        """What to ask about the account's set-up."""
+        ...
+
+    def account_problems(self, asked: Request, reply: Reply) -> Sequence[str]:
+        """What the answer says that trading here can't be done with."""
+        ...
+
     def order_watches(self) -> tuple[Watch, ...]: ...
 
     def order_frame(self, frame: Frame, names: Names) -> Sequence[StreamItem] | None:

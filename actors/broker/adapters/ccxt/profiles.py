@@ -121,12 +121,14 @@ class UnknownAccountType(ValueError):
 def profile_for(kind: str, account_type: str | None) -> Profile:
     """The profile of an exchange kind and account type; an untested one for a kind without a row.
 
-    Without an account type an exchange is spot, `binanceusdm` linear. Raise UnknownAccountType.
+    Without an account type an exchange is spot; `binanceusdm` is always linear. Raise UnknownAccountType.
     """
     wanted = _ACCOUNT_TYPES.get((account_type or "").strip().lower())
     if wanted is None:
-        raise UnknownAccountType(f"account type {account_type!r} is unknown: use spot or linear")
-    market_type = wanted or ("linear" if kind == "binanceusdm" else "spot")
+        raise UnknownAccountType(
+            f"account type {account_type!r} is not offered here: use spot, or swap for linear perpetuals"
+        )
+    market_type = "linear" if kind == "binanceusdm" else wanted or "spot"
     known = PROFILES.get((kind, market_type))
     if known is not None:
         return known

@@ -80,13 +80,22 @@ class Client(Protocol):
         """
         ...
 
-    async def unified(self, method: str, *arguments: object) -> object:
-        """A method of ccxt's unified interface, for exchanges without a dialect of ours; raise Unavailable."""
+    async def unified(self, method: str, *arguments: object) -> Reply:
+        """A method of ccxt's unified interface, for exchanges without a dialect of ours; `body` is its
+        answer.
+        """
         ...
 
-    async def watch(self, kind: str, watches: tuple[Watch, ...], tap: Tap) -> None:
-        """Keep subscriptions open until cancelled; raise StreamLost when one ends. `kind`: orders or
-        market.
+    async def watch(
+        self,
+        kind: str,
+        watches: tuple[Watch, ...],
+        tap: Tap,
+        took: Callable[[str, object], None] | None = None,
+    ) -> None:
+        """Keep subscriptions open until cancelled; raise StreamLost when one ends. `kind`: orders or market.
+
+        `took` gets what ccxt's method returned, for exchanges whose frames are left to ccxt.
         """
         ...
 
