@@ -403,6 +403,14 @@ class OperatorActor(TrioActor):
         self._resume(wanted, restrictions, message, deferred)
         return deferred
 
+    def _on_end_restriction(self, message: m.EndRestriction) -> None:
+        if not self._whole or not self._log.available:
+            return
+        held = self._gate.restrictions.get(scope_key(message.exchange, message.symbol))
+        if held is not None and held.state != HALTED:
+            ends = m.Resume(reason=message.cause, by="risk", correlation_id="")
+            self._resume((), (held,), ends, None)
+
     def _resume(
         self,
         kill_ids: tuple[str, ...],
@@ -419,8 +427,9 @@ class OperatorActor(TrioActor):
             *duties.unjournaled_kills(
                 {kill_id: kills[kill_id] for kill_id in kill_ids}, self._log.book, on_their_way
             ),
-            TradingResumed(kill_ids=kill_ids, reason=message.reason, by=message.by),
         ]
+        if kill_ids:
+            events.append(TradingResumed(kill_ids=kill_ids, reason=message.reason, by=message.by))
         events.extend(
             TradingStateChanged(
                 exchange=restriction.exchange,
@@ -503,6 +512,7 @@ _HANDLERS: dict[type, Callable[..., object]] = {
     m.HaltExchange: OperatorActor._on_halt_exchange,
     m.BrokerState: OperatorActor._on_broker,
     m.SweepProgress: OperatorActor._on_progress,
+    m.EndRestriction: OperatorActor._on_end_restriction,
     m.Resume: OperatorActor._on_resume,
     m.ReadHalt: OperatorActor._on_read,
     JournalState: OperatorActor._on_journal_state,

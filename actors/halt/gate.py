@@ -6,6 +6,7 @@ here waits or fails. It starts sealed, and stays so until latch and journal have
 being halted.
 """
 
+from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -20,6 +21,10 @@ WITHDRAWN_KEPT = 100_000
 """How many withdrawn orders are remembered. An order that is older than its sending age isn't sent in any
 case, so the memory needs to reach back over seconds only.
 """
+
+
+SENT_KEPT = 20_000
+"""How many sendings wait to be compared with the journal; that happens every second."""
 
 
 class Engaged(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,7 @@ class Gate:
         self._in_flight: dict[str, None] = {}
         self._withdrawn: dict[str, None] = {}
         self._exits: dict[str, None] = {}
+        self._sent: deque[str] = deque(maxlen=SENT_KEPT)
 
     # What is in force.
 
@@ -170,11 +176,18 @@ class Gate:
     def begin_send(self, order_id: str) -> None:
         """The order is leaving now."""
         self._in_flight[order_id] = None
+        self._sent.append(order_id)
 
     def end_send(self, order_id: str) -> None:
         """The sending ended, whatever came of it."""
         self._in_flight.pop(order_id, None)
         self._exits.pop(order_id, None)
+
+    def drain_sent(self) -> tuple[str, ...]:
+        """The orders of which the sending has begun since the last call, for the watch after the trade."""
+        sent = tuple(self._sent)
+        self._sent.clear()
+        return sent
 
     @property
     def in_flight(self) -> tuple[str, ...]:

@@ -125,6 +125,13 @@ class BrokerState(Message, frozen=True, kw_only=True):
     balances: tuple[tuple[str, Decimal], ...] = ()
 
 
+class ClockSkew(Message, frozen=True, kw_only=True):
+    """Told by BrokerActor whenever it has measured: the exchange's clock minus ours, in microseconds."""
+
+    exchange: str
+    skew_us: int
+
+
 # To PositionActor (address "position/<exchange>/<symbol with - for />").
 
 
@@ -303,6 +310,14 @@ class KillPulled(Message, frozen=True, kw_only=True):
 
 class GateChanged(Message, frozen=True):
     """Tell, after the gate was restricted or closed synchronously: journal it and make the exchanges agree."""
+
+
+class EndRestriction(Message, frozen=True, kw_only=True):
+    """Tell: what restricted this scope by itself is over, and the settings say that it ends by itself too."""
+
+    exchange: str | None
+    symbol: str | None
+    cause: str
 
 
 class Resume(Message, frozen=True, kw_only=True):

@@ -12,10 +12,10 @@ from typing import ClassVar
 import msgspec
 import trio
 
-from actors.kernel import KernelError, MailboxSpec, TrioActor
+from actors.kernel import KernelError, Lane, MailboxSpec, TrioActor
 from actors.model import messages as m
 from actors.model.clock import Clock, Ids
-from actors.model.events import AccountOpened, AnyEvent, DayOpened, LimitChanged, OrderAccepted, OrderDenied
+from actors.model.events import AccountOpened, AnyEvent, DayOpened, OrderAccepted, OrderDenied
 from actors.model.journal import (
     Append,
     AppendFailed,
@@ -24,14 +24,18 @@ from actors.model.journal import (
     Fenced,
     JournalState,
     Lagged,
-    Record,
 )
+from actors.risk.changes import LimitDesk, settings_changes
+from actors.risk.checks.breach import Breach
 from actors.risk.decide import Decider, Passed
-from actors.risk.limits import OFF, BadLimit, RiskLimits, from_texts, limit_text, parse_limit, texts
+from actors.risk.guard import Guard
+from actors.risk.known import Known
+from actors.risk.limits import RiskLimits, from_texts
 from actors.risk.port import AdmissionBoard, TradingGate
-from actors.risk.rules import Breach
 from actors.risk.state import SECOND_US, Day, RiskState
 from actors.risk.view import view
+
+__all__ = ["Known", "RiskActor"]
 
 STREAM = "risk"
 FENCE_SECONDS = 5.0
@@ -55,7 +59,8 @@ class RiskActor(TrioActor):
     """Handles PlaceOrder, ChangeLimit, ReadRisk (asks); what markets, brokers and the journal tell.
 
     `limits` are those of the settings; the journal's stand above them. `known` carries marks, exchange states
-    and instruments from one life to the next, since nobody tells them twice.
+    and instruments from one life to the next, since nobody tells them twice. With `second_person` a limit is
+    loosened by two people.
     """
 
     rank: ClassVar[int | None] = 40
@@ -70,9 +75,10 @@ class RiskActor(TrioActor):
         gate: TradingGate,
         admissions: AdmissionBoard,
         limits: RiskLimits,
-        known: "Known | None" = None,
+        known: Known | None = None,
         max_age_to_send_seconds: float = 2.0,
         answer_seconds: float = 0.8,
+        second_person: bool = False,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -86,6 +92,10 @@ class RiskActor(TrioActor):
         self._answer_seconds = answer_seconds
         self._state = RiskState(limits)
         self._decider = Decider()
+        self._desk = LimitDesk(second_person=second_person)
+        self._guard = Guard(
+            gate=gate, clock=clock, ids=ids, append=self._append_own, tell=self._tell_operator
+        )
         self._cursor = 0
         self._generation = 0
         self._whole = False
@@ -149,7 +159,10 @@ class RiskActor(TrioActor):
         self._state, self._cursor, self._whole = state, self._log.head, True
         for order_id in lost:
             self._admissions.fail(order_id, "JOURNAL_UNAVAILABLE", "the order did not get into the journal")
-        self._journal_settings()
+        changes = settings_changes(self._settings, book)
+        if changes:
+            state.set_limits(from_texts(state.limits, {change.name: change.new for change in changes}))
+            self._append("settings", changes, "")
         self._open_accounts()
 
     # Messages.
@@ -180,10 +193,7 @@ class RiskActor(TrioActor):
         for record in records:
             state.follow(book, record.event, record.at_us)
         self._cursor = log.head
-        self._after_records(records)
-
-    def _after_records(self, records: "tuple[Record, ...] | list[Record] | object") -> None:
-        return
+        self._guard.on_records(state, book, records)
 
     def _unavailable(self) -> m.Refused | None:
         if self._whole and self._log.available:
@@ -241,6 +251,8 @@ class RiskActor(TrioActor):
 
     def _deny(self, message: m.PlaceOrder, breach: Breach) -> m.Denied:
         intent = message.intent
+        if breach.halts:
+            self._guard.halt(intent.exchange, intent.symbol, f"{breach.code}: {breach.detail}")
         denied = OrderDenied(
             intent=intent, code=breach.code, detail=breach.detail, limit=breach.limit, value=breach.value
         )
@@ -267,6 +279,12 @@ class RiskActor(TrioActor):
             )
         )
 
+    def _append_own(self, event: AnyEvent) -> None:
+        self._append("guard", (event,), "")
+
+    def _tell_operator(self, message: m.Message) -> None:
+        self.system.ref("operator").tell(message, lane=Lane.CONTROL)
+
     def _on_append_failed(self, failed: AppendFailed) -> None:
         self._catch_up()
         if self._log.book.order(failed.append_id) is None:
@@ -280,11 +298,16 @@ class RiskActor(TrioActor):
     def _on_mark(self, mark: m.Mark) -> None:
         self._known.marks[mark.exchange, mark.symbol] = mark
         self._state.set_mark(mark)
+        account = self._state.ledger.accounts.get((mark.exchange, mark.symbol))
+        if self._whole and account is not None and account.position.quantity:
+            self._guard.on_mark(self._state)
 
     def _on_broker(self, broker: m.BrokerState) -> None:
-        self._known.keep(broker)
-        self._state.set_broker(broker)
+        self._state.set_broker(self._known.keep(broker))
         self._open_accounts()
+
+    def _on_skew(self, skew: m.ClockSkew) -> None:
+        self._known.skews[skew.exchange] = self._state.skews[skew.exchange] = skew.skew_us
 
     def _on_journal_state(self, _state: JournalState) -> None:
         self._catch_up()
@@ -296,6 +319,17 @@ class RiskActor(TrioActor):
         now_us = self._clock.now_us()
         if self._state.day_due(now_us):
             self._open_day(now_us)
+        self._guard.on_second(self._state)
+        self._keep_peak()
+
+    def _keep_peak(self) -> None:
+        """Journal the highest result when it has grown by a hundredth of what it may fall; a restart must
+        know it.
+        """
+        state, limit = self._state, self._state.limits.max_drawdown_usd
+        if limit is not None and state.day.name and (state.peak - state.day.peak) * 100 > limit:
+            state.open_day(msgspec.structs.replace(state.day, peak=state.peak))
+            self._append("peak", (_day_opened(state.day),), "")
 
     def _open_day(self, now_us: int) -> None:
         day = self._state.next_day(now_us)
@@ -328,75 +362,21 @@ class RiskActor(TrioActor):
 
     # Limits.
 
-    def _journal_settings(self) -> None:
-        """What the settings say differently from last time is a change of theirs; the rest stands as
-        journaled.
-        """
-        book = self._log.book
-        changes: list[LimitChanged] = []
-        for name, value in texts(self._settings).items():
-            if book.settings.get(name, OFF) != value:
-                changes.append(
-                    LimitChanged(
-                        name=name,
-                        old=book.limits.get(name),
-                        new=value,
-                        by="settings",
-                        reason="the settings differ from those of the previous start",
-                    )
-                )
-        if changes:
-            self._state.set_limits(
-                from_texts(self._state.limits, {change.name: change.new for change in changes})
-            )
-            self._append("settings", tuple(changes), "")
-
     def _on_change_limit(self, change: m.ChangeLimit) -> m.LimitSet | m.Refused:
         self._catch_up()
         refused = self._unavailable()
         if refused is not None:
             return refused
-        try:
-            value = parse_limit(change.name, change.value)
-        except BadLimit as error:
-            return m.Refused(code="VALIDATION", detail=str(error))
-        old, new = limit_text(getattr(self._state.limits, change.name)), limit_text(value)
-        self._state.set_limits(from_texts(self._state.limits, {change.name: new}))
-        event = LimitChanged(name=change.name, old=old, new=new, by=change.by, reason=change.reason)
-        self._append(f"limit/{change.name}", (event,), "")
-        return m.LimitSet(name=change.name, old=old, new=new)
+        event = self._desk.ask(change, self._state.limits, self._clock.now_us())
+        if isinstance(event, m.Refused):
+            return event
+        self._state.set_limits(from_texts(self._state.limits, {event.name: event.new}))
+        self._append(f"limit/{event.name}", (event,), "")
+        return m.LimitSet(name=event.name, old=event.old, new=event.new)
 
     def _on_read(self, _read: m.ReadRisk) -> m.RiskView:
         self._catch_up()
         return view(self._state, self._gate.state_for(None, None))
-
-
-class Known:
-    """What the outside said last: it outlives a RiskActor, so that its next life need not wait to hear it
-    again.
-    """
-
-    def __init__(self) -> None:
-        self.marks: dict[tuple[str, str], m.Mark] = {}
-        self.brokers: dict[str, m.BrokerState] = {}
-
-    def keep(self, broker: m.BrokerState) -> None:
-        """Remember an exchange's state; what this report leaves out of instruments and balances stays."""
-        before = self.brokers.get(broker.exchange)
-        if before is not None:
-            broker = msgspec.structs.replace(
-                broker,
-                instruments=broker.instruments or before.instruments,
-                balances=broker.balances or before.balances,
-            )
-        self.brokers[broker.exchange] = broker
-
-    def recall(self, state: RiskState) -> None:
-        """Tell a rebuilt state what is known."""
-        for broker in self.brokers.values():
-            state.set_broker(broker)
-        for mark in self.marks.values():
-            state.set_mark(mark)
 
 
 def _denied(order_id: str, breach: Breach) -> m.Denied:
@@ -420,6 +400,7 @@ _HANDLERS: dict[type, Callable[..., object]] = {
     m.PlaceOrder: RiskActor._on_place,
     m.Mark: RiskActor._on_mark,
     m.BrokerState: RiskActor._on_broker,
+    m.ClockSkew: RiskActor._on_skew,
     m.ChangeLimit: RiskActor._on_change_limit,
     m.ReadRisk: RiskActor._on_read,
     AppendFailed: RiskActor._on_append_failed,

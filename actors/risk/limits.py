@@ -47,6 +47,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     post_only_check: bool = False
 
     flatten_on_daily_loss: bool = False
+    reduce_on_stale_price: bool = False
     resume_within_limits: bool = False
 
 
@@ -147,6 +148,7 @@ KINDS: dict[str, Kind] = {
     "self_match_prevention": _SWITCH,
     "post_only_check": _SWITCH,
     "flatten_on_daily_loss": _CHOICE,
+    "reduce_on_stale_price": _SWITCH,
     "resume_within_limits": _CHOICE,
 }
 

@@ -1,6 +1,23 @@
 """What RiskActor needs of others: the gate and the board of waiting callers. Other rooms implement both."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from actors.model.book import Kill
+
+
+class InForce(Protocol):
+    """A kill in force, as the gate lists it."""
+
+    @property
+    def kill(self) -> Kill: ...
+
+
+class Restricted(Protocol):
+    """A trading state that holds for a scope without a kill."""
+
+    @property
+    def state(self) -> str: ...
 
 
 class TradingGate(Protocol):
@@ -16,6 +33,24 @@ class TradingGate(Protocol):
 
     def restrict(self, exchange: str | None, symbol: str | None, state: str, cause: str) -> None:
         """Restrict a scope at once; the operator's actor journals it."""
+        ...
+
+    def engage(self, kill: Kill) -> object:
+        """Close at once for a kill's scope."""
+        ...
+
+    @property
+    def kills(self) -> Mapping[str, InForce]:
+        """The kills in force by id."""
+        ...
+
+    @property
+    def restrictions(self) -> Mapping[str, Restricted]:
+        """The restrictions in force by the key of their scope."""
+        ...
+
+    def drain_sent(self) -> Sequence[str]:
+        """The orders of which the sending has begun since the last call."""
         ...
 
     def verify_exit(self, order_id: str) -> None:

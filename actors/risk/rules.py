@@ -67,7 +67,7 @@ RULES: tuple[Rule, ...] = (
         code="STALE_PRICE",
         scope="symbol",
         check=price.fresh,
-        limits=("max_price_age_seconds",),
+        limits=("max_price_age_seconds", "reduce_on_stale_price"),
         needs=("mark",),
     ),
     Rule(

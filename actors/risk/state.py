@@ -17,6 +17,7 @@ from actors.model.events import (
     DayOpened,
     Event,
     LimitChanged,
+    OrderAccepted,
     OrderFilled,
     PositionAdjusted,
     order_id_of,
@@ -24,7 +25,7 @@ from actors.model.events import (
 from actors.model.instrument import Instrument
 from actors.model.messages import BrokerState, Mark
 from actors.model.money import EXACT, ZERO
-from actors.model.order import OrderIntent
+from actors.model.order import OrderIntent, Submission
 from actors.model.position import Position
 from actors.risk.counters import KeyedCount, SlidingCount
 from actors.risk.ledger import Hold, Ledger
@@ -33,6 +34,9 @@ from actors.risk.valuation import Valuation, assets_of
 
 DAY_US = 86_400_000_000
 SECOND_US = 1_000_000
+
+IDS_KEPT = 10_000
+"""How many orders are remembered by id where only those of the last seconds matter."""
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +75,7 @@ class RiskState:
         self.executions = KeyedCount()
         self.placed = KeyedCount()
         self.pending: dict[str, None] = {}
+        self.accepted: dict[str, None] = {}
         self._executed: dict[str, None] = {}
 
     # The journal.
@@ -79,6 +84,9 @@ class RiskState:
     def rebuild(cls, book: Book, limits: RiskLimits) -> "RiskState":
         """The state that the journal tells, on top of the limits of the settings."""
         state = cls(from_texts(limits, book.limits))
+        for order in (*book.closed.values(), *book.orders.values()):
+            if order.submission is not Submission.DENIED:
+                state.accepted[order.order_id] = None
         for order in book.orders.values():
             state.hold(order.order_id, Hold.of(order))
         for position in book.positions.values():
@@ -95,7 +103,9 @@ class RiskState:
             self.pending.pop(order_id, None)
             order = book.orders.get(order_id)
             self.hold(order_id, Hold.of(order) if order is not None else None)
-        if isinstance(event, OrderFilled):
+        if isinstance(event, OrderAccepted):
+            _remember(self.accepted, event.intent.order_id)
+        elif isinstance(event, OrderFilled):
             self._filled(book, event, at_us)
         elif isinstance(event, PositionAdjusted):
             self.set_position(book.position(event.exchange, event.symbol))
@@ -117,9 +127,7 @@ class RiskState:
             if amount is not None:
                 self.valuation.set_cash(fill.exchange, asset, amount)
         if fill.order_id not in self._executed:
-            self._executed[fill.order_id] = None
-            if len(self._executed) > 10_000:
-                del self._executed[next(iter(self._executed))]
+            _remember(self._executed, fill.order_id)
             self.executions.add((fill.exchange, fill.symbol, fill.side), at_us)
 
     def hold(self, order_id: str, hold: Hold | None) -> None:
@@ -251,6 +259,12 @@ class RiskState:
         del self.pending[order_id]
         self.hold(order_id, None)
         return True
+
+
+def _remember(ids: dict[str, None], order_id: str) -> None:
+    ids[order_id] = None
+    if len(ids) > IDS_KEPT:
+        del ids[next(iter(ids))]
 
 
 def likeness(intent: OrderIntent) -> tuple[object, ...]:

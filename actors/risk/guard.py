@@ -1,0 +1,148 @@
+"""What follows from a breach: the gate at once, then the journal and the operator's actor.
+
+A loss beyond its limit is an automatic kill, since nothing but a person should end it; a limit that is passed
+by what is held leads to reducing in its scope; something that left without having entered, or came back as
+something else, halts its exchange. The gate changes here and now; the operator's actor is told, journals it
+and has orders cancelled.
+"""
+
+from collections.abc import Callable, Sequence
+
+from actors.model.book import Book, Kill, scope_key
+from actors.model.clock import Clock, Ids
+from actors.model.events import AnyEvent, LimitBreached, LimitChanged, OrderFilled
+from actors.model.journal import Record
+from actors.model.messages import EndRestriction, GateChanged, KillPulled, Message
+from actors.model.money import text
+from actors.risk.port import TradingGate
+from actors.risk.state import RiskState
+from actors.risk.watch import HALT, Found, Outgoing, Turn, Watch, fill_difference
+
+BY = "risk"
+"""Who the automatic kills and restrictions of this room are by."""
+
+
+class Guard:
+    """Watches on behalf of RiskActor. `append` journals an event, `tell` reaches the operator's actor;
+    neither waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        gate: TradingGate,
+        clock: Clock,
+        ids: Ids,
+        append: Callable[[AnyEvent], None],
+        tell: Callable[[Message], None],
+    ) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._ids = ids
+        self._append = append
+        self._tell = tell
+        self._watch = Watch()
+        self._outgoing = Outgoing()
+        self._cause = "prices moved"
+
+    def on_mark(self, state: RiskState) -> None:
+        """A price moved: losses are looked at right away."""
+        self._react(state, self._watch.look(state, self._clock.now_us(), losses_only=True))
+
+    def on_second(self, state: RiskState) -> None:
+        """Look at everything."""
+        self._react(state, self._watch.look(state, self._clock.now_us()))
+        for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):
+            self.halt(None, None, difference)
+        self._cause = "prices moved"
+
+    def on_records(self, state: RiskState, book: Book, records: Sequence[Record]) -> None:
+        """Fills must fit their orders; changed limits are looked at before the next order."""
+        changed = False
+        for record in records:
+            event = record.event
+            if isinstance(event, OrderFilled):
+                self._cause = "a fill came in"
+                order = book.order(event.order_id) or event.recalled
+                difference = fill_difference(event.fill, order.intent) if order is not None else None
+                if difference is not None:
+                    self.halt(event.exchange, None, difference)
+            elif isinstance(event, LimitChanged):
+                self._cause, changed = f"the limit {event.name} was set to {event.new}", True
+        if changed:
+            self._react(state, self._watch.look(state, self._clock.now_us()))
+
+    def halt(self, exchange: str | None, symbol: str | None, cause: str) -> None:
+        """Halt a scope until a person resumes."""
+        held = self._gate.restrictions.get(scope_key(exchange, symbol))
+        if held is None or held.state != HALT:
+            self._gate.restrict(exchange, symbol, HALT, cause)
+            self._tell(GateChanged())
+
+    def _react(self, state: RiskState, turn: Turn) -> None:
+        for found in turn.began:
+            if found.leads_to == HALT:
+                self._kill(state, found)
+            else:
+                self._reduce(found)
+        for found in turn.ended:
+            if state.limits.resume_within_limits and found.leads_to != HALT:
+                self._tell(
+                    EndRestriction(
+                        exchange=found.exchange,
+                        symbol=found.symbol,
+                        cause=f"{found.code} is within its limit again",
+                    )
+                )
+
+    def _kill(self, state: RiskState, found: Found) -> None:
+        cause = _cause(found)
+        for engaged in self._gate.kills.values():
+            if engaged.kill.by == BY and engaged.kill.reason.startswith(found.code):
+                return
+        flatten = found.code == "MAX_DAILY_LOSS" and state.limits.flatten_on_daily_loss
+        kill = Kill(
+            kill_id=self._ids.order_id(),
+            level="flatten" if flatten else "halt",
+            exchange=None,
+            symbol=None,
+            reason=cause,
+            by=BY,
+            at_us=self._clock.now_us(),
+            automatic=True,
+        )
+        self._gate.engage(kill)
+        self._append(self._breached(found))
+        self._tell(
+            KillPulled(
+                kill_id=kill.kill_id,
+                level=kill.level,
+                exchange=None,
+                symbol=None,
+                reason=cause,
+                by=BY,
+                correlation_id=kill.kill_id,
+                automatic=True,
+            )
+        )
+
+    def _reduce(self, found: Found) -> None:
+        if scope_key(found.exchange, found.symbol) in self._gate.restrictions:
+            return
+        self._gate.restrict(found.exchange, found.symbol, found.leads_to, _cause(found))
+        self._append(self._breached(found))
+        self._tell(GateChanged())
+
+    def _breached(self, found: Found) -> LimitBreached:
+        return LimitBreached(
+            code=found.code,
+            exchange=found.exchange,
+            symbol=found.symbol,
+            limit=found.limit,
+            value=found.value,
+            cause=self._cause,
+        )
+
+
+def _cause(found: Found) -> str:
+    return f"{found.code}: {text(found.value)} is beyond {text(found.limit)}"

@@ -1,0 +1,176 @@
+"""The watch after the trade: what passed a limit without an order of ours passing it, and what left without
+having entered.
+
+Prices move, fills come late, limits are lowered: then a limit is passed by what is held, not by an order.
+Each such breach is found once, when it begins, with what has to be done about it; it can be found again only
+after it was over. Working orders don't count here: they have not happened, and the rules keep room for them.
+Pure.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from actors.model.fill import Fill
+from actors.model.money import EXACT, ZERO
+from actors.model.order import OrderIntent
+from actors.risk.state import RiskState
+
+add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
+
+REDUCE, HALT = "reducing", "halted"
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A breach of what is held: where, by how much, and the trading state that it leads to there."""
+
+    code: str
+    exchange: str | None
+    symbol: str | None
+    limit: Decimal
+    value: Decimal
+    leads_to: str
+
+    @property
+    def key(self) -> tuple[str, str | None, str | None]:
+        """What makes it the same breach as a moment ago."""
+        return (self.code, self.exchange, self.symbol)
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What one look found: breaches that began and keys of those that ended."""
+
+    began: tuple[Found, ...]
+    ended: tuple[Found, ...]
+
+
+class Watch:
+    """Remembers which breaches are going on. `day` belongs to the key of losses: each day they can be found
+    anew.
+    """
+
+    def __init__(self) -> None:
+        self._going_on: dict[tuple[object, ...], Found] = {}
+
+    def look(self, state: RiskState, now_us: int, *, losses_only: bool = False) -> Turn:
+        """Compare what is held with the limits. `losses_only` leaves out what may wait for a second."""
+        found: dict[tuple[object, ...], Found] = {
+            (*each.key, state.day.name): each for each in _losses(state)
+        }
+        if not losses_only:
+            found.update(((*each.key, ""), each) for each in _exposures(state))
+            found.update(((*each.key, ""), each) for each in _stale(state, now_us))
+        began = tuple(each for key, each in found.items() if key not in self._going_on)
+        ended = []
+        for key, each in tuple(self._going_on.items()):
+            if key not in found and (not losses_only or each.leads_to == HALT):
+                ended.append(self._going_on.pop(key))
+        self._going_on.update(found)
+        return Turn(began, tuple(ended))
+
+
+def _over(
+    code: str,
+    limit: Decimal | None,
+    value: Decimal,
+    leads_to: str,
+    exchange: str | None = None,
+    symbol: str | None = None,
+) -> Iterator[Found]:
+    if limit is not None and value > limit:
+        yield Found(code=code, exchange=exchange, symbol=symbol, limit=limit, value=value, leads_to=leads_to)
+
+
+def _losses(state: RiskState) -> Iterator[Found]:
+    limits = state.limits
+    if limits.max_daily_loss_usd is None and limits.max_drawdown_usd is None:
+        return
+    result = state.day_result()
+    if result is None:
+        return
+    yield from _over("MAX_DAILY_LOSS", limits.max_daily_loss_usd, result.copy_negate(), HALT)
+    if limits.max_drawdown_usd is not None:
+        fallen = state.drawdown()
+        yield from _over(
+            "MAX_DRAWDOWN", limits.max_drawdown_usd, fallen if fallen is not None else ZERO, HALT
+        )
+
+
+def _exposures(state: RiskState) -> Iterator[Found]:
+    limits, valuation = state.limits, state.valuation
+    longs: dict[str, Decimal] = {}
+    shorts: dict[str, Decimal] = {}
+    exchanges: dict[str, Decimal] = {}
+    gross = net = ZERO
+    for place in valuation.busy:
+        mark = valuation.mark(place)
+        instrument = valuation.instruments.get(place)
+        rate = valuation.rate(instrument.quote) if instrument is not None else None
+        held = state.ledger.accounts[place].position.quantity
+        if mark is None or rate is None or not held:
+            continue
+        value = multiply(multiply(held, mark), rate)
+        side, size = (longs if held > 0 else shorts), value.copy_abs()
+        side[place[1]] = add(side.get(place[1], ZERO), size)
+        exchanges[place[0]] = add(exchanges.get(place[0], ZERO), size)
+        gross, net = add(gross, size), add(net, value)
+    for symbol in dict.fromkeys((*longs, *shorts)):
+        long, short = longs.get(symbol, ZERO), shorts.get(symbol, ZERO)
+        yield from _over("MAX_POSITION", limits.max_pos_usd, max(long, short), REDUCE, symbol=symbol)
+        yield from _over("MAX_LONG", limits.max_long_usd, long, REDUCE, symbol=symbol)
+        yield from _over("MAX_SHORT", limits.max_short_usd, short, REDUCE, symbol=symbol)
+    for exchange, value in exchanges.items():
+        yield from _over("MAX_EXCHANGE_EXPOSURE", limits.max_exchange_usd, value, REDUCE, exchange)
+    yield from _over("MAX_GROSS_EXPOSURE", limits.max_gross_usd, gross, REDUCE)
+    yield from _over("MAX_NET_EXPOSURE", limits.max_net_usd, net.copy_abs(), REDUCE)
+
+
+def _stale(state: RiskState, now_us: int) -> Iterator[Found]:
+    limit = state.limits.max_price_age_seconds
+    if limit is not None and state.limits.reduce_on_stale_price:
+        for place in state.valuation.busy:
+            mark = state.valuation.marks.get(place)
+            if mark is not None and state.ledger.accounts[place].position.quantity:
+                age = multiply(Decimal(now_us - mark.at_us), Decimal("1e-6"))
+                yield from _over("STALE_PRICE", limit, age, REDUCE, *place)
+    skew_limit = state.limits.max_clock_skew_seconds
+    for exchange, skew_us in state.skews.items():
+        skew = multiply(Decimal(abs(skew_us)), Decimal("1e-6"))
+        yield from _over("CLOCK_SKEW", skew_limit, skew, REDUCE, exchange)
+
+
+# What left against what entered.
+
+
+def fill_difference(fill: Fill, intent: OrderIntent) -> str | None:
+    """How a fill contradicts the order that it is said to belong to; None when it fits."""
+    if (fill.exchange, fill.symbol, fill.side) != (intent.exchange, intent.symbol, intent.side):
+        asked = f"{intent.side} {intent.symbol} at {intent.exchange}"
+        return f"order {intent.order_id} was to {asked}, its fill is {fill.side} {fill.symbol} at {fill.exchange}"
+    limit = intent.limit_price
+    if limit is not None and (fill.price > limit if fill.side == "buy" else fill.price < limit):
+        return f"order {intent.order_id} was limited to {limit} and executed at {fill.price}"
+    return None
+
+
+class Outgoing:
+    """Compares what began to leave with the journal: every order accepted before, and none of them twice."""
+
+    KEPT = 50_000
+
+    def __init__(self) -> None:
+        self._seen: dict[str, None] = {}
+
+    def differences(self, sent: Sequence[str], accepted: Callable[[str], bool]) -> list[str]:
+        """What is wrong with these orders, of which the sending has begun since the last call."""
+        found = []
+        for order_id in sent:
+            if order_id in self._seen:
+                found.append(f"order {order_id} was sent twice")
+            elif not accepted(order_id):
+                found.append(f"order {order_id} was sent and the journal has not accepted it")
+            self._seen[order_id] = None
+            if len(self._seen) > self.KEPT:
+                del self._seen[next(iter(self._seen))]
+        return found
