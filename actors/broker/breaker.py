@@ -101,7 +101,7 @@ class Breaker:
         self._outcomes.append((now, bad))
         self._bad += bad
         if good:
-            self._run, self._last_good = 0, now
+            self._run, self._last_good = 0, max(self._last_good, permit.started)
         else:
             self._run += 1
         if bad:
@@ -127,6 +127,7 @@ class Breaker:
                 self._enter(Circuit.OPEN, now)
             return
         self._drop_old(now)
+        # A call that began later and was answered shows that the line itself is alive.
         unanswered = sum(
             1
             for permit in self._hanging
