@@ -147,7 +147,8 @@ def fill_difference(fill: Fill, intent: OrderIntent) -> str | None:
     """How a fill contradicts the order that it is said to belong to; None when it fits."""
     if (fill.exchange, fill.symbol, fill.side) != (intent.exchange, intent.symbol, intent.side):
         asked = f"{intent.side} {intent.symbol} at {intent.exchange}"
-        return f"order {intent.order_id} was to {asked}, its fill is {fill.side} {fill.symbol} at {fill.exchange}"
+        told = f"{fill.side} {fill.symbol} at {fill.exchange}"
+        return f"order {intent.order_id} was to {asked}, its fill says {told}"
     limit = intent.limit_price
     if limit is not None and (fill.price > limit if fill.side == "buy" else fill.price < limit):
         return f"order {intent.order_id} was limited to {limit} and executed at {fill.price}"

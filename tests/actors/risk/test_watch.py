@@ -259,9 +259,11 @@ async def test_the_peak_outlives_a_restart(autojump_clock):
         await trio.sleep(1.5)
         floor.price(BTC, "41500")
         await floor.settle()
-    async with Floor(
-        first.disk, first.latch, "i2", max_drawdown_usd=Decimal(1000), max_pos_usd=None
-    ).open() as floor:
+    second = Floor(first.disk, first.latch, "i2", max_drawdown_usd=Decimal(1000), max_pos_usd=None)
+    async with second.open(trading=False) as floor:
+        floor.report()
+        floor.price(BTC, "41000")
+        await floor.settle()
         assert not floor.gate.kills
         floor.price(BTC, "40999")
         await floor.settle()
