@@ -4,6 +4,7 @@ import pytest
 import trio
 
 from tests.web.fake_port import START_US, FakePort
+from tests.web.validating import ValidatingClient
 from web.app import create_app
 from web.auth.keyring import Keyring
 from web.auth.memory import MemoryTokens
@@ -64,7 +65,7 @@ def app(services):
 
 @pytest.fixture
 def client(app):
-    return app.test_client()
+    return ValidatingClient(app.test_client())
 
 
 @pytest.fixture

@@ -129,7 +129,10 @@ class FakePort:
         if self.on_place is not None:
             return self.on_place(intent)
         if dry_run:
-            named = msgspec.structs.replace(intent, order_id="0" * 8 + "-0000-4000-8000-" + "0" * 12)
+            order_id = "00000000-0000-4000-8000-000000000000"
+            named = msgspec.structs.replace(
+                intent, order_id=order_id, client_order_id=order_id, exchange="sim"
+            )
             return r.Previewed(order=Order(intent=named))
         skipped = {"order_id", "venue_id"}
         asked = {name: getattr(intent, name) for name in intent.__struct_fields__ if name not in skipped}
