@@ -3,14 +3,19 @@
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve as hypercorn_serve
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState, LifespanState
+from hypercorn.utils import repr_socket_addr, wrap_app
 
 from web.app import EdgeApp
+from web.connection import Connection
 
 KEEP_ALIVE_SECONDS = 10.0
 READ_SECONDS = 12.0
@@ -83,6 +88,49 @@ async def serve(
 
     Cancelling stops at once. Raises OSError when the address can't be bound.
     """
-    await hypercorn_serve(
-        app, server_config(settings), shutdown_trigger=shutdown, task_status=task_status, mode="asgi"
-    )
+    config = server_config(settings)
+    wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
+    state: LifespanState = {}
+    lifespan = Lifespan(wrapped, config, state)
+    context = WorkerContext(None)
+    async with trio.open_nursery() as around:
+        await around.start(lifespan.handle_lifespan)
+        await lifespan.wait_for_startup()
+        listeners, addresses = _listen(config)
+        connect = partial(Connection, wrapped, config, context, ConnectionState(state.copy()))
+        async with trio.open_nursery() as connections:
+            try:
+                async with trio.open_nursery() as accepting:
+                    accepting.start_soon(
+                        partial(trio.serve_listeners, connect, listeners, handler_nursery=connections)
+                    )
+                    task_status.started(addresses)
+                    await shutdown()
+                    accepting.cancel_scope.cancel()
+            finally:
+                await context.terminated.set()
+                connections.cancel_scope.deadline = trio.current_time() + settings.graceful_seconds
+        await lifespan.wait_for_shutdown()
+        around.cancel_scope.cancel()
+
+
+Listener = trio.SocketListener | trio.SSLListener[trio.SocketStream]
+
+
+def _listen(config: Config) -> tuple[list[Listener], list[str]]:
+    """Listening sockets and their addresses; raise OSError."""
+    sockets = config.create_sockets()
+    context = config.create_ssl_context()
+    listeners: list[Listener] = []
+    addresses: list[str] = []
+    for each in (*sockets.secure_sockets, *sockets.insecure_sockets):
+        each.listen(config.backlog)
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(each))
+        where = repr_socket_addr(each.family, each.getsockname())
+        if context is None:
+            listeners.append(listener)
+            addresses.append(f"http://{where}")
+        else:
+            listeners.append(trio.SSLListener(listener, context, https_compatible=True))
+            addresses.append(f"https://{where}")
+    return listeners, addresses

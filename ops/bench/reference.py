@@ -1,8 +1,8 @@
 """The service that ours is measured against: what a careful developer writes with the usual parts.
 
-FastAPI, SQLAlchemy's asyncio ORM on asyncpg, one process. It commits the order before it "executes" it and commits its
-fill and the position after, on the same PostgreSQL, so that both services give the same promise: an answer only for
-what is durable. It has no risk check, no journal and no recovery.
+FastAPI, SQLAlchemy's asyncio ORM on asyncpg, one process. It commits the order before it "executes" it and
+commits its fill and the position after, on the same PostgreSQL, so that both services give the same
+promise: an answer only for what is durable. It has no risk check, no journal and no recovery.
 
 Run as `python -m ops.bench.reference DSN PORT`; it makes its own tables in schema `reference`.
 """
@@ -17,22 +17,23 @@ from decimal import Decimal
 import uvicorn
 from fastapi import FastAPI, Header, HTTPException
 from pydantic import BaseModel, Field
-from sqlalchemy import ForeignKey, Numeric, String, text
+from sqlalchemy import ForeignKey, MetaData, Numeric, String, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-TOKEN = "bench"
+TOKEN = "bench"  # noqa: S105 - of a server that lives for minutes
 PRICE = Decimal(40000)
 
 
 class Base(DeclarativeBase):
     """Tables of the reference service."""
 
+    metadata = MetaData(schema="reference")
+
 
 class OrderRow(Base):
     __tablename__ = "orders"
-    __table_args__ = {"schema": "reference"}
     id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
     symbol: Mapped[str] = mapped_column(String(20))
     side: Mapped[str] = mapped_column(String(4))
@@ -45,7 +46,6 @@ class OrderRow(Base):
 
 class FillRow(Base):
     __tablename__ = "fills"
-    __table_args__ = {"schema": "reference"}
     id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
     order_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("reference.orders.id"))
     qty: Mapped[Decimal] = mapped_column(Numeric)
@@ -55,9 +55,10 @@ class FillRow(Base):
 
 class PositionRow(Base):
     __tablename__ = "positions"
-    __table_args__ = {"schema": "reference"}
     symbol: Mapped[str] = mapped_column(String(20), primary_key=True)
     qty: Mapped[Decimal] = mapped_column(Numeric)
+    avg_price: Mapped[Decimal] = mapped_column(Numeric)
+    realized_pnl: Mapped[Decimal] = mapped_column(Numeric)
     updated_at: Mapped[datetime]
 
 
@@ -68,18 +69,18 @@ class NewOrder(BaseModel):
     side: str = Field(pattern="^(buy|sell)$")
     type: str = Field(pattern="^(market|limit)$")
     qty: Decimal = Field(gt=0)
-    limitPrice: Decimal | None = None  # noqa: N815
+    limitPrice: Decimal | None = None
 
 
 class OrderOut(BaseModel):
     """The answer."""
 
-    orderId: str  # noqa: N815
+    orderId: str
     symbol: str
     side: str
     qty: Decimal
     status: str
-    avgPrice: Decimal  # noqa: N815
+    avgPrice: Decimal
 
 
 def build(dsn: str) -> FastAPI:
@@ -123,16 +124,31 @@ async def _execute(session: AsyncSession, order: NewOrder) -> OrderOut:
     await session.commit()
     session.add(FillRow(id=uuid.uuid4(), order_id=row.id, qty=order.qty, price=PRICE, timestamp=now))
     row.status = "filled"
-    signed = order.qty if order.side == "buy" else -order.qty
-    moved = text(
-        "INSERT INTO reference.positions (symbol, qty, updated_at) VALUES (:symbol, :qty, :now)"
-        " ON CONFLICT (symbol) DO UPDATE SET qty = positions.qty + :qty, updated_at = :now"
-    )
-    await session.execute(moved, {"symbol": order.symbol, "qty": signed, "now": now})
+    position = await session.get(PositionRow, order.symbol, with_for_update=True)
+    if position is None:
+        position = PositionRow(
+            symbol=order.symbol, qty=Decimal(0), avg_price=Decimal(0), realized_pnl=Decimal(0)
+        )
+        session.add(position)
+    _apply(position, order.qty if order.side == "buy" else -order.qty, now)
     await session.commit()
     return OrderOut(
         orderId=str(row.id), symbol=row.symbol, side=row.side, qty=row.qty, status="filled", avgPrice=PRICE
     )
+
+
+def _apply(position: PositionRow, signed: Decimal, now: datetime) -> None:
+    """Move the position by a fill at the one price that there is, with its average and realised result."""
+    if position.qty * signed >= 0:
+        total = position.qty + signed
+        if total:
+            position.avg_price = (position.avg_price * position.qty + PRICE * signed) / total
+    else:
+        closed = min(abs(signed), abs(position.qty))
+        result = (PRICE - position.avg_price) * closed
+        position.realized_pnl += result if position.qty > 0 else -result
+    position.qty += signed
+    position.updated_at = now
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Orders over REST, whole: the service, the reference service and an echo route, side by side on one PostgreSQL.
+"""Orders over REST, whole: the service, the reference service and an echo route, side by side on one
+PostgreSQL.
 
-Each runs as a process of its own, the load generator too. Rounds alternate between the three, because this kind of
-machine is noisy: what counts is the ratio of medians of the same run.
+Each runs as a process of its own, the load generator too. Rounds alternate between the three, because this
+kind of machine is noisy: what counts is the ratio of medians of the same run.
 """
 
 import json
@@ -18,6 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.request import urlopen
+
+import psycopg
 
 from ops.bench.reference import TOKEN as REFERENCE_TOKEN
 from persistence.embedded import EmbeddedServer
@@ -117,7 +120,11 @@ def targets(folder: Path) -> Iterator[tuple[Target, Target, Target]]:
             )
         )
         echo = stack.enter_context(
-            process([sys.executable, "-m", "ops.bench.web", "serve", "echo", str(ports[1])], {}, folder / "echo.log")
+            process(
+                [sys.executable, "-m", "ops.bench.web", "serve", "echo", str(ports[1])],
+                {},
+                folder / "echo.log",
+            )
         )
         wait_for(ports[0], "/docs")
         wait_for(ports[1], None)
@@ -130,8 +137,6 @@ def targets(folder: Path) -> Iterator[tuple[Target, Target, Target]]:
 
 @contextmanager
 def _database(server: EmbeddedServer, name: str) -> Iterator[None]:
-    import psycopg  # noqa: PLC0415 - only here
-
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     yield
@@ -166,8 +171,9 @@ def throughput(folder: Path, rounds: int, seconds: float) -> Iterator[dict[str, 
     with targets(folder) as (service, reference, echo):
         found: dict[tuple[str, int], list[Found]] = {}
         plan = [(service, 32), (reference, 32), (echo, 32), (service, 1), (reference, 1)]
-        for target, connections in plan:
-            load(target, connections, 1.0)
+        for target in (service, reference, echo):
+            load(target, 1, 1.0)
+            load(target, 32, 1.0)
         for _round in range(rounds):
             for target, connections in plan:
                 found.setdefault((target.name, connections), []).append(load(target, connections, seconds))

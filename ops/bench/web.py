@@ -19,6 +19,7 @@ from quart_trio import QuartTrio
 from actors.model.order import Order, OrderIntent, Submission
 from actors.model.results import Placed, PlaceResult
 from config.logs import configure
+from web import server as edge_server
 from web.app import create_app
 from web.auth.keyring import Keyring
 from web.auth.memory import MemoryTokens
@@ -93,9 +94,12 @@ def edge_app() -> QuartTrio:
 def serve(kind: str, port: int) -> None:
     """Serve one of the two until the process is ended."""
     configure("INFO")
-    app = echo_app() if kind == "echo" else edge_app()
-    config = server_config(ServerSettings(port=port))
-    trio.run(lambda: hypercorn_serve(app, config, mode="asgi"))  # type: ignore[arg-type]
+    settings = ServerSettings(port=port)
+    if kind == "echo":
+        config = server_config(settings)
+        trio.run(lambda: hypercorn_serve(echo_app(), config, mode="asgi"))  # type: ignore[arg-type]
+    else:
+        trio.run(edge_server.serve, edge_app(), settings)
 
 
 @contextmanager
