@@ -14,12 +14,16 @@ from actors.model.events import AnyEvent, LimitBreached, LimitChanged, OrderFill
 from actors.model.journal import Record
 from actors.model.messages import EndRestriction, GateChanged, KillPulled, Message
 from actors.model.money import text
+from actors.model.order import Terminal
 from actors.risk.port import TradingGate
 from actors.risk.state import RiskState
 from actors.risk.watch import HALT, Found, Outgoing, Turn, Watch, fill_difference
 
 BY = "risk"
 """Who the automatic kills and restrictions of this room are by."""
+
+PRICES = "prices moved"
+"""The cause of a breach that nobody's order, fill or command brought about."""
 
 
 class Guard:
@@ -43,7 +47,8 @@ class Guard:
         self._tell = tell
         self._watch = Watch()
         self._outgoing = Outgoing()
-        self._cause = "prices moved"
+        self._cause = PRICES
+        self._by_other_means: dict[tuple[str, str | None, str | None], None] = {}
 
     def on_mark(self, state: RiskState) -> None:
         """A price moved: losses are looked at right away."""
@@ -54,23 +59,25 @@ class Guard:
         self._react(state, self._watch.look(state, self._clock.now_us()))
         for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):
             self.halt(None, None, difference)
-        self._cause = "prices moved"
 
     def on_records(self, state: RiskState, book: Book, records: Sequence[Record]) -> None:
-        """Fills must fit their orders; changed limits are looked at before the next order."""
-        changed = False
+        """Fills must fit their orders; late ones and changed limits are looked at before the next order."""
+        cause = None
         for record in records:
             event = record.event
             if isinstance(event, OrderFilled):
-                self._cause = "a fill came in"
                 order = book.order(event.order_id) or event.recalled
+                if order is not None and order.terminal not in (None, Terminal.FILLED):
+                    cause = f"a late fill of order {event.order_id}"
                 difference = fill_difference(event.fill, order.intent) if order is not None else None
                 if difference is not None:
                     self.halt(event.exchange, None, difference)
             elif isinstance(event, LimitChanged):
-                self._cause, changed = f"the limit {event.name} was set to {event.new}", True
-        if changed:
+                cause = f"the limit {event.name} was set to {event.new}"
+        if cause is not None:
+            self._cause = cause
             self._react(state, self._watch.look(state, self._clock.now_us()))
+            self._cause = PRICES
 
     def halt(self, exchange: str | None, symbol: str | None, cause: str) -> None:
         """Halt a scope until a person resumes."""
@@ -84,9 +91,14 @@ class Guard:
             if found.leads_to == HALT:
                 self._kill(state, found)
             else:
+                if self._cause != PRICES:
+                    self._by_other_means[found.key] = None
                 self._reduce(found)
         for found in turn.ended:
-            if state.limits.resume_within_limits and found.leads_to != HALT:
+            by_price = found.key not in self._by_other_means
+            self._by_other_means.pop(found.key, None)
+            ends = state.limits.resume_within_limits
+            if found.leads_to != HALT and (ends == "always" or (ends == "price" and by_price)):
                 self._tell(
                     EndRestriction(
                         exchange=found.exchange,

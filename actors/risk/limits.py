@@ -14,11 +14,15 @@ from actors.model.money import BadDecimal, parse_decimal, text
 
 OFF = "off"
 
-LimitValue = Decimal | int | bool | tuple[str, ...] | None
+LimitValue = Decimal | int | bool | str | tuple[str, ...] | None
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Every limit by name. Money in USD (USDT = USD), shares as fractions of one, times in seconds."""
+    """Every limit by name. Money in USD (USDT = USD), shares as fractions of one, times in seconds.
+
+    `resume_within_limits` says when REDUCING ends by itself once what is held is within its limits again:
+    `never`, `always`, or when `price` alone had carried it beyond.
+    """
 
     symbol_whitelist: tuple[str, ...] = ("BTC/USDT", "ETH/USDT")
     max_pos_usd: Decimal | None = Decimal(50_000)
@@ -48,7 +52,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     flatten_on_daily_loss: bool = False
     reduce_on_stale_price: bool = False
-    resume_within_limits: bool = False
+    resume_within_limits: str = "price"
 
 
 class BadLimit(ValueError):
@@ -105,6 +109,12 @@ def _switch(found: str) -> bool:
     return found == "on"
 
 
+def _ending(found: str) -> str:
+    if found not in ("never", "price", "always"):
+        raise ValueError
+    return found
+
+
 def _symbols(found: str) -> tuple[str, ...]:
     symbols = tuple(dict.fromkeys(part.strip() for part in found.split(",") if part.strip()))
     if any("/" not in symbol or len(symbol) > 40 or not symbol.isascii() for symbol in symbols):
@@ -120,6 +130,7 @@ _WINDOW = Kind("seconds, at most a day", _span, optional=False, loosens=-1)
 _COUNT = Kind("a whole number, or off", _count)
 _SWITCH = Kind("on or off", _switch, optional=False, loosens=-1)
 _CHOICE = Kind("on or off", _switch, optional=False, loosens=0)
+_ENDING = Kind("never, price or always", _ending, optional=False, loosens=0)
 _SYMBOLS = Kind("symbols with commas between them", _symbols, optional=False)
 
 KINDS: dict[str, Kind] = {
@@ -149,7 +160,7 @@ KINDS: dict[str, Kind] = {
     "post_only_check": _SWITCH,
     "flatten_on_daily_loss": _CHOICE,
     "reduce_on_stale_price": _SWITCH,
-    "resume_within_limits": _CHOICE,
+    "resume_within_limits": _ENDING,
 }
 
 
@@ -172,6 +183,8 @@ def limit_text(value: LimitValue) -> str:
         return OFF
     if isinstance(value, bool):
         return "on" if value else OFF
+    if isinstance(value, str):
+        return value
     if isinstance(value, tuple):
         return ",".join(value)
     return text(value) if isinstance(value, Decimal) else str(value)
@@ -196,7 +209,7 @@ def is_looser(name: str, old: LimitValue, new: LimitValue) -> bool:
         return not set(new) <= set(old)
     if old is None or new is None:
         return new is None and old is not None
-    if isinstance(old, tuple) or isinstance(new, tuple):
+    if isinstance(old, tuple | str) or isinstance(new, tuple | str):
         return False
     direction = KINDS[name].loosens
     return (new > old) if direction > 0 else (new < old) if direction < 0 else False

@@ -120,7 +120,7 @@ def test_what_leaves_must_have_been_accepted_and_leave_once():
 
 
 async def test_a_price_that_carries_a_position_past_its_limit_leads_to_reducing(autojump_clock):
-    first = Floor()
+    first = Floor(resume_within_limits="never")
     async with first.open() as floor:
         await floor.hold("buy", "1.25", "40000")
         floor.price(BTC, "40100")
@@ -146,17 +146,50 @@ async def test_a_price_that_carries_a_position_past_its_limit_leads_to_reducing(
         assert len(floor.events(LimitBreached)) == 1
 
 
-async def test_reducing_ends_by_itself_only_where_that_is_configured(autojump_clock):
-    async with Floor(resume_within_limits=True).open() as floor:
+@pytest.mark.parametrize(
+    ("ends", "state"), [("never", "reducing"), ("price", "active"), ("always", "active")]
+)
+async def test_reducing_that_prices_brought_ends_with_them_unless_configured_not_to(
+    autojump_clock, ends, state
+):
+    async with Floor(resume_within_limits=ends).open() as floor:
         await floor.hold("buy", "1.25", "40000")
         floor.price(BTC, "40100")
         await trio.sleep(1.5)
         assert floor.gate.state_for("sim", BTC) == "reducing"
         floor.price(BTC, "39000")
         await trio.sleep(1.5)
-        assert floor.gate.state_for("sim", BTC) == "active"
-        assert [event.new for event in floor.events(TradingStateChanged)] == ["reducing", "active"]
-        assert "within its limit again" in floor.events(TradingStateChanged)[-1].cause
+        assert floor.gate.state_for("sim", BTC) == state
+        if state == "active":
+            assert [event.new for event in floor.events(TradingStateChanged)] == ["reducing", "active"]
+            assert "within its limit again" in floor.events(TradingStateChanged)[-1].cause
+
+
+@pytest.mark.parametrize(("ends", "state"), [("price", "reducing"), ("always", "active")])
+async def test_reducing_that_a_lowered_limit_brought_stays_unless_configured(autojump_clock, ends, state):
+    async with Floor(resume_within_limits=ends).open() as floor:
+        await floor.hold("buy", "1", "40000")
+        change = m.ChangeLimit(name="max_pos_usd", value="39000", by="ann", reason="less")
+        await floor.system.ref("risk").ask(change, timeout=1)
+        await floor.settle()
+        floor.price(BTC, "38000")
+        await trio.sleep(1.5)
+        assert floor.gate.state_for("sim", BTC) == state
+
+
+async def test_reducing_that_a_late_fill_brought_stays(autojump_clock):
+    async with Floor().open() as floor:
+        late = await floor.place("buy", "1.25", "39000")
+        await floor.acknowledged(late.order_id)
+        await floor.cancelled(late.order_id)
+        await floor.hold("buy", "1.25", "40000")
+        await floor.filled(late.order_id, "39000", "0.1")
+        await trio.sleep(1.5)
+        (breached,) = floor.events(LimitBreached)
+        assert breached.cause == f"a late fill of order {late.order_id}"
+        floor.price(BTC, "30000")
+        await trio.sleep(1.5)
+        assert floor.gate.restrictions["*/BTC/USDT"].state == "reducing"
 
 
 async def test_a_lowered_limit_leads_to_reducing_and_names_its_cause(autojump_clock):
