@@ -1,0 +1,195 @@
+"""Clients and the operator, and what they write down: the notes that the checkers believe.
+
+A note says what was asked, when, of which incarnation, and what came back. A caller whose process dies gets
+no answer; the note then stays without one, which is how it is with a real connection that breaks.
+"""
+
+from collections.abc import Awaitable, Callable
+from decimal import ROUND_DOWN, Decimal
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import trio
+
+from actors.broker.adapters.instruments import LOT, TICK
+from actors.model import results as r
+from actors.model.order import Order, OrderIntent
+
+if TYPE_CHECKING:
+    from ops.proof.world import World
+
+T = TypeVar("T")
+WAIT_SECONDS = 2.0
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One request. `answer` is the class name of what came back, empty while nothing has.
+
+    `request` is shared by the tries of the same request; `head` the journal's sequence that the answering
+    process showed with its answer.
+    """
+
+    client: int
+    what: str
+    request: str
+    life: int
+    began: float
+    over: float | None = None
+    answer: str = ""
+    code: str = ""
+    order_id: str = ""
+    order: Order | None = None
+    head: int = 0
+
+
+class KillNote(msgspec.Struct, kw_only=True):
+    """A kill as the operator knows it. `sending`: orders whose submit was under way when it was pulled."""
+
+    life: int
+    level: str
+    exchange: str | None
+    symbol: str | None
+    began: float
+    sending: tuple[str, ...]
+    acknowledged: float | None = None
+    kill_id: str = ""
+    durable: bool = False
+    in_flight: tuple[str, ...] = ()
+
+
+class ResumeNote(msgspec.Struct, kw_only=True):
+    """A resume as the operator knows it: nothing may be lifted before it was asked for."""
+
+    life: int
+    asked: float
+    answered: float | None = None
+    kill_ids: tuple[str, ...] = ()
+
+
+class Client:
+    """One client: it trades, it retries, it looks at what it did."""
+
+    def __init__(self, number: int, world: "World") -> None:
+        self.number = number
+        self._world = world
+        self._rng = Random(f"{world.plan.seed}/client {number}")
+        self._mine: list[str] = []
+        self._requests = 0
+
+    async def run(self) -> None:
+        """Act until the settling begins."""
+        world, rng = self._world, self._rng
+        while trio.current_time() < world.plan.calm_from:
+            await trio.sleep(rng.expovariate(1 / world.plan.think_seconds))
+            if trio.current_time() >= world.plan.calm_from:
+                return
+            choice = rng.random()
+            if choice < 0.72 or not self._mine:
+                await self._place()
+            elif choice < 0.9:
+                await self._cancel(rng.choice(self._mine[-12:]))
+            elif choice < 0.98:
+                await self._look(rng.choice(self._mine[-12:]))
+            else:
+                await self._cancel_all()
+
+    async def _place(self) -> None:
+        self._requests += 1
+        request = f"c{self.number}-{self._requests}"
+        intent = self._intent(request)
+        if self._rng.random() < 0.05:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._try, request, intent)
+                nursery.start_soon(self._try, request, intent)
+            return
+        for _ in range(self._rng.choice((1, 2, 4))):
+            call = await self._try(request, intent)
+            if call.answer not in ("", "Refused") and call.code != "IN_PROGRESS":
+                break
+            await trio.sleep(self._rng.uniform(0.05, 2.0))
+
+    async def _try(self, request: str, intent: OrderIntent) -> Call:
+        call = self._note("place", request)
+        result = await self._world.ask(
+            call,
+            lambda port: port.place(intent, wait_seconds=WAIT_SECONDS, correlation_id=request),
+        )
+        if isinstance(result, r.Placed | r.Pending | r.Replayed | r.Denied):
+            call.order, call.order_id = result.order, result.order.order_id
+            if result.order.order_id not in self._mine:
+                self._mine.append(result.order.order_id)
+        call.code = getattr(result, "code", "")
+        return call
+
+    def _intent(self, request: str) -> OrderIntent:
+        rng, world = self._rng, self._world
+        venue = world.venues[rng.choice(world.plan.exchanges)]
+        symbol = rng.choice(world.plan.symbols)
+        side = rng.choice(("buy", "sell"))
+        kind = rng.choice(("limit", "limit", "limit", "market"))
+        mid = venue.mid(symbol)
+        price = None
+        if kind == "limit":
+            away = Decimal(str(round(rng.choice((-0.002, 0.0005, 0.002, 0.01)) * rng.random(), 6)))
+            price = (mid * (1 - away if side == "buy" else 1 + away)).quantize(TICK)
+        worth = Decimal(rng.choice((rng.randint(20, 300), rng.randint(300, 2500))))
+        quantity = max(LOT, (worth / mid).quantize(LOT, rounding=ROUND_DOWN))
+        return OrderIntent(
+            order_id="",
+            client_order_id=request,
+            exchange=venue.name,
+            symbol=symbol,
+            side=side,
+            type=kind,
+            quantity=quantity,
+            limit_price=price,
+            time_in_force=rng.choice(("GTC", "GTC", "GTC", "IOC", "FOK")) if kind == "limit" else "IOC",
+            post_only=kind == "limit" and rng.random() < 0.05,
+            reduce_only=rng.random() < 0.1,
+            user=f"user {self.number}",
+            token_id=f"token {self.number}",
+            idempotency_key=request,
+            fingerprint=request,
+        )
+
+    async def _cancel(self, order_id: str) -> None:
+        call = self._note("cancel", order_id)
+        call.order_id = order_id
+        result = await self._world.ask(
+            call,
+            lambda port: port.cancel(
+                order_id, by=f"user {self.number}", correlation_id=order_id, wait_seconds=WAIT_SECONDS
+            ),
+        )
+        call.code = getattr(result, "code", "")
+        call.order = getattr(result, "order", None)
+
+    async def _look(self, order_id: str) -> None:
+        call = self._note("look", order_id)
+        call.order_id = order_id
+        call.order = await self._world.ask(call, lambda port: port.order(order_id))
+
+    async def _cancel_all(self) -> None:
+        call = self._note("cancel all", "")
+        exchange = self._rng.choice(self._world.plan.exchanges)
+        await self._world.ask(
+            call,
+            lambda port: port.cancel_all(
+                exchange=exchange, symbol=None, side=None, by=f"user {self.number}", correlation_id="all"
+            ),
+        )
+
+    def _note(self, what: str, request: str) -> Call:
+        call = Call(
+            client=self.number,
+            what=what,
+            request=request,
+            life=0,
+            began=trio.current_time(),
+        )
+        self._world.calls.append(call)
+        return call
+
+
+Ask = Callable[[object], Awaitable[T]]
