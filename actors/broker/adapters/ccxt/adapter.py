@@ -15,6 +15,7 @@ from actors.broker.adapters.ccxt.dialect import Dialect, Request
 from actors.broker.adapters.ccxt.markets import Market, Names, markets_of
 from actors.broker.adapters.ccxt.precision import breach, describe
 from actors.broker.adapters.ccxt.profiles import Profile
+from actors.broker.adapters.ccxt.shared import Shared
 from actors.broker.adapters.ccxt.usage import cost_of
 from actors.broker.adapters.ccxt.values import Malformed
 from actors.broker.adapters.ccxt.wire import Client, Frame, Reply, StreamLost
@@ -63,6 +64,8 @@ class CcxtExchange:
         self._initial_margin = initial_margin
         self._names = Names(name, profile.market_type, {}, ours)
         self._traded: dict[str, None] = {}
+        self._shared_orders: dict[str | None, Shared[Sequence[OrderReport]]] = {}
+        self._shared_fills: dict[str, Shared[Sequence[Fill]]] = {}
         self._clients_by_number: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property
@@ -94,6 +97,8 @@ class CcxtExchange:
         if not markets:
             raise Unavailable("exchange", f"no {self._profile.market_type} market is offered")
         self._names = Names(self._name, self._profile.market_type, markets, self._ours)
+        self._shared_orders.clear()
+        self._shared_fills.clear()
 
     async def close(self) -> None:
         await self._client.close()
@@ -141,8 +146,13 @@ class CcxtExchange:
         return None
 
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
-        request: Request | None = self._dialect.open_orders(None if symbol is None else self._market(symbol))
-        return await self._orders(request)
+        """Asked by several at once, it is read once for those who wait."""
+        shared = self._shared_orders.get(symbol)
+        if shared is None:
+            market = None if symbol is None else self._market(symbol)
+            shared = Shared(lambda _: self._orders(self._dialect.open_orders(market)))
+            self._shared_orders[symbol] = shared
+        return await shared.ask()
 
     async def _orders(self, request: Request | None) -> Sequence[OrderReport]:
         found: list[OrderReport] = []
@@ -160,7 +170,14 @@ class CcxtExchange:
         return found
 
     async def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
+        """Asked by several at once, it is read once, from the earliest time on, for those who wait."""
         market = self._market(symbol)
+        shared = self._shared_fills.get(symbol)
+        if shared is None:
+            shared = self._shared_fills[symbol] = Shared(lambda since: self._read_fills(market, since))
+        return [fill for fill in await shared.ask(since_us) if fill.at_us >= since_us]
+
+    async def _read_fills(self, market: Market, since_us: int) -> Sequence[Fill]:
         now_us = self._clock.now_us()
         asked: Request | None = self._dialect.fills(market, since_us, now_us)
         found: dict[str, Fill] = {}
@@ -173,9 +190,7 @@ class CcxtExchange:
             except Malformed as error:
                 raise self._unreadable(reply, error) from error
             await self._learn(market, page.unnamed)
-            for fill in page.fills:
-                if fill.at_us >= since_us:
-                    found[fill.trade_id] = self._named(fill)
+            found.update({fill.trade_id: self._named(fill) for fill in page.fills})
             asked = page.following
         return sorted(found.values(), key=lambda fill: (fill.at_us, fill.trade_id))
 
