@@ -49,13 +49,12 @@ class Playback:
             for _ in range(BURST if driven else 0):
                 yield self._pop()
             return
-        until_us = self._market_us(now)
         for _ in range(CATCH_UP):
-            if self._due[0][0] > until_us:
+            if self._due_at() > now:
                 return
             yield self._pop()
-        if self._due[0][0] < until_us:
-            self._began = now - self._due[0][0] / MICROSECONDS / self._speed
+        if self._due_at() <= now:
+            self._began += now - self._due_at()
 
     def seconds_to_next(self, now: float) -> float:
         """How long until the next event is due; infinity without markets."""
@@ -63,11 +62,15 @@ class Playback:
             return float("inf")
         if not self._speed:
             return BURST_SECONDS
-        due = self._began + self._due[0][0] / MICROSECONDS / self._speed
-        return max(0.0, due - now)
+        return max(0.0, self._due_at() - now)
 
-    def _market_us(self, now: float) -> int:
-        return int((now - self._began) * self._speed * MICROSECONDS)
+    def _due_at(self) -> float:
+        """When the next event is due, in monotonic seconds.
+
+        The one place where both times meet: a second formula would round differently, and whoever slept until
+        then would find nothing due.
+        """
+        return self._began + self._due[0][0] / MICROSECONDS / self._speed
 
     def _pop(self) -> tuple[str, MarketEvent]:
         _, symbol = self._due[0]
