@@ -108,6 +108,10 @@ class Questions:
 
     async def positions(self) -> Sequence[r.PositionView]:
         """All positions that ever were, ordered by exchange and symbol, with their marks."""
+        return self.position_views()
+
+    def position_views(self) -> Sequence[r.PositionView]:
+        """The same without waiting."""
         marks = {(mark.exchange, mark.symbol): mark.mark for mark in self._prices.marks()}
         positions = sorted(self._log.book.positions.items())
         return [r.PositionView(position=position, mark=marks.get(place)) for place, position in positions]

@@ -14,6 +14,7 @@ from actors.journal.port import StoreUnavailable
 from persistence.embedded import EmbeddedServer
 from persistence.embedded.watch import Notice, watch
 from supervisors import service
+from supervisors.kill_socket import SOCKET, serve_kill_socket
 from supervisors.service import Ending
 from web.app import create_app
 from web.auth.keyring import Keyring
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from supervisors.tree import Runtime
 
 TOKEN_SECONDS = 30.0
+KILL_FILE = "KILL"
 
 _log = structlog.get_logger(room="service")
 
@@ -54,9 +56,11 @@ async def run_service(
         await nursery.start(service.watch_signals, ending, partial(service.tree_text, runtime))
         if server is not None:
             nursery.start_soon(watch, server, _report)
+        await service.take_kill_file(runtime, data_dir / KILL_FILE)
+        await nursery.start(serve_kill_socket, runtime, data_dir / SOCKET)
         async with runtime.running() as tree:
             nursery.start_soon(service.watch_tree, tree, ending)
-            nursery.start_soon(service.watch_kill_file, runtime, data_dir / "KILL")
+            nursery.start_soon(service.watch_kill_file, runtime, data_dir / KILL_FILE)
             nursery.start_soon(service.log_dead_letters, runtime.system)
             async with trio.open_nursery() as outer:
                 token_path = await _first_token(tokens, edge, runtime)
@@ -82,12 +86,14 @@ async def _serve_web(
         development_token=edge.development_token,
         requests_per_second=edge.requests_per_second,
     )
+    metrics = Metrics(runtime.metrics.registry)
+    metrics.follow_positions(runtime.port.position_views)
     app = create_app(
         Services(
             port=runtime.port,
             keyring=keyring,
             tokens=tokens,
-            metrics=Metrics(),
+            metrics=metrics,
             clock=runtime.outside.clock,
             settings=edge.settings,
         )

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from actors.broker.adapters.simulated.ledger import SimLedger
 
 from actors.broker.adapters import dummy, simulated
+from actors.broker.adapters.simulated.ledger import SimLedger
 from actors.broker.port import ExchangePort
 from actors.model.clock import Clock
 

@@ -68,32 +68,36 @@ async def watch_signals(
 
 
 async def watch_kill_file(runtime: "Runtime", file: Path, look_seconds: float = 1.0) -> None:
-    """Pull the kill switch when somebody puts a file there: the kill of who has no terminal.
-
-    The file's text is the reason. It is renamed once the kill is in force, so that a resume is not undone
-    by it.
-    """
-    path = trio.Path(file)
+    """Look for the kill file for ever: the kill of who has no terminal."""
     while True:
         await trio.sleep(look_seconds)
-        try:
-            reason = (await path.read_text(errors="replace")).strip()[:200]
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            reason = f"the kill file can't be read: {error.strerror}"
-        await runtime.port.kill(
-            level="cancel",
-            exchange=None,
-            symbol=None,
-            reason=reason or "the kill file was there",
-            by="kill file",
-            correlation_id="kill-file",
-        )
-        try:
-            await path.rename(path.with_name(path.name + ".done"))
-        except OSError as error:
-            _log.error("kill_file_not_renamed", path=str(path), why=str(error))
+        await take_kill_file(runtime, file)
+
+
+async def take_kill_file(runtime: "Runtime", file: Path) -> None:
+    """Pull the kill switch if the file is there; its text is the reason.
+
+    It is renamed once the kill is in force, so that a resume is not undone by it.
+    """
+    path = trio.Path(file)
+    try:
+        reason = (await path.read_text(errors="replace")).strip()[:200]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        reason = f"the kill file can't be read: {error.strerror}"
+    await runtime.port.kill(
+        level="cancel",
+        exchange=None,
+        symbol=None,
+        reason=reason or "the kill file was there",
+        by="kill file",
+        correlation_id="kill-file",
+    )
+    try:
+        await path.rename(path.with_name(path.name + ".done"))
+    except OSError as error:
+        _log.error("kill_file_not_renamed", path=str(path), why=str(error))
 
 
 async def watch_tree(tree: Supervisor, ending: Ending) -> None:

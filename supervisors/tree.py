@@ -25,8 +25,7 @@ from random import Random, SystemRandom
 import msgspec
 import structlog
 import trio
-from persistence.latch import FileLatch
-from persistence.postgres.sim_ledger import PostgresLedger
+from prometheus_client import CollectorRegistry
 
 from actors.admission import Admissions
 from actors.broker.actor import BrokerActor
@@ -56,13 +55,16 @@ from actors.risk.limits import RiskLimits
 from config import logs
 from config.settings import ExchangeSettings, Settings, SimSettings
 from persistence.embedded import EmbeddedServer
+from persistence.latch import FileLatch
 from persistence.postgres.archive import PostgresArchive
 from persistence.postgres.journal_store import PostgresJournalStore
 from persistence.postgres.pool import Database, open_bridge
+from persistence.postgres.sim_ledger import PostgresLedger
 from persistence.postgres.tokens import PostgresTokenStore
 from supervisors.database import database
 from supervisors.edge import EdgeChoice, run_service
 from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges
+from supervisors.metrics import RuntimeMetrics
 from supervisors.otp import Backoff, ChildSpec, Supervisor, SupervisorSpec, TreeNode, open_tree
 from supervisors.process import ProcessIds, SystemClock, instance_name
 from supervisors.service import EXIT_DEPOSED, Ending
@@ -108,7 +110,9 @@ class Runtime:
     def __init__(self, outside: Outside, choices: Choices) -> None:
         self.outside = outside
         self.choices = choices
-        self.system = System(rng=outside.rng, observer=outside.observer)
+        self.metrics = RuntimeMetrics(CollectorRegistry())
+        self.system = System(rng=outside.rng, observer=outside.observer or self.metrics)
+        self.metrics.follow(self.system, lambda: tuple(self.known.brokers.values()))
         self.log = CommittedTail()
         self.gate = Gate()
         self.prices = MarketFeed()

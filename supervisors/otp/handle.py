@@ -117,7 +117,7 @@ class Supervisor:
             msg = f"the root of a tree is a supervisor, not {spec!r}"
             raise TypeError(msg)
         self._root.cell = self.system.spawn(
-            SupervisorActor(spec), self._root.address, on_exit=self._root_ended
+            SupervisorActor(spec), self._root.address, on_exit=self._root_ended, patience=float("inf")
         )
         await self.system.wait_started(self._root.cell, spec.start_timeout)
         self._root.state = "running"

@@ -28,6 +28,7 @@ from actors.kernel import (
     TrioActor,
 )
 from actors.kernel.envelope import Envelope
+from actors.kernel.system import STOP_SECONDS
 from supervisors.otp.child import Child, end_child, request_end
 from supervisors.otp.errors import (
     ChildNotStarted,
@@ -130,7 +131,11 @@ class SupervisorActor(TrioActor):
                 self._forget_if_gone_for_good(child)
                 return
             child.cell = self.system.spawn(
-                actor, child.address, owner=self.cell, on_exit=partial(self._life_ended, child)
+                actor,
+                child.address,
+                owner=self.cell,
+                on_exit=partial(self._life_ended, child),
+                patience=STOP_SECONDS if spec.shutdown == "brutal" else float(spec.shutdown),
             )
             await self.system.wait_started(child.cell, spec.start_timeout)
         except Exception as error:  # noqa: BLE001 - a factory may raise anything; it is raised on, named
@@ -341,8 +346,9 @@ class SupervisorActor(TrioActor):
             return UnknownChild(self.address, child_id)
         if child.alive:
             return ChildRunning(self.address, child_id, child.state)
-        child.held = False
-        return await self._start_on_request(child) or self.system.ref(child.address)
+        refused = await self._start_on_request(child)
+        child.held = refused is not None
+        return refused or (None if child.state == "ignored" else self.system.ref(child.address))
 
     def _delete_child(self, child_id: str) -> SupervisionError | None:
         child = self.children.get(child_id)
