@@ -9,6 +9,7 @@ child tasks and owned lives are over before the end is announced. So generation 
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -36,12 +37,29 @@ HOOK_SECONDS = 5.0  # what on_failure may take
 _RUNNING = LifeState.RUNNING
 
 
+class _StopDeadline:
+    """The agenda's entry for a life that was asked to end and may not take for ever."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    @property
+    def wanted(self) -> bool:
+        return self._cell.state is not LifeState.STOPPED
+
+    def expire(self, now: float) -> None:
+        _log.warning("%s did not stop in time and is cancelled", self._cell.address)
+        self._cell.kill()
+
+
 class Cell(Handling):
     """A life. Made by `System.spawn`; supervisors hold it, everybody else holds a `Ref`."""
 
     __slots__ = (
         "_children", "_children_gone", "_ended", "_failure", "_hook_scope", "_killed", "_lives", "_on_exit",
-        "_owner", "_ready", "_scope", "_stash", "_stop", "_timers", "_watching", "exit", "rank",
+        "_owner", "_patience", "_ready", "_scope", "_stash", "_stop", "_timers", "_watching", "exit", "rank",
         "started_ok", "task",
     )  # fmt: skip
 
@@ -52,6 +70,7 @@ class Cell(Handling):
         actor: TrioActor,
         owner: Cell | None,
         on_exit: Callable[[Cell, Exit], None] | None,
+        patience: float,
     ) -> None:
         super().__init__(system, ref, actor)
         self.rank = actor.rank
@@ -62,6 +81,7 @@ class Cell(Handling):
         self._hook_scope: trio.CancelScope | None = None
         self._owner = owner
         self._on_exit = on_exit
+        self._patience = patience
         self._stop: ExitKind | None = None
         self._killed = False
         self._failure: BaseException | None = None
@@ -204,7 +224,8 @@ class Cell(Handling):
     def request_stop(self, kind: ExitKind = ExitKind.NORMAL) -> None:
         """End in order: after the current handler, before anything that is queued.
 
-        A life that has not finished starting is cancelled instead, unless it asks for its own end.
+        A life that has not finished starting is cancelled instead, unless it asks for its own end. One that
+        does not end within its patience is killed; a SHUTDOWN is timed by the supervisor that asks for it.
         """
         if self._stop is not None or self.state is LifeState.STOPPED:
             return
@@ -214,6 +235,8 @@ class Cell(Handling):
         except Exception as error:  # noqa: BLE001 - it becomes the failure of this life
             self.fail(error)
             return
+        if kind is ExitKind.NORMAL and self._patience < math.inf:
+            self.system.agenda.add(self.system.now() + self._patience, _StopDeadline(self))
         if self.state is LifeState.STARTING and current_cell.get() is not self:
             self._scope.cancel()
         else:
@@ -245,6 +268,8 @@ class Cell(Handling):
     def _close(self) -> None:
         """Take no more messages; what is queued ends here."""
         if not self.mailbox.closed:
+            if self._timers is not None:
+                self._timers.cancel_all()
             why = "the actor failed" if self._failure is not None else "the actor stopped"
             for envelope in self.mailbox.close():
                 self.dead_letter(envelope, why)
@@ -283,8 +308,6 @@ class Cell(Handling):
         if self._stash is not None:
             for envelope in self._stash.drain():
                 self.dead_letter(envelope, why)
-        if self._timers is not None:
-            self._timers.cancel_all()
         if self._watching is not None:
             self._watching.ended(exit_)
         if self._owner is not None:
@@ -294,6 +317,8 @@ class Cell(Handling):
         for event in (self._ready, self._ended):
             if event is not None:
                 event.set()
+        if self._stop is ExitKind.NORMAL and self._patience < math.inf:
+            self.system.agenda.settled()
         self.system.life_ended(self)
         if self._on_exit is not None:
             self._on_exit(self, exit_)

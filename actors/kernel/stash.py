@@ -60,8 +60,9 @@ class Stash:
 
     def release(self) -> int:
         """Put everything kept in front of the mailbox, in order; return how many."""
-        kept = list(self._kept)
-        self._kept.clear()
+        if self._cell.mailbox.closed:
+            return 0  # the end of the life deals with what is left here
+        kept = self.drain()
         self._cell.mailbox.put_back(kept)
         return len(kept)
 

@@ -36,7 +36,7 @@ __all__ = ["ActorStatistics", "System", "SystemStatistics", "open_system"]
 
 _log = logging.getLogger("actors.kernel")
 
-STOP_SECONDS = 5.0  # what an unsupervised actor gets to stop in order
+STOP_SECONDS = 5.0  # what an actor gets to stop in order unless its supervisor says otherwise
 NAG_SECONDS = 5.0  # how long a cancelled life may take before it is named; then twice that, and so on
 
 
@@ -173,10 +173,13 @@ class System:
         *,
         owner: Cell | None = None,
         on_exit: Callable[[Cell, Exit], None] | None = None,
+        patience: float = STOP_SECONDS,
     ) -> Cell:
         """Begin a life of `actor` at `address` and return at once; it is not ready yet.
 
         `owner` is a life that outlives this one. `on_exit` is called once when nothing of the life is left.
+        `patience` is how long, in seconds, it may take to end after it was asked to by itself or by
+        `Ref.stop`.
         Raises AddressInUse.
         """
         ref = self.ref(address)
@@ -187,7 +190,7 @@ class System:
             raise RuntimeError(msg)
         actor.must_be_fresh()
         ref.generation += 1
-        cell = Cell(self, ref, actor, owner, on_exit)
+        cell = Cell(self, ref, actor, owner, on_exit, patience)
         actor.attach(cell)
         ref.begin_life(cell)
         self._cells[cell] = None

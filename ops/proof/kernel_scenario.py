@@ -313,6 +313,6 @@ class Scenario:
             book.wrong.append("keyed parcels were lost")
         if self.system.lives() or self.system.agenda.live:
             book.wrong.append("something is left of the system")
-        for actor in book.actors:
-            if actor._cell is not None and actor._cell.state is not LifeState.STOPPED:
-                book.wrong.append(f"{actor} has not ended")
+        for cell in (actor._cell for actor in book.actors if actor._cell is not None):
+            if cell.state is not LifeState.STOPPED or len(cell.mailbox):
+                book.wrong.append(f"{cell} has not ended or holds messages")

@@ -3,8 +3,8 @@
     python -m ops.proof.kernel_stress --seeds 2000
     python -m ops.proof.kernel_stress --seed 17 --trace
 
-A seed decides everything: the tree (three levels, 50 actors), who is sent what, and which hook,
-handler or task fails, hangs or is killed when. After 40 simulated seconds misfortune ends, and once everybody has come to
+A seed decides everything: the tree (three levels, 50 actors), who is sent what, and which hook, handler or
+task fails, hangs or is killed when. After 40 simulated seconds misfortune ends. Once everybody has come to
 rest these must hold: every message was handled, is a dead letter, or was refused to its sender, exactly
 once; every ask has an outcome; no life acted after the next one at its address had started; no supervisor
 restarted more than its intensity allows; every actor is up, is down for a reason, or the whole tree is.

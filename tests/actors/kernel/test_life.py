@@ -162,13 +162,34 @@ async def test_stopping_a_dead_address_says_so(system):
     assert not await system.ref("nobody").stop()
 
 
+@pytest.mark.parametrize("where", ["on_stop", "handler"])
+async def test_a_life_that_stops_itself_may_not_take_for_ever(system, where, autojump_clock, caplog):
+    class Hanging(Echo):
+        async def on_receive(self, message):
+            self.stop()
+            if where == "handler":
+                await trio.sleep_forever()
+
+        async def on_stop(self):
+            if where == "on_stop":
+                await trio.sleep_forever()
+
+    ref = await system.start(Hanging(), "hanging")
+    cell = ref.cell
+    ref.tell("go")
+    await cell.wait_ended()
+    assert trio.current_time() == pytest.approx(5)
+    assert cell.exit.kind is ExitKind.KILLED
+    assert "hanging did not stop in time" in caplog.text
+
+
 async def test_the_wait_for_a_stop_may_have_a_deadline_and_the_stop_goes_on(system, autojump_clock):
     ref = await system.start(Slow(), "slow")
-    ref.tell(10)
+    ref.tell(3)
     await trio.testing.wait_all_tasks_blocked()
     with pytest.raises(AskTimeout):
         await ref.stop(timeout=1)
-    await trio.sleep(20)
+    await trio.sleep(3)
     assert not ref.is_alive()
 
 
@@ -468,6 +489,20 @@ async def test_a_base_exception_in_a_handler_is_not_swallowed():
     with pytest.raises(BaseExceptionGroup) as caught:
         await run()
     assert caught.group_contains(Fatal)
+
+
+async def test_a_timer_that_is_due_while_a_life_ends_is_not_left_in_its_mailbox(system, autojump_clock):
+    class Lingering(Echo):
+        async def on_start(self):
+            self.timers.every("tick", 1, "tick")
+
+        async def on_stop(self):
+            await trio.sleep(3)
+            self.timers.start("late", 0, "late")
+            await trio.sleep(1)
+
+    ref = await system.start(Lingering(), "lingering")
+    await ref.stop()  # the fixture looks into the mailbox
 
 
 async def test_the_end_of_an_owner_is_the_end_of_what_it_owns(system):

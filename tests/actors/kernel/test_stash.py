@@ -78,3 +78,15 @@ async def test_keeping_outside_a_handler_is_refused(system):
     await system.start(actor, "broker")
     with pytest.raises(RuntimeError, match="inside on_receive"):
         actor.stash.keep()
+
+
+async def test_releasing_while_the_life_ends_is_too_late_but_loses_nothing(system):
+    class Late(Reconciling):
+        async def on_stop(self):
+            assert self.stash.release() == 0
+
+    ref = await system.start(Late(), "broker")
+    ref.tell("a")
+    await trio.testing.wait_all_tasks_blocked()
+    await ref.stop()
+    assert [letter.message for letter in system.dead_letters.recent()] == ["a"]
