@@ -25,7 +25,8 @@ class OrderAccepted(Event, frozen=True, kw_only=True):
 
     `reserve_price` is what the order's worst case was reckoned with (limit price, or the collar price of a
     market order); `mark` the reference price that the checks used. `references` are the other prices that
-    they rested on: (exchange, symbol, mark), and ("", asset, its rate in USD).
+    they rested on: (exchange, symbol, mark), and ("", asset, its rate in USD). `seen` is the journal's head
+    when the order was judged: what others wrote after it, the judgement could not know.
     """
 
     intent: OrderIntent
@@ -33,6 +34,7 @@ class OrderAccepted(Event, frozen=True, kw_only=True):
     mark: Decimal
     send_before_us: int
     references: tuple[tuple[str, str, Decimal], ...] = ()
+    seen: int = 0
 
 
 class OrderDenied(Event, frozen=True, kw_only=True):

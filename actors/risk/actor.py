@@ -240,6 +240,7 @@ class RiskActor(TrioActor):
             mark=passed.mark,
             send_before_us=now_us + self._send_us,
             references=passed.references,
+            seen=self._cursor,
         )
         self._append(
             intent.order_id,
