@@ -33,6 +33,7 @@ from actors.model.clock import Clock
 from actors.model.journal import Append, AppendFailed, Fence, Fenced, JournalState
 from actors.model.snapshot import encode_book
 
+PROBE_SECONDS = 2.0
 TAKEN_OVER = "another process has taken the journal over"
 
 
@@ -156,18 +157,22 @@ class JournalActor(TrioActor):
         return deferred
 
     async def _write(self) -> None:
-        while True:
-            if not len(self._queue):
-                await (self._idle.park() if self._log.available else self._wait_for_store())
-            appends, dropped = self._queue.take(self._clock.monotonic(), self._max_batch_events)
-            self._refuse(dropped)
-            if appends:
-                try:
-                    await self._commit(appends)
-                except Deposed as error:
-                    self._depose(str(error))
-                    await trio.sleep_forever()
-            self._settled.unpark_all()
+        try:
+            while True:
+                await self._write_once()
+                self._settled.unpark_all()
+        except Deposed as error:
+            self._depose(str(error))
+        # This life has nothing more to do; the process is ended by whoever was told.
+        await trio.sleep_forever()
+
+    async def _write_once(self) -> None:
+        if not len(self._queue):
+            await (self._idle.park() if self._log.available else self._wait_for_store())
+        appends, dropped = self._queue.take(self._clock.monotonic(), self._max_batch_events)
+        self._refuse(dropped)
+        if appends:
+            await self._commit(appends)
 
     async def _commit(self, appends: list[Append]) -> None:
         """Settle the fate of these appends: written, refused one by one, or given back to the queue."""
@@ -249,14 +254,15 @@ class JournalActor(TrioActor):
             await trio.sleep(self._retry_seconds)
             if len(self._queue):
                 return
-            try:
-                strangers = await self._store.read(self._log.head, 1)
-            except StoreUnavailable:
-                continue
-            if strangers:
-                raise Deposed(f"the journal goes on at {strangers[0].seq} without us")
-            self._set_available(True, "the store answers again")
-            return
+            with trio.move_on_after(PROBE_SECONDS):
+                try:
+                    strangers = await self._store.read(self._log.head, 1)
+                except StoreUnavailable:
+                    continue
+                if strangers:
+                    raise Deposed(f"the journal goes on at {strangers[0].seq} without us")
+                self._set_available(True, "the store answers again")
+                return
 
     async def _oversee(self) -> None:
         while True:

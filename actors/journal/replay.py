@@ -77,4 +77,9 @@ async def _restore_snapshot(store: JournalStore, tail: CommittedTail, head: Head
     records = await store.read(snapshot.seq - 1, 1)
     if not records or records[0].seq != snapshot.seq or records[0].hash != snapshot.hash:
         return
-    tail.restore(decode_book(snapshot.book), snapshot.seq, snapshot.hash, records[0].at_us)
+    try:
+        book = decode_book(snapshot.book)
+    except msgspec.MsgspecError:
+        # A snapshot only saves time: one that can't be read costs a replay, as none would.
+        return
+    tail.restore(book, snapshot.seq, snapshot.hash, records[0].at_us)

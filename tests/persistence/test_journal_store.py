@@ -197,6 +197,15 @@ async def test_a_snapshot_of_another_history_is_not_used(stores: Stores, writer:
     assert state_hash(other.book) == state_hash(writer.tail.book)
 
 
+async def test_a_snapshot_that_can_not_be_read_is_not_used(stores: Stores, writer: Writer) -> None:
+    """It would only have saved time."""
+    await writer.write(accepted(1))
+    damaged = msgspec.structs.replace(_snapshot_of(writer.tail), book=b'{"seq":')
+    await writer.store.save_snapshot(damaged)
+    other = await _recovered(stores)
+    assert state_hash(other.book) == state_hash(writer.tail.book)
+
+
 async def test_settings_and_other_events_need_no_order(writer: Writer) -> None:
     """Events that no table is derived from are written like all others."""
     await writer.write(LimitChanged(name="MAX_POSITION", old=None, new="5", by="settings", reason="start"))

@@ -328,6 +328,32 @@ async def test_a_deposed_journal_says_so_once_and_writes_nothing_more(
     assert journal.log.available is False
 
 
+async def test_a_journal_that_was_taken_over_while_the_store_was_away_says_so(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    """The store comes back with records of somebody else's."""
+    journal.faults.available = False
+    journal.append(accepted(1), deadline=trio.current_time() + 0.2)
+    await trio.sleep(1)
+    other = Journal(
+        journal.system,
+        journal.disk,
+        Faults(),
+        CommittedTail(),
+        MemoryJournalStore(journal.disk),
+        journal.writer,
+        journal.operator,
+    )
+    await other.system.start(other.actor(), "other")
+    fenced = await other.system.ref("other").ask(Fence("risk"), timeout=5)
+    other.system.ref("other").tell(append_of(accepted(2), generation=fenced.generation))
+    await trio.sleep(1)
+    journal.faults.available = True
+    await trio.sleep(2)
+    assert len(journal.deposed) == 1
+    assert journal.log.available is False
+
+
 async def test_a_restart_takes_over_folds_on_and_refuses_generations_of_before(
     autojump_clock: MockClock, journal: Journal
 ) -> None:
