@@ -25,6 +25,8 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
     exchange_order_id: str
     status: str = "open"
     """open, filled, canceled, expired: what the exchange says the order is now."""
+    executed: Decimal | None = None
+    """What it says is executed by now, in base units; None where the answer does not tell."""
     fills: tuple[Fill, ...] = ()
 
 

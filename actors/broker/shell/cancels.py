@@ -79,8 +79,7 @@ class Cancels:
             if isinstance(answer, Rejected) and not answer.gone and not answer.throttled:
                 self._say(order, "cancel_refused", f"{answer.code}: {answer.reason}")
                 return
-            if isinstance(answer, Confirmed) and self._is_whole(answer):
-                self._desk.take_fills(answer.fills)
+            if isinstance(answer, Confirmed) and self._is_whole(order, answer):
                 self._say(order, answer.status, "cancelled as asked")
                 return
             if isinstance(answer, Confirmed) or (isinstance(answer, Rejected) and answer.gone):
@@ -125,8 +124,10 @@ class Cancels:
             await inquiry.settled.wait()
         return inquiry.ended
 
-    def _is_whole(self, answer: Confirmed) -> bool:
-        return answer.status in ENDED and self._desk.port.capabilities.fills_with_answer
+    def _is_whole(self, order: Order, answer: Confirmed) -> bool:
+        """Whether the answer ends the order and leaves no fill unseen, whose exposure would be let go."""
+        self._desk.take_fills(answer.fills)
+        return answer.status in ENDED and answer.executed == self._desk.executed(order)
 
     def _is_unresolved(self, order: Order) -> bool:
         return self._desk.current(order).submission is not Submission.WORKING

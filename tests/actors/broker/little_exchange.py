@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import trio
 
 from actors.broker.port import (
@@ -27,7 +28,7 @@ PRICE = Decimal(100)
 
 
 class LittleExchange:
-    """`next_submits`: "lose" (took it, answer lost), "drop" (never took it, answer lost), "reject", or None."""
+    """`next_submits`: "lose" (took it, no answer), "drop" (never took it, no answer), "reject", or None."""
 
     def __init__(self, clock, exchange="sim", symbols=("BTC/USDT",), fills_with_answer=True):
         self.clock = clock
@@ -68,10 +69,17 @@ class LittleExchange:
         await self._travel("instruments")
         step = Decimal("0.000001")
         return [
-            Instrument(exchange=self.exchange, symbol=symbol, base=symbol.split("/")[0], quote="USDT",
-                       tick=Decimal("0.01"), lot=step, min_notional=Decimal(5))
+            Instrument(
+                exchange=self.exchange,
+                symbol=symbol,
+                base=symbol.split("/")[0],
+                quote="USDT",
+                tick=Decimal("0.01"),
+                lot=step,
+                min_notional=Decimal(5),
+            )
             for symbol in self.symbols
-        ]  # fmt: skip
+        ]
 
     async def submit(self, intent):
         self.submits.append(intent.venue_id)
@@ -86,8 +94,9 @@ class LittleExchange:
             return Rejected(code="INSUFFICIENT", reason="no money")
         if fault == "drop":
             return Unresolved(reason="time-out", signed_at_us=self.clock.now_us())
-        report = self.take(intent.venue_id, intent.symbol, intent.side, intent.type, intent.quantity,
-                           intent.limit_price)  # fmt: skip
+        report = self.take(
+            intent.venue_id, intent.symbol, intent.side, intent.type, intent.quantity, intent.limit_price
+        )
         if fault == "lose":
             return Unresolved(reason="time-out", signed_at_us=self.clock.now_us())
         fills = [fill for fill in self.fills if fill.exchange_order_id == report.exchange_order_id]
@@ -102,9 +111,17 @@ class LittleExchange:
         assert venue_id not in self.orders, "a venue id was used twice"
         number = str(len(self.orders) + 1)
         report = OrderReport(
-            symbol=symbol, venue_id=venue_id, exchange_order_id=number, side=side, type=kind, quantity=quantity,
-            limit_price=price, executed=Decimal(0), status="open", at_us=self.clock.now_us(),
-        )  # fmt: skip
+            symbol=symbol,
+            venue_id=venue_id,
+            exchange_order_id=number,
+            side=side,
+            type=kind,
+            quantity=quantity,
+            limit_price=price,
+            executed=Decimal(0),
+            status="open",
+            at_us=self.clock.now_us(),
+        )
         self.orders[venue_id or f"foreign-{number}"] = report
         if kind == "market":
             self.execute(venue_id or f"foreign-{number}", quantity, PRICE)
@@ -118,19 +135,25 @@ class LittleExchange:
         status = "filled" if executed == report.quantity else "open"
         self._put(key, executed=executed, status=status)
         fill = Fill(
-            exchange=self.exchange, market_type="spot", symbol=report.symbol,
-            exchange_order_id=report.exchange_order_id, trade_id=f"t{len(self.fills) + 1}",
-            order_id=report.venue_id or EXTERNAL, side=report.side, quantity=quantity, price=price,
-            fee=Decimal(0), fee_currency="USDT", at_us=self.clock.now_us(),
-        )  # fmt: skip
+            exchange=self.exchange,
+            market_type="spot",
+            symbol=report.symbol,
+            exchange_order_id=report.exchange_order_id,
+            trade_id=f"t{len(self.fills) + 1}",
+            order_id=report.venue_id or EXTERNAL,
+            side=report.side,
+            quantity=quantity,
+            price=price,
+            fee=Decimal(0),
+            fee_currency="USDT",
+            at_us=self.clock.now_us(),
+        )
         self.fills.append(fill)
         if self.stream_fills if stream is None else stream:
             self.publish(fill)
         return fill
 
     def _put(self, key, **changes):
-        import msgspec
-
         self.orders[key] = msgspec.structs.replace(self.orders[key], **changes)
 
     def publish(self, item):

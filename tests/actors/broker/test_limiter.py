@@ -1,4 +1,6 @@
-"""Budgets: never more than the limit in any window, nearly all of it in the long run, a reserve for cancels."""
+"""Budgets: never more than the limit in any window, nearly all of it in the long run, a reserve for
+cancels.
+"""
 
 import pytest
 from hypothesis import given
@@ -111,7 +113,9 @@ def test_a_budget_that_nobody_configured_costs_nothing():
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3 * SECOND), st.integers(1, 6), st.sampled_from(Priority)), max_size=200),
+    st.lists(
+        st.tuples(st.integers(0, 3 * SECOND), st.integers(1, 6), st.sampled_from(Priority)), max_size=200
+    ),
     st.integers(20, 200),
 )
 def test_any_mixture_of_calls_keeps_below_the_limit(steps, limit):

@@ -138,9 +138,7 @@ def test_what_waits_in_the_outbox_counts_as_executed_once():
     outbox, book = Outbox(1, lambda _symbol: None), book_with(1)
     Intake(outbox).take(fill(), book)
     assert outbox.executed(BTC, "v1", book) == 4
-    book.apply(
-        ev.OrderFilled(exchange=SIM, symbol=BTC, order_id="o1", fill=fill()), book.seq + 1, 1
-    )
+    book.apply(ev.OrderFilled(exchange=SIM, symbol=BTC, order_id="o1", fill=fill()), book.seq + 1, 1)
     assert outbox.executed(BTC, "v1", book) == 0
 
 
@@ -205,7 +203,9 @@ def test_an_answer_that_says_filled_needs_the_fills_for_all_of_it():
     """Else somebody has to ask for them."""
     some = Confirmed(exchange_order_id="x", status="filled", fills=(fill(quantity="4"),))
     assert not is_whole(some, intent(), True)
-    whole = Confirmed(exchange_order_id="x", status="filled", fills=(fill(quantity="4"), fill("t2", quantity="6")))
+    whole = Confirmed(
+        exchange_order_id="x", status="filled", fills=(fill(quantity="4"), fill("t2", quantity="6"))
+    )
     assert is_whole(whole, intent(), False)
 
 
@@ -218,9 +218,14 @@ def test_an_ended_order_is_whole_only_where_fills_come_with_the_answer():
 
 @pytest.mark.parametrize(
     ("held", "side", "quantity", "expected"),
-    [("10", "sell", "10", True), ("10", "sell", "11", False), ("10", "buy", "1", False), ("-5", "buy", "5", True),
-     ("0", "sell", "1", False)],
-)  # fmt: skip
+    [
+        ("10", "sell", "10", True),
+        ("10", "sell", "11", False),
+        ("10", "buy", "1", False),
+        ("-5", "buy", "5", True),
+        ("0", "sell", "1", False),
+    ],
+)
 def test_an_exit_shrinks_the_position_and_never_turns_it(held, side, quantity, expected):
     """Only then does it pass a halt."""
     exit_order = intent(side=side, quantity=Decimal(quantity), reduce_only=True)

@@ -14,9 +14,9 @@ from actors.broker.timings import BrokerTimings
 from actors.journal.actor import JournalActor
 from actors.journal.port import StoreUnavailable
 from actors.journal.tail import CommittedTail
-from actors.kernel import ActorDead, TrioActor, open_system
+from actors.kernel import TrioActor, open_system
 from actors.model.addresses import broker_address, position_address
-from actors.model.events import OrderAccepted
+from actors.model.events import OrderAccepted, order_id_of
 from actors.model.journal import Append, Fence
 from actors.model.order import OrderIntent
 from actors.position.actor import PositionActor
@@ -34,6 +34,15 @@ class TestClock:
 
     def monotonic(self):
         return trio.current_time()
+
+
+async def eventually(condition, seconds=60.0, every=0.01):
+    """Wait until the condition holds; fail after `seconds`."""
+    with trio.fail_after(seconds):
+        while True:
+            if condition():
+                return
+            await trio.sleep(every)
 
 
 class OpenGate:
@@ -68,7 +77,9 @@ class Ear(TrioActor):
 
 
 class World:
-    """One exchange, its broker, one position actor a symbol, and the journal. Lives are replaced by `restart_*`."""
+    """One exchange, its broker, one position actor a symbol, and the journal. Lives are replaced by
+    `restart_*`.
+    """
 
     def __init__(self, system, port=None, symbols=("BTC/USDT",), timings=None, **broker):
         self.system = system
@@ -100,10 +111,18 @@ class World:
 
     async def start_broker(self):
         self.broker_actor = BrokerActor(
-            exchange="sim", symbols=self.symbols, port=self.port, log=self.log, gate=self.gate, clock=self.clock,
-            rng=random.Random(1), limiter=self.limiter, breaker=self.breaker, cancel_breaker=self.cancel_breaker,
+            exchange="sim",
+            symbols=self.symbols,
+            port=self.port,
+            log=self.log,
+            gate=self.gate,
+            clock=self.clock,
+            rng=random.Random(1),
+            limiter=self.limiter,
+            breaker=self.breaker,
+            cancel_breaker=self.cancel_breaker,
             timings=self.timings,
-        )  # fmt: skip
+        )
         return await self.system.start(self.broker_actor, broker_address("sim"))
 
     async def start_position(self, symbol="BTC/USDT"):
@@ -127,48 +146,97 @@ class World:
             await cell.wait_ended()
         await self.start_broker()
 
+    @property
+    def state(self):
+        """What the broker last said of itself."""
+        return self.risk.heard[-1].state if self.risk.heard else None
+
     async def trading(self, seconds=60.0):
-        with trio.fail_after(seconds):
-            while not self.risk.heard or self.risk.of(object)[-1].state != "trading":
-                await trio.sleep(0.01)
+        await eventually(lambda: self.state == "trading", seconds)
 
     def accept(self, side="buy", quantity="1", price=None, symbol="BTC/USDT", age=2.0, **more):
         """Journal an accepted order as RiskActor does; returns its id."""
         self.count += 1
         order_id, venue_id = f"order-{self.count}", f"tw-{self.count}"
         intent = OrderIntent(
-            order_id=order_id, client_order_id=order_id, exchange="sim", symbol=symbol, side=side,
-            type="market" if price is None else "limit", quantity=Decimal(quantity),
-            limit_price=None if price is None else Decimal(price), venue_id=venue_id, **more,
-        )  # fmt: skip
+            order_id=order_id,
+            client_order_id=order_id,
+            exchange="sim",
+            symbol=symbol,
+            side=side,
+            type="market" if price is None else "limit",
+            quantity=Decimal(quantity),
+            limit_price=None if price is None else Decimal(price),
+            venue_id=venue_id,
+            **more,
+        )
         accepted = OrderAccepted(
-            intent=intent, reserve_price=Decimal(100), mark=Decimal(100),
+            intent=intent,
+            reserve_price=Decimal(100),
+            mark=Decimal(100),
             send_before_us=self.clock.now_us() + round(age * 1_000_000),
-        )  # fmt: skip
+        )
         self.system.ref("journal").tell(
-            Append(append_id=order_id, stream="risk", generation=self.fenced.generation, events=(accepted,),
-                   correlation_id=order_id, reply_to="risk")
-        )  # fmt: skip
+            Append(
+                append_id=order_id,
+                stream="risk",
+                generation=self.fenced.generation,
+                events=(accepted,),
+                correlation_id=order_id,
+                reply_to="risk",
+            )
+        )
         return order_id
+
+    def check_lives(self):
+        """Nobody failed but those whom the test killed."""
+        for address in (
+            "journal",
+            broker_address("sim"),
+            *(position_address("sim", s) for s in self.symbols),
+        ):
+            assert self.system.ref(address).is_alive(), f"{address} has failed"
+
+    async def agree(self, seconds=60.0):
+        """Wait until every order is settled, then compare the journal with the exchange's books."""
+        unsettled = ("accepted", "submitted", "unknown", "pending_cancel")
+        await eventually(
+            lambda: not any(order.status in unsettled for order in self.log.book.orders.values()),
+            seconds,
+            0.05,
+        )
+        for _ in range(100):
+            if self.held(self.bench.symbol) == await self.bench.position():
+                break
+            await trio.sleep(0.1)
+        await trio.sleep(1)
+        books = await self.bench.books()
+        for order in self.disk.orders.values():
+            entry = books.pop(order.intent.venue_id, None)
+            if entry is None:
+                assert order.status in ("denied", "rejected"), order
+            else:
+                assert order.executed == entry.executed, order
+                assert (order.status in ("open", "partially_filled")) == (entry.status == "open"), order
+        assert not books, "the exchange has orders that the journal does not know"
+        assert self.held(self.bench.symbol) == await self.bench.position()
 
     def order(self, order_id):
         return self.log.book.order(order_id) or self.disk.orders.get(order_id)
 
     async def until(self, order_id, *statuses, seconds=60.0):
-        with trio.fail_after(seconds):
-            while (order := self.order(order_id)) is None or order.status not in statuses:
-                await trio.sleep(0.01)
-        return order
+        def reached():
+            order = self.order(order_id)
+            return order is not None and order.status in statuses
+
+        await eventually(reached, seconds)
+        return self.order(order_id)
 
     async def closed(self, seconds=60.0):
-        with trio.fail_after(seconds):
-            while self.log.book.orders:
-                await trio.sleep(0.01)
+        await eventually(lambda: not self.log.book.orders, seconds)
 
     def types(self, order_id=None):
         """The types of the journal's events, of one order or all."""
-        from actors.model.events import order_id_of
-
         return [r.type for r in self.disk.records if order_id in (None, order_id_of(r.event))]
 
     def held(self, symbol="BTC/USDT"):
@@ -176,13 +244,20 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(**settings) -> AsyncGenerator[World, None]:
-    """A started world whose exchange trades."""
+async def open_world(*, bench=None, wait=True, before=None, **settings) -> AsyncGenerator[World, None]:
+    """A started world whose exchange trades; `before` prepares it first. A failed life fails the test."""
     async with open_system() as system:
+        if bench is not None:
+            settings |= {"port": bench.port}
         world = World(system, **settings)
+        world.bench = bench
+        if before is not None:
+            await before(world)
         await world.start()
-        await world.trading()
+        if wait:
+            await world.trading()
         yield world
+        world.check_lives()
 
 
-__all__ = ["ActorDead", "OpenGate", "World", "open_world"]
+__all__ = ["OpenGate", "TestClock", "World", "eventually", "open_world"]

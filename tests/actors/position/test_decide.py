@@ -1,6 +1,7 @@
 """The pure core of the position actor: evidence in any order and any number gives each event once."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -248,8 +249,16 @@ def test_evidence_of_orders_nobody_knows_is_dropped():
 
 
 KINDS = [
-    "sent", "acknowledged", "refused", "unresolved", "absent", "not_sent", "cancel_refused", "canceled", "expired",
-]  # fmt: skip
+    "sent",
+    "acknowledged",
+    "refused",
+    "unresolved",
+    "absent",
+    "not_sent",
+    "cancel_refused",
+    "canceled",
+    "expired",
+]
 
 
 @st.composite
@@ -269,7 +278,7 @@ def histories(draw):
             items.append(told(what, f"v{number}", code="C", reason="r"))
     cuts = draw(st.lists(st.integers(0, len(items)), max_size=4).map(sorted))
     edges = [0, *cuts, len(items)]
-    return [items[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [items[a:b] for a, b in pairwise(edges)]
 
 
 @given(histories())
