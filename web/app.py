@@ -27,7 +27,6 @@ from web.edge import Edge
 from web.feeds.hub import Hub
 from web.feeds.session import GOING_AWAY, POLICY, Hangup
 from web.feeds.socket import EdgeSocket
-from web.lane import EdgeConnection, Lane
 from web.problems import problem
 from web.routes.table import ROUTES
 from web.services import Services
@@ -45,12 +44,11 @@ _log = structlog.get_logger(room="web")
 
 
 class EdgeApp(QuartTrio):
-    """Quart on trio, with the lane for fast routes."""
+    """Quart on trio, with the routes that the server may answer without it (`lane`)."""
 
-    asgi_http_class = EdgeConnection
     asgi_websocket_class = EdgeSocket
     edge: Edge
-    lane: Lane
+    lane: dict[tuple[bytes, bytes], Route]
     hub: Hub | None
     sockets: dict[EdgeSocket, None]
 
@@ -69,7 +67,7 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
     app.hub = None
     app.sockets = {}
     app.while_serving(_feeds(app))
-    app.lane = {(route.method, route.path): route for route in routes if route.fast}
+    app.lane = {(route.method.encode(), route.path.encode()): route for route in routes if route.fast}
     for route in routes:
         app.add_url_rule(
             route.path.replace("{orderId}", "<order_id>"),
@@ -92,11 +90,15 @@ def _feeds(app: EdgeApp) -> Callable[[], AsyncGenerator[None, None]]:
     async def while_serving() -> AsyncGenerator[None, None]:
         services = app.edge.services
         app.hub = Hub(services.port)
-        end = services.keyring.on_revoked(revoked)
+        ends = (
+            services.keyring.on_revoked(revoked),
+            services.metrics.follow_positions(app.hub.positions),
+        )
         try:
             yield
         finally:
-            end()
+            for end in ends:
+                end()
             app.hub.close()
             for socket in tuple(app.sockets):
                 socket.hang_up(Hangup(GOING_AWAY, "the service is going away"))

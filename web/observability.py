@@ -5,12 +5,21 @@ Made once by whoever wires the application and handed to those who count; nothin
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from actors.model.results import PositionView
 from web.routes.outcomes import Outcome
+
+disable_created_metrics()
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -29,7 +38,9 @@ class Metrics:
         self.order_latency = Histogram(
             "order_latency_seconds",
             "From the arrival of an order's request to its answer.",
-            buckets=LATENCY_BUCKETS,
+            buckets=disable_created_metrics()
+
+LATENCY_BUCKETS,
             registry=self.registry,
         )
         self.risk_blocks = Counter(
@@ -75,9 +86,13 @@ class Metrics:
             child = self._placed[status] = self.orders.labels(status)
         child.inc()
 
-    def follow_positions(self, read: Callable[[], Iterable[PositionView]]) -> None:
-        """Report the value of each position as `read` gives it when the metrics are asked for."""
-        self.registry.register(_PositionValues(read))
+    def follow_positions(self, read: Callable[[], Iterable[PositionView]]) -> Callable[[], None]:
+        """Report the value of each position as `read` gives it when the metrics are asked for; return what
+        ends it.
+        """
+        values = _PositionValues(read)
+        self.registry.register(values)
+        return lambda: self.registry.unregister(values)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

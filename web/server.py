@@ -5,26 +5,25 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState, LifespanState
 from hypercorn.utils import repr_socket_addr, wrap_app
 
 from web.app import EdgeApp
-from web.connection import Connection
+from web.serving.connection import Connection, Stream
+from web.serving.http import MAX_HEADER_BYTES, FastLane
 
-KEEP_ALIVE_SECONDS = 10.0
-READ_SECONDS = 12.0
-"""How long a connection may send nothing while its request is incomplete."""
-
-MAX_HEADER_BYTES = 16 * 1024
 MAX_FRAME_BYTES = 64 * 1024
 PING_SECONDS = 5.0
 BACKLOG = 256
+
+
+Listener: TypeAlias = "trio.SocketListener | trio.SSLListener[trio.SocketStream]"
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +63,7 @@ def server_config(settings: ServerSettings) -> Config:
     config.backlog = BACKLOG
     config.graceful_timeout = settings.graceful_seconds
     config.shutdown_timeout = settings.graceful_seconds
-    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     config.keep_alive_max_requests = 1_000_000_000
-    config.read_timeout = READ_SECONDS  # type: ignore[assignment]
     config.h11_max_incomplete_size = MAX_HEADER_BYTES
     config.websocket_max_message_size = MAX_FRAME_BYTES
     config.websocket_ping_interval = PING_SECONDS
@@ -90,14 +87,17 @@ async def serve(
     """
     config = server_config(settings)
     wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
-    state: LifespanState = {}
-    lifespan = Lifespan(wrapped, config, state)
     context = WorkerContext(None)
+    lifespan = Lifespan(wrapped, config, {})
+    lane = FastLane(app.edge, app.lane)
+
+    async def connect(stream: Stream) -> None:
+        await Connection(wrapped, config, context, lane, stream).run()
+
     async with trio.open_nursery() as around:
         await around.start(lifespan.handle_lifespan)
         await lifespan.wait_for_startup()
         listeners, addresses = _listen(config)
-        connect = partial(Connection, wrapped, config, context, ConnectionState(state.copy()))
         async with trio.open_nursery() as connections:
             try:
                 async with trio.open_nursery() as accepting:
@@ -112,9 +112,6 @@ async def serve(
                 connections.cancel_scope.deadline = trio.current_time() + settings.graceful_seconds
         await lifespan.wait_for_shutdown()
         around.cancel_scope.cancel()
-
-
-Listener = trio.SocketListener | trio.SSLListener[trio.SocketStream]
 
 
 def _listen(config: Config) -> tuple[list[Listener], list[str]]:

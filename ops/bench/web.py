@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,7 +20,7 @@ from actors.model.order import Order, OrderIntent, Submission
 from actors.model.results import Placed, PlaceResult
 from config.logs import configure
 from web import server as edge_server
-from web.app import create_app
+from web.app import EdgeApp, create_app
 from web.auth.keyring import Keyring
 from web.auth.memory import MemoryTokens
 from web.observability import Metrics
@@ -33,8 +33,16 @@ TOKEN = "bench-token"  # noqa: S105 - of a server that lives for seconds
 class InstantPort:
     """Answers every order at once, as if the exchange had it."""
 
+    head = 0
+
     def __init__(self) -> None:
         self._count = 0
+
+    def subscribe(self, _listener: object) -> Callable[[], None]:
+        """Nothing is ever committed."""
+        return lambda: None
+
+    subscribe_market = subscribe
 
     async def place(self, intent: OrderIntent, **_: object) -> PlaceResult:
         """An open order."""
@@ -73,7 +81,7 @@ def echo_app() -> QuartTrio:
     return app
 
 
-def edge_app() -> QuartTrio:
+def edge_app() -> EdgeApp:
     """The edge over a runtime that answers at once."""
     clock = _Clock()
     tokens = MemoryTokens()
@@ -97,7 +105,7 @@ def serve(kind: str, port: int) -> None:
     settings = ServerSettings(port=port)
     if kind == "echo":
         config = server_config(settings)
-        trio.run(lambda: hypercorn_serve(echo_app(), config, mode="asgi"))  # type: ignore[arg-type]
+        trio.run(lambda: hypercorn_serve(echo_app(), config, mode="asgi"))
     else:
         trio.run(edge_server.serve, edge_app(), settings)
 

@@ -145,11 +145,11 @@ async def test_a_rotated_token_and_its_successor_overlap(clock):
     store = MemoryTokens()
     old_text, old = new_token("ann", ["trade", "read"], clock.us)
     await store.add(old)
-    new_text = await rotate(store, old.token_id, clock.us, 10 * SECOND_US)
+    new_text = await rotate(store, old.token_id, clock.us + 1, 10 * SECOND_US)
     first, second = await store.all()
     assert new_text != old_text
     assert second.scopes == ("read", "trade")
-    assert (first.alive(clock.us + 9 * SECOND_US), first.alive(clock.us + 10 * SECOND_US)) == (True, False)
+    assert (first.alive(clock.us + 9 * SECOND_US), first.alive(clock.us + 11 * SECOND_US)) == (True, False)
     assert second.alive(clock.us + 100 * SECOND_US)
     assert await rotate(store, "nothing", clock.us, 0) is None
 
