@@ -16,6 +16,7 @@ import trio
 from actors.broker.port import Capabilities
 from actors.command_port import CommandPort
 from actors.journal.port import StoreUnavailable
+from actors.journal.replay import state_hash
 from actors.risk.limits import RiskLimits, from_texts
 from ops.proof.life import Life
 from ops.proof.people import Call, Client, KillNote, ResumeNote
@@ -32,6 +33,8 @@ from supervisors import service
 from supervisors.tree import Choices, Outside
 
 T = TypeVar("T")
+STILL_SECONDS = 22.0
+"""How long before the end the markets stand still."""
 
 
 class WorldClock:
@@ -92,6 +95,15 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class LastLook(msgspec.Struct, frozen=True, kw_only=True):
+    """The last process as it stood when the time was over."""
+
+    not_ready: tuple[str, ...]
+    waiting: tuple[tuple[str, int], ...]
+    lives_alive: int
+    reserved: tuple[str, ...]
+
+
 class World:
     """Made for one plan and run once."""
 
@@ -103,6 +115,10 @@ class World:
         self.latch = LatchDisk(self.rng("latch"))
         self.fired: Counter[str] = Counter()
         self.markers: Counter[str] = Counter()
+        self.edges: Counter[str] = Counter()
+        self.last: LastLook | None = None
+        self.last_state: tuple[int, str] | None = None
+        """The head and the hash of the state of the last process."""
         self.calls: list[Call] = []
         self.kills: list[KillNote] = []
         self.resumes: list[ResumeNote] = []
@@ -148,7 +164,7 @@ class World:
             self._nursery = nursery
             nursery.start_soon(self._keep)
             for venue in self.venues.values():
-                nursery.start_soon(venue.move)
+                nursery.start_soon(self._move, venue)
             for number in range(self.plan.clients):
                 nursery.start_soon(Client(number, self).run)
                 watcher = Watcher(number, self)
@@ -156,12 +172,27 @@ class World:
                 nursery.start_soon(watcher.run)
             for task in tasks:
                 nursery.start_soon(task, self)
-            await trio.sleep_until(self.plan.seconds)
+            await trio.sleep_until(self.plan.seconds + 0.313)
             self.finish()
             nursery.cancel_scope.cancel()
 
     def finish(self) -> None:
         """The run is over: look at the last process while it still lives."""
+        process = self.process
+        if process is None:
+            return
+        runtime = process.runtime
+        self.last = LastLook(
+            not_ready=tuple(f"{item.what}: {item.why}" for item in runtime.readiness()),
+            waiting=tuple(
+                (actor.address, actor.mailbox.depth)
+                for actor in runtime.system.statistics().actors
+                if actor.mailbox.depth
+            ),
+            lives_alive=sum(life.alive for life in self.lives),
+            reserved=(),
+        )
+        self.last_state = (runtime.log.head, state_hash(runtime.log.book))
 
     async def _keep(self) -> None:
         """Keep a process running: the next one starts a while after the former ended, or beside it."""
@@ -173,6 +204,11 @@ class World:
             self._start(number)
             await self._next.wait()
             await trio.sleep(rng.uniform(0.1, 3.0))
+
+    async def _move(self, venue: SimVenue) -> None:
+        """Let a market live until shortly before the end, so that what it did is known by then."""
+        with trio.move_on_after(self.plan.seconds - STILL_SECONDS):
+            await venue.move()
 
     def start_another(self) -> None:
         """Let a second process start beside the one that runs."""

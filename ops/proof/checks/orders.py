@@ -1,0 +1,69 @@
+"""I1, I2 and I8: what was promised is in the journal, and what left was in it before, once."""
+
+from ops.proof.checks.found import Violation
+from ops.proof.checks.story import Story
+from ops.proof.people import Call
+from ops.proof.wire import is_foreign
+from ops.proof.world import World
+
+TAKEN = ("Placed", "Pending", "Replayed")
+
+
+def orders(world: World, story: Story) -> list[Violation]:
+    """Check the orders' way in and out."""
+    found = [Violation("journal", problem) for problem in story.problems]
+    found.extend(_answers(world, story))
+    found.extend(_refused_stays_home(world, story))
+    found.extend(_once(world, story))
+    for submit in world.submits:
+        if not submit.durable:
+            found.append(
+                Violation("I8", f"order {submit.order_id} left at {submit.began:.3f} before it was durable")
+            )
+    return found
+
+
+def _answers(world: World, story: Story) -> list[Violation]:
+    found = []
+    for call in world.calls:
+        if call.what == "place" and call.answer in TAKEN and call.order_id not in story.orders:
+            found.append(Violation("I1", f"{call.request} was answered {call.answer}, not in the journal"))
+        if call.answer == "Error":
+            found.append(Violation("view", f"{call.what} {call.request} raised {call.code}"))
+    return found
+
+
+def _refused_stays_home(world: World, story: Story) -> list[Violation]:
+    """A request of which every try was refused never reaches an exchange."""
+    tries: dict[str, list[Call]] = {}
+    for call in world.calls:
+        if call.what == "place":
+            tries.setdefault(call.request, []).append(call)
+    found = []
+    for request, calls in tries.items():
+        if any(call.answer != "Refused" for call in calls):
+            continue
+        for tale in story.by_request.get(request, ()):
+            for venue in world.venues.values():
+                if tale.venue_id and any(item.venue_id == tale.venue_id for item in venue.listed.values()):
+                    found.append(Violation("I1", f"{request} was refused, yet {venue.name} has it"))
+    return found
+
+
+def _once(world: World, story: Story) -> list[Violation]:
+    found = []
+    for venue in world.venues.values():
+        requests: dict[str, int] = {}
+        for item in venue.listed.values():
+            if is_foreign(item.venue_id):
+                continue
+            tale = story.by_venue_id.get(item.venue_id)
+            if tale is None:
+                found.append(Violation("I8", f"{venue.name} has {item.venue_id}, unknown to the journal"))
+                continue
+            request = tale.intent["client_order_id"]
+            requests[request] = requests.get(request, 0) + 1
+        for request, count in requests.items():
+            if count > 1:
+                found.append(Violation("I2", f"{venue.name} took {count} orders for {request}"))
+    return found

@@ -1,0 +1,76 @@
+"""Playing one seed from beginning to end, and what is left of it: a result small enough to hand around."""
+
+import logging
+
+import msgspec
+import structlog
+
+from ops.proof import determinism
+from ops.proof.checks import Violation, check
+from ops.proof.operator import office
+from ops.proof.plan import Fault, Plan, make_plan
+from ops.proof.storm import storm
+from ops.proof.world import World
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a seed came to. `digest` is the hash of the journal's newest record, 64 hex digits."""
+
+    seed: int
+    digest: str
+    records: int
+    orders: int
+    clients: int
+    exchanges: int
+    symbols: int
+    processes: int
+    fired: dict[str, int]
+    markers: dict[str, int]
+    edges: dict[str, int]
+    violations: tuple[Violation, ...]
+
+
+def be_quiet() -> None:
+    """Simulated failures are no news: nothing is logged."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def play(plan: Plan, *, watch: "object | None" = None) -> tuple[World, Result]:
+    """Run a plan and check it."""
+
+    async def main() -> World:
+        world = World(plan)
+        if callable(watch):
+            watch(world)
+        await world.run(storm, office)
+        return world
+
+    world = determinism.run(main, seed=f"{plan.seed}/schedule")
+    violations = tuple(check(world))
+    return world, Result(
+        seed=plan.seed,
+        digest=world.disk.hash.hex(),
+        records=len(world.disk.records),
+        orders=sum(call.what == "place" for call in world.calls),
+        clients=plan.clients,
+        exchanges=len(plan.exchanges),
+        symbols=len(plan.symbols),
+        processes=len(world.lives),
+        fired=dict(world.fired),
+        markers=dict(world.markers),
+        edges=dict(world.edges),
+        violations=violations,
+    )
+
+
+def play_seed(seed: int, *, faults: bool = True) -> Result:
+    """Run a seed as it is."""
+    return play(make_plan(seed, faults=faults))[1]
+
+
+def without(plan: Plan, left_out: tuple[Fault, ...]) -> Plan:
+    """The same plan with some of its faults left out."""
+    return msgspec.structs.replace(
+        plan, faults=tuple(fault for fault in plan.faults if fault not in left_out)
+    )

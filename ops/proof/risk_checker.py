@@ -1,0 +1,348 @@
+"""An independent judge of accepted orders: it reads the journal and nothing else.
+
+It shares no arithmetic with the risk room. Sums are formed anew from all open orders each time, and profit is
+what was received less what was paid plus what is left at its mark, so that an error in the room's running
+sums can't hide in the same error here. What it takes as given are the bytes of the events, the prices that
+each acceptance recorded, and the rules as the documentation tells them.
+
+An order is judged on what its judge could know: all that the risk stream holds before it, and of the other
+streams what lay before the head that it recorded.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from decimal import ROUND_UP, Context, Decimal
+from typing import Any
+
+import msgspec
+
+ZERO = Decimal(0)
+_EXACT = Context(prec=200)
+_UP = Context(prec=76, rounding=ROUND_UP)
+DOLLARS = ("USD", "USDT", "USDC")
+Place = tuple[str, str]
+
+OVER = {"OrderRejected", "OrderAbsent", "OrderNotSent", "OrderCanceled", "OrderExpired"}
+
+
+class Unfounded(Exception):
+    """An acceptance that takes a limit past its value: which order, which limit, and the numbers."""
+
+
+@dataclass
+class Working:
+    """An accepted order as its events tell it."""
+
+    place: Place
+    buy: bool
+    quantity: Decimal
+    price: Decimal
+    reduce_only: bool
+    executed: Decimal = ZERO
+    over: bool = False
+
+    @property
+    def left(self) -> Decimal:
+        return ZERO if self.over else self.quantity - self.executed
+
+
+@dataclass
+class Held:
+    """What is held at a place: the quantity, and what was paid for it less what was received."""
+
+    quantity: Decimal = ZERO
+    paid: Decimal = ZERO
+
+
+@dataclass
+class Checker:
+    """Feed it the journal's payloads in order with `read`; it raises Unfounded at the first bad acceptance."""
+
+    orders: dict[str, Working] = field(default_factory=dict)
+    held: dict[Place, Held] = field(default_factory=dict)
+    cash: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    limits: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    kills: dict[str, str] = field(default_factory=dict)
+    day_result: Decimal = ZERO
+    day_fees: dict[str, Decimal] = field(default_factory=dict)
+    accepted: int = 0
+    denied: dict[str, int] = field(default_factory=dict)
+    breached: int = 0
+    tightest: dict[str, Decimal] = field(default_factory=dict)
+    _others: deque[tuple[int, dict[str, Any]]] = field(default_factory=deque)
+
+    def read(self, seq: int, stream: str, payload: bytes) -> None:
+        """The next event."""
+        body = msgspec.json.decode(payload)
+        if stream != "risk":
+            self._others.append((seq, body))
+            return
+        kind = body["type"]
+        if kind == "OrderAccepted":
+            self._catch_up(body["seen"])
+            self._judge(body)
+            self._accept(body)
+        elif kind == "OrderDenied":
+            self.denied[body["code"]] = self.denied.get(body["code"], 0) + 1
+        elif kind == "LimitChanged":
+            self.limits[body["name"]] = body["new"]
+        elif kind == "LimitBreached":
+            self._breach(body)
+        elif kind == "DayOpened":
+            self.day_result = Decimal(body["result"])
+            self.day_fees = {asset: Decimal(paid) for asset, paid in body["fees"]}
+        elif kind == "AccountOpened":
+            for asset, amount in body["balances"]:
+                self.cash[body["exchange"], asset] = Decimal(amount)
+
+    def finish(self) -> None:
+        """Read what the other streams wrote last."""
+        self._catch_up(None)
+
+    @property
+    def open_orders(self) -> list[Working]:
+        """The orders that may still execute."""
+        return [order for order in self.orders.values() if not order.over]
+
+    # What happened.
+
+    def _catch_up(self, seen: int | None) -> None:
+        while self._others and (seen is None or self._others[0][0] <= seen):
+            self._happen(self._others.popleft()[1])
+
+    def _happen(self, body: dict[str, Any]) -> None:
+        kind = body["type"]
+        if kind == "OrderFilled":
+            self._fill(body)
+        elif kind in OVER:
+            self._end(body["order_id"])
+        elif kind == "TradingStateChanged":
+            self.states[_scope(body)] = body["new"]
+        elif kind == "KillEngaged":
+            self.kills[body["kill_id"]] = _scope(body)
+        elif kind == "TradingResumed":
+            for kill_id in body["kill_ids"]:
+                self.kills.pop(kill_id, None)
+
+    def _accept(self, body: dict[str, Any]) -> None:
+        intent = body["intent"]
+        self.accepted += 1
+        self.orders[intent["order_id"]] = Working(
+            place=(intent["exchange"], intent["symbol"]),
+            buy=intent["side"] == "buy",
+            quantity=Decimal(intent["quantity"]),
+            price=Decimal(body["reserve_price"]),
+            reduce_only=intent.get("reduce_only", False),
+        )
+
+    def _end(self, order_id: str) -> None:
+        self.orders[order_id].over = True
+
+    def _fill(self, body: dict[str, Any]) -> None:
+        fill, order = body["fill"], self.orders[body["order_id"]]
+        quantity, price, fee = Decimal(fill["quantity"]), Decimal(fill["price"]), Decimal(fill["fee"])
+        signed = quantity if order.buy else -quantity
+        order.executed += quantity
+        if order.executed == order.quantity:
+            order.over = True
+        held = self.held.setdefault(order.place, Held())
+        held.quantity += signed
+        held.paid += signed * price
+        exchange, (base, _, quote) = order.place[0], order.place[1].partition("/")
+        for asset, amount in ((base, signed), (quote, -signed * price), (fill["fee_currency"], -fee)):
+            key = (exchange, asset)
+            self.cash[key] = self.cash.get(key, ZERO) + amount
+        self.fees[fill["fee_currency"]] = self.fees.get(fill["fee_currency"], ZERO) + fee
+
+    def _breach(self, body: dict[str, Any]) -> None:
+        self.breached += 1
+        if Decimal(body["value"]) <= Decimal(body["limit"]):
+            raise Unfounded(f"a breach that is none: {body}")
+
+    # What may be accepted.
+
+    def _judge(self, body: dict[str, Any]) -> None:
+        judge = Judge(self, body)
+        for name, value, limit in judge.values():
+            self.tightest[name] = max(self.tightest.get(name, ZERO), value / limit if limit else ZERO)
+            if value > limit:
+                raise Unfounded(f"order {body['intent']['order_id']} takes {name} to {value}, the limit is {limit}")
+        problem = judge.problem()
+        if problem is not None:
+            raise Unfounded(f"order {body['intent']['order_id']}: {problem}")
+
+    def limit(self, name: str) -> Decimal | None:
+        """A limit in force, None when it is off."""
+        found = self.limits.get(name, "off")
+        return None if found == "off" else Decimal(found)
+
+
+def _scope(body: dict[str, Any]) -> str:
+    return f"{body['exchange'] or '*'}|{body['symbol'] or '*'}"
+
+
+class Judge:
+    """One acceptance against the journal before it."""
+
+    def __init__(self, checker: Checker, body: dict[str, Any]) -> None:
+        self.checker = checker
+        intent = body["intent"]
+        self.place: Place = (intent["exchange"], intent["symbol"])
+        self.buy = intent["side"] == "buy"
+        self.quantity = Decimal(intent["quantity"])
+        self.limit_price = Decimal(intent["limit_price"]) if intent.get("limit_price") is not None else None
+        self.reserve = Decimal(body["reserve_price"])
+        self.reduce_only = intent.get("reduce_only", False)
+        self.mark = Decimal(body["mark"])
+        self.marks: dict[Place, Decimal] = {self.place: self.mark}
+        self.rates: dict[str, Decimal] = {}
+        for exchange, name, price in body["references"]:
+            if exchange:
+                self.marks[exchange, name] = Decimal(price)
+            else:
+                self.rates[name] = Decimal(price)
+        held = checker.held.get(self.place, Held()).quantity
+        working = sum((o.left for o in checker.open_orders if o.place == self.place and o.buy is self.buy), ZERO)
+        self.worst = (held if self.buy else -held) + working + self.quantity
+        self.shrinks = self.worst <= 0
+
+    def values(self) -> list[tuple[str, Decimal, Decimal]]:
+        """What the order takes each limit to, as far as it moves it at all: name, value, limit."""
+        found: list[tuple[str, Decimal | None, Decimal | None]] = []
+        limit = self.checker.limit
+        if self.worst > 0:
+            side = self._side_exposure()
+            found += [("max_pos_usd", side, limit("max_pos_usd"))]
+            found += [("max_long_usd" if self.buy else "max_short_usd", side, None)]
+            found[-1] = (found[-1][0], side, limit(found[-1][0]))
+        if not (self.reduce_only and self.shrinks):
+            price = self.limit_price if self.limit_price is not None else self.mark
+            found.append(("max_order_usd", self.quantity * price, limit("max_order_usd")))
+            found.append(("max_order_quantity", self.quantity, limit("max_order_quantity")))
+            count = Decimal(len(self.checker.open_orders) + 1)
+            found.append(("max_open_orders", count, limit("max_open_orders")))
+        before, after = self._gross(ZERO), self._gross(self.quantity)
+        if after[self.place] > before[self.place]:
+            found.append(("max_gross_usd", sum(after.values(), ZERO), limit("max_gross_usd")))
+            there = sum((usd for place, usd in after.items() if place[0] == self.place[0]), ZERO)
+            found.append(("max_exchange_usd", there, limit("max_exchange_usd")))
+        found.append(("max_net_usd", self._net(), limit("max_net_usd")))
+        if not self.shrinks:
+            found.append(("max_daily_loss_usd", -self._day_result(), limit("max_daily_loss_usd")))
+            needed, grew = self._margin()
+            if self.checker.limits.get("margin") == "on" and grew:
+                found.append(("margin", needed, self._equity()))
+        return [(name, value, most) for name, value, most in found if value is not None and most is not None]
+
+    def problem(self) -> str | None:
+        """What is wrong with it besides a limit in numbers."""
+        checker, collar = self.checker, self.checker.limit("price_collar")
+        if self.place[1] not in checker.limits["symbol_whitelist"].split(","):
+            return f"{self.place[1]} is not on the whitelist"
+        if self.limit_price is not None and collar is not None:
+            if not self.mark * (1 - collar) <= self.limit_price <= self.mark * (1 + collar):
+                return f"{self.limit_price} is outside of the collar around {self.mark}"
+        if self.reduce_only and self.quantity > self._room_to_reduce():
+            return "it is reduce-only and more than what is left of the position"
+        scopes = {"*|*", f"{self.place[0]}|*", f"*|{self.place[1]}", "|".join(self.place)}
+        states = [checker.states.get(scope, "active") for scope in sorted(scopes)]
+        if ("halted" in states or scopes & set(checker.kills.values())) and not (self.shrinks and self.reduce_only):
+            return "trading is halted"
+        if "reducing" in states and not self.shrinks:
+            return "trading is reducing, and it could open or flip a position"
+        return None
+
+    def _room_to_reduce(self) -> Decimal:
+        held = self.checker.held.get(self.place, Held()).quantity
+        working = [o.left for o in self.checker.open_orders if o.place == self.place and o.reduce_only]
+        same = [o.left for o in self.checker.open_orders if o.place == self.place and o.reduce_only and o.buy is self.buy]
+        return (-held if self.buy else held) - sum(same, ZERO) if working else (-held if self.buy else held)
+
+    def _worsts(self, extra: Decimal) -> dict[Place, tuple[Decimal, Decimal]]:
+        """Signed worst cases of each place: all buys execute and no sell, and the reverse."""
+        found = {place: (held.quantity, held.quantity) for place, held in self.checker.held.items()}
+        found.setdefault(self.place, (ZERO, ZERO))
+        for order in self.checker.open_orders:
+            long, short = found.get(order.place, (ZERO, ZERO))
+            found[order.place] = (long + order.left, short) if order.buy else (long, short - order.left)
+        long, short = found[self.place]
+        found[self.place] = (long + extra, short) if self.buy else (long, short - extra)
+        return found
+
+    def _side_exposure(self) -> Decimal:
+        total = ZERO
+        for place, (long, short) in self._worsts(self.quantity).items():
+            if place[1] == self.place[1]:
+                total += max(ZERO, long if self.buy else -short)
+        return total * self.mark
+
+    def _gross(self, extra: Decimal) -> dict[Place, Decimal]:
+        return {
+            place: max(ZERO, long, -short) * self._mark(place, long, short)
+            for place, (long, short) in self._worsts(extra).items()
+        }
+
+    def _net(self) -> Decimal:
+        worsts = self._worsts(self.quantity)
+        if self.buy:
+            return sum((long * self._mark(place, long, short) for place, (long, short) in worsts.items()), ZERO)
+        return -sum((short * self._mark(place, long, short) for place, (long, short) in worsts.items()), ZERO)
+
+    def _mark(self, place: Place, long: Decimal, short: Decimal) -> Decimal:
+        if place in self.marks:
+            return self.marks[place]
+        if long or short:
+            raise Unfounded(f"it was judged without a price for {place}")
+        return ZERO
+
+    def _rate(self, asset: str) -> Decimal | None:
+        return Decimal(1) if asset in DOLLARS else self.rates.get(asset)
+
+    def _day_result(self) -> Decimal:
+        result = ZERO
+        for place, held in self.checker.held.items():
+            result += held.quantity * self._mark(place, held.quantity, ZERO) - held.paid
+        fees = ZERO
+        for asset, paid in self.checker.fees.items():
+            since = paid - self.checker.day_fees.get(asset, ZERO)
+            rate = self._rate(asset)
+            if since and rate is None:
+                raise Unfounded(f"it was judged without a rate for {asset}")
+            fees += since * (rate or ZERO)
+        return result - self.checker.day_result - fees
+
+    def _equity(self) -> Decimal:
+        total = ZERO
+        for (exchange, asset), amount in self.checker.cash.items():
+            rate = self._rate(asset)
+            if exchange == self.place[0] and rate is not None:
+                total += amount * rate
+        return total
+
+    def _margin(self) -> tuple[Decimal, bool]:
+        """What positions and working orders at the exchange need with the order, and whether it needs more there."""
+        total = ZERO
+        places = {place for place in (*self.checker.held, *(o.place for o in self.checker.open_orders), self.place)}
+        for place in sorted(places):
+            if place[0] == self.place[0]:
+                total += self._margin_of(place, self.quantity if place == self.place else ZERO)
+        return total, self._margin_of(self.place, self.quantity) > self._margin_of(self.place, ZERO)
+
+    def _margin_of(self, place: Place, extra: Decimal) -> Decimal:
+        held = self.checker.held.get(place, Held()).quantity
+        sides = []
+        for buy in (True, False):
+            orders = [o for o in self.checker.open_orders if o.place == place and o.buy is buy]
+            quantity = sum((o.left for o in orders), ZERO)
+            value = sum((o.left * o.price for o in orders), ZERO)
+            if buy is self.buy and extra:
+                quantity, value = quantity + extra, value + extra * self.reserve
+            mine = held if buy else -held
+            if mine >= 0:
+                sides.append(mine * self._mark(place, mine, ZERO) + value)
+            elif mine + quantity > 0:
+                share = _UP.divide(_EXACT.multiply(value, mine + quantity), quantity)
+                sides.append(share.quantize(Decimal("1e-12"), context=_UP))
+        return max(sides, default=ZERO)
