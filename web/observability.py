@@ -38,9 +38,7 @@ class Metrics:
         self.order_latency = Histogram(
             "order_latency_seconds",
             "From the arrival of an order's request to its answer.",
-            buckets=disable_created_metrics()
-
-LATENCY_BUCKETS,
+            buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
         self.risk_blocks = Counter(
