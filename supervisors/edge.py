@@ -15,6 +15,7 @@ from persistence.embedded import EmbeddedServer
 from persistence.embedded.watch import Notice, watch
 from supervisors import service
 from supervisors.kill_socket import SOCKET, serve_kill_socket
+from supervisors.roster import keep_roster
 from supervisors.service import Ending
 from web.app import create_app
 from web.auth.keyring import Keyring
@@ -62,6 +63,7 @@ async def run_service(
             nursery.start_soon(service.watch_tree, tree, ending)
             nursery.start_soon(service.watch_kill_file, runtime, data_dir / KILL_FILE)
             nursery.start_soon(service.log_dead_letters, runtime.system)
+            nursery.start_soon(keep_roster, runtime, tree)
             async with trio.open_nursery() as outer:
                 token_path = await _first_token(tokens, edge, runtime)
                 addresses = await outer.start(_serve_web, runtime, tokens, edge, ending)

@@ -200,7 +200,7 @@ class Runtime:
         broker = ChildSpec(
             id="broker",
             address=broker_address(exchange),
-            start=self._broker(exchange, symbols),
+            start=self._broker(exchange),
             shutdown=10.0,
         )
         positions = tuple(self.position(exchange, symbol) for symbol in symbols)
@@ -265,14 +265,14 @@ class Runtime:
             answer_seconds=self.choices.answer_seconds,
         )
 
-    def _broker(self, exchange: str, symbols: tuple[str, ...]) -> Callable[[], BrokerActor]:
+    def _broker(self, exchange: str) -> Callable[[], BrokerActor]:
         limiter = Limiter()
         breaker, cancel_breaker = Breaker(self.choices.breaker), Breaker(self.choices.breaker)
 
         def start() -> BrokerActor:
             return BrokerActor(
                 exchange=exchange,
-                symbols=symbols,
+                symbols=self.symbols(exchange),
                 port=self.outside.exchanges[exchange],
                 log=self.log,
                 gate=self.gate,

@@ -10,13 +10,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import trio
-
-from actors.kernel import Cell, Exit, ExitKind, LifeState
+from actors.kernel import Cell, Exit, ExitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from supervisors.otp.spec import Spec
 
 __all__ = ["Child", "ChildState", "end_child", "request_end"]
@@ -37,7 +33,7 @@ class Child:
     restarts: int = 0
     failures: int = 0  # in a row, for backoff
     ready_at: float | None = None
-    stop_by: float | None = None
+    asked_to_end: bool = False
     held: bool = False  # ended on request: stays down when its siblings restart
     pending: int = 0  # serial of the restart that is waited for; 0 is none
     due_at: float = 0.0
@@ -51,13 +47,13 @@ class Child:
     def lost_life(self, exit_: Exit) -> None:
         """Note that its life has ended by itself."""
         self.cell = None
-        self.stop_by = None
+        self.asked_to_end = False
         self.state = "stopped"
         if exit_.error is not None:
             self.last_error = repr(exit_.error)
 
 
-def request_end(child: Child, now: float) -> None:
+def request_end(child: Child) -> None:
     """Ask the child to end without waiting; its deadline runs from here."""
     child.pending = 0
     cell = child.cell
@@ -68,28 +64,22 @@ def request_end(child: Child, now: float) -> None:
     child.state = "stopping"
     if child.spec.shutdown == "brutal":
         cell.kill()
-        child.stop_by = now
-    elif child.stop_by is None:
-        child.stop_by = now + float(child.spec.shutdown)
+    elif not child.asked_to_end:
+        child.asked_to_end = True
         cell.request_stop(ExitKind.SHUTDOWN)
+        cell.must_end_within(float(child.spec.shutdown))
 
 
-async def end_child(child: Child, now: Callable[[], float]) -> None:
+async def end_child(child: Child) -> None:
     """Bring the child to its end: in order, at its deadline by force, and return when nothing is left of it.
 
     Cancelled, the child stays asked to end and can be waited for again: the deadline does not start anew.
     """
-    request_end(child, now())
+    request_end(child)
     cell = child.cell
     if cell is None:
         return
-    if child.spec.shutdown != "brutal" and child.stop_by is not None:
-        with trio.move_on_after(max(0.0, child.stop_by - now())):
-            await cell.wait_ended()
-    if cell.state is not LifeState.STOPPED:
-        if child.spec.shutdown != "brutal":
-            _log.warning("%s did not stop within %s s and is cancelled", child.address, child.spec.shutdown)
-        await cell.system.kill(cell)
+    await cell.wait_ended()
     if cell.exit is not None:
         if cell.exit.kind is ExitKind.FAILED:
             _log.warning("%s failed while it was stopped: %r", child.address, cell.exit.error)

@@ -124,7 +124,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop the tree in reverse order; return when nothing is left of it."""
-        await end_child(self._root, self.system.now)
+        await end_child(self._root)
 
     def _root_ended(self, _cell: Cell, exit_: Exit) -> None:
         self._root.lost_life(exit_)

@@ -154,9 +154,11 @@ class SupervisorSpec:
         self._check_children()
 
     def _check_children(self) -> None:
-        ids = [child.id for child in self.children]
-        for duplicate in (name for place, name in enumerate(ids) if name in ids[:place]):
-            raise SpecError(self.id, f"two children are called {duplicate!r}")
+        seen: dict[str, None] = {}
+        for child in self.children:
+            if child.id in seen:
+                raise SpecError(self.id, f"two children are called {child.id!r}")
+            seen[child.id] = None
         for child in self.children:
             self.check_child(child)
 

@@ -122,7 +122,7 @@ class SupervisorActor(TrioActor):
         """Start one life and wait until it is ready; raise ChildNotStarted when nothing is left of it."""
         child.state = "starting"
         child.pending = 0
-        child.stop_by = None
+        child.asked_to_end = False
         spec = child.spec
         try:
             actor = SupervisorActor(spec) if isinstance(spec, SupervisorSpec) else spec.start()
@@ -170,12 +170,12 @@ class SupervisorActor(TrioActor):
         children = list(self.children.values())
         if self.spec.strategy == "simple_one_for_one":
             for child in children:
-                request_end(child, self.system.now())
+                request_end(child)
         await self._end(children)
 
     async def _end(self, children: list[Child]) -> None:
         for child in reversed(children):
-            await end_child(child, self.system.now)
+            await end_child(child)
 
     # ends and restarts
 
@@ -326,7 +326,7 @@ class SupervisorActor(TrioActor):
             return UnknownChild(self.address, child_id)
         self.timers.cancel(("restart", child_id))
         was_due = child.due_at if child.pending else None
-        await end_child(child, self.system.now)
+        await end_child(child)
         child.held = True
         if was_due is not None:
             self._pass_on(child, was_due)

@@ -41,7 +41,8 @@ def test_a_market_order_fills_moves_the_position_and_is_streamed(service):
         order = answer.json()
         assert order["status"] == "filled"
         assert order["filledQty"] == "0.01"
-        update = until(orders, lambda data: data["orderId"] == order["orderId"] and data["status"] == "filled")
+        wanted = {"orderId": order["orderId"], "status": "filled"}
+        update = until(orders, lambda data: wanted.items() <= data.items())
         moved = until(positions, lambda data: data["symbol"] == "BTC/USDT")
         assert moved["seq"] >= update["seq"] - 1
     fills = service.get("/fills", orderId=order["orderId"])["fills"]
