@@ -34,3 +34,7 @@ class BrokerTimings(msgspec.Struct, frozen=True, kw_only=True):
     """The list of instruments is read again with every so manieth look at the clock."""
     dead_man_seconds: float | None = None
     """The exchange shall cancel everything when we are silent for this long; None: not wanted."""
+    balance_drift: str = "halt"
+    """What a balance does that no order explains: `halt` the exchange, or `ignore` where transfers are
+    usual.
+    """

@@ -57,20 +57,18 @@ class Connection:
 
     async def _connect(self) -> None:
         desk = self._desk
-        await desk.line.ask("connect", Priority.RECONCILE, desk.timings.query, desk.port.connect)
+        await desk.ask("connect", desk.port.connect)
         await self._list()
         await self._reconciling.measure_skew()
         if isinstance(desk.port, AccountChecks):
             checks = desk.port.account_problems
-            problems = await desk.line.ask("account", Priority.RECONCILE, desk.timings.query, checks)
+            problems = await desk.ask("account", checks)
             if problems:
                 desk.halt("the account is not set up as configured: " + "; ".join(problems))
 
     async def _list(self) -> None:
         desk = self._desk
-        self._listed(
-            await desk.line.ask("instruments", Priority.RECONCILE, desk.timings.query, desk.port.instruments)
-        )
+        self._listed(await desk.ask("instruments", desk.port.instruments))
 
     async def _trade(self) -> None:
         self._announce("reconciling", "")

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 
 from actors.broker.intake import Intake
+from actors.broker.limiter import Priority
 from actors.broker.outbox import Outbox
 from actors.broker.port import ExchangePort, SendGate
 from actors.broker.shell.line import Line
@@ -20,6 +21,8 @@ from actors.model.fill import Fill
 from actors.model.journal import CommittedLog
 from actors.model.money import EXACT
 from actors.model.order import Order
+
+T = TypeVar("T")
 
 
 class StartTask(Protocol):
@@ -73,6 +76,10 @@ class Desk:
         order_id = self.log.book.venue_ids.get(venue_id)
         return None if order_id is None else self.log.book.order(order_id)
 
+    async def ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Put a question of reconciliation to the exchange; raise Unavailable."""
+        return await self.line.ask(name, Priority.RECONCILE, self.timings.query, call)
+
     def is_ours(self, venue_id: str) -> bool:
         """Whether an order at the exchange is ours, not that of a person or another program on the
         account.
@@ -90,6 +97,8 @@ class Desk:
         return EXACT.add(committed, underway) if underway else committed
 
     def take_fills(self, fills: Iterable[Fill]) -> int:
-        """Make evidence of what is new among the fills; how many were."""
+        """Make evidence of what is new among the fills; how many were. Other symbols have nobody to
+        take it.
+        """
         book = self.log.book
-        return sum(self.intake.take(fill, book) for fill in fills)
+        return sum(self.intake.take(fill, book) for fill in fills if fill.symbol in self.symbols)

@@ -6,21 +6,16 @@ order that was never answered that means it was found, or is proven absent, or a
 an acknowledged one, that the exchange's report and the fills in the journal tell the same story.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import msgspec
 import trio
 
-from actors.broker.limiter import Priority
 from actors.broker.outcome import ENDED
 from actors.broker.port import OrderReport, Unavailable
 from actors.broker.shell.desk import Desk
 from actors.broker.unresolved import Absent, Found, Looked, NeedsOperator, TooEarly, verdict
 from actors.model.fill import Fill
 from actors.model.order import Order, Submission
-
-T = TypeVar("T")
 
 MICROSECONDS = 1_000_000
 FIRST_PAUSE = 0.1
@@ -148,14 +143,14 @@ class Inquiries:
         # The exchange's clock comes first: only what is looked up after the deadline counts.
         server_us = 0
         if inquiry.unresolved:
-            server_us = await self._ask("server_time_us", desk.port.server_time_us)
+            server_us = await self._desk.ask("server_time_us", desk.port.server_time_us)
             if inquiry.signed_at_us is None:
                 inquiry.signed_at_us = server_us
-        report = await self._ask("order", lambda: desk.port.order(intent.symbol, intent.venue_id))
+        report = await self._desk.ask("order", lambda: desk.port.order(intent.symbol, intent.venue_id))
         looked = Looked(server_us=server_us, report=report, among_open=None, fills=())
         if report is not None or isinstance(self._verdict(inquiry, looked), TooEarly):
             return looked
-        open_orders = await self._ask("open_orders_symbol", lambda: desk.port.open_orders(intent.symbol))
+        open_orders = await self._desk.ask("open_orders_symbol", lambda: desk.port.open_orders(intent.symbol))
         fills = await self._fills(inquiry)
         among_open = next((item for item in open_orders if item.venue_id == intent.venue_id), None)
         return Looked(server_us=server_us, report=None, among_open=among_open, fills=fills)
@@ -164,7 +159,7 @@ class Inquiries:
         """The order's trades; those of other orders that come along are taken too."""
         desk, intent = self._desk, inquiry.order.intent
         since_us = inquiry.order.created_us - round(desk.timings.overlap * MICROSECONDS)
-        fills = await self._ask("fills_since", lambda: desk.port.fills_since(intent.symbol, since_us))
+        fills = await self._desk.ask("fills_since", lambda: desk.port.fills_since(intent.symbol, since_us))
         desk.take_fills(fills)
         return tuple(fill for fill in fills if fill.order_id == intent.venue_id)
 
@@ -247,6 +242,3 @@ class Inquiries:
     def _pause(self, inquiry: Inquiry) -> float:
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(inquiry.rounds, 12))
         return longest * (0.5 + 0.5 * self._desk.rng.random())
-
-    async def _ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
-        return await self._desk.line.ask(name, Priority.RECONCILE, self._desk.timings.query, call)

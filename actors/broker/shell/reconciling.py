@@ -6,36 +6,22 @@ older trades, or it halts the exchange with the difference as the reason. Nothin
 run has ended.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
 
 import trio
 
-from actors.broker.limiter import Priority
 from actors.broker.port import OrderReport, Unavailable
-from actors.broker.reconcile import (
-    BalanceDifference,
-    OrderFindings,
-    PositionDifference,
-    compare_balances,
-    compare_orders,
-    compare_positions,
-    has_history,
-    was_judged_absent,
-)
+from actors.broker.reconcile import OrderFindings, compare_orders, was_judged_absent
+from actors.broker.shell.accounts import Accounts
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
 from actors.model.messages import Balance
 from actors.model.order import Order, Submission
 
-T = TypeVar("T")
 MICROSECONDS = 1_000_000
-DRAIN_PAUSE = 0.02
-DIFFERENT_LOOKS = 3
-"""How many comparisons in a row have to see the same difference before it is believed."""
 
 
 class Reconciling:
@@ -55,9 +41,8 @@ class Reconciling:
         self._submits = submits
         self._inquiries = inquiries
         self._revive = revive
-        self._balances = balances
+        self._accounts = Accounts(desk, submits, self.fills, balances)
         self._strangers: dict[str, None] = {}
-        self._position_looks: dict[str, tuple[Decimal, int]] = {}
 
     async def complete(self) -> None:
         """One whole reconciliation: returns when book and exchange agree or the rest is being asked for.
@@ -68,9 +53,7 @@ class Reconciling:
         for symbol in self._desk.symbols:
             await self.fills(symbol)
         await self._until_asked()
-        await self._drain()
-        await self.accounts(at_start=True)
-        await self._drain()
+        await self._accounts.compare_until_sure()
 
     async def again(self, symbol: str) -> None:
         """Bring a symbol's evidence again, as its restarted position actor asks."""
@@ -81,7 +64,7 @@ class Reconciling:
         """Compare the exchange's clock with ours; beyond the limit nothing that opens is sent."""
         desk = self._desk
         before_us = desk.clock.now_us()
-        server_us = await self._ask("server_time_us", desk.port.server_time_us)
+        server_us = await self._desk.ask("server_time_us", desk.port.server_time_us)
         after_us = desk.clock.now_us()
         # The answer was made at some moment of the round trip; only what lies outside of it is skew.
         skew_us = max(before_us - server_us, server_us - after_us, 0)
@@ -101,7 +84,7 @@ class Reconciling:
         """Hold positions and balances against the exchange again and again."""
         while True:
             await trio.sleep(self._desk.timings.accounts_every)
-            await self._tolerant(self.accounts)
+            await self._tolerant(self._accounts.compare)
 
     async def keep_inflight(self) -> None:
         """Open an inquiry for every order that has no answer and that nobody is asking for."""
@@ -125,7 +108,7 @@ class Reconciling:
         """Compare the exchange's open orders with the book; raise Unavailable."""
         desk = self._desk
         asked_us = desk.clock.now_us()
-        listed = await self._ask("open_orders", desk.port.open_orders)
+        listed = await self._desk.ask("open_orders", desk.port.open_orders)
         settled_us = asked_us if not desk.trading else self._threshold_us(asked_us)
         findings = compare_orders(desk.log.book, desk.exchange, listed, self._executed(), settled_us)
         self._act(findings)
@@ -138,61 +121,8 @@ class Reconciling:
         watermark_us = desk.log.book.watermarks.get((desk.exchange, symbol))
         if watermark_us is not None and lookback is None:
             since_us = watermark_us - round(desk.timings.overlap * MICROSECONDS)
-        fills = await self._ask("fills_since", lambda: desk.port.fills_since(symbol, since_us))
+        fills = await self._desk.ask("fills_since", lambda: desk.port.fills_since(symbol, since_us))
         return desk.take_fills(fills)
-
-    async def accounts(self, *, at_start: bool = False) -> None:
-        """Compare positions and balances; raise Unavailable. A question that fails proves nothing."""
-        desk = self._desk
-        if desk.port.capabilities.reports_balances:
-            balances = await self._ask("balances", desk.port.balances)
-            self._balances(balances)
-        if not desk.port.capabilities.reports_positions:
-            return
-        for _look in range(DIFFERENT_LOOKS if at_start else 1):
-            reported = await self._ask("positions", desk.port.positions)
-            differences = compare_positions(desk.log.book, desk.exchange, desk.symbols, reported)
-            self._forget_agreed(differences)
-            if not differences:
-                return
-            for difference in differences:
-                await self._explain(difference)
-            await self._drain()
-
-    async def _explain(self, difference: PositionDifference) -> None:
-        """Mend a difference by trades; an account that was never seen opens with it; else it halts the
-        exchange.
-        """
-        desk = self._desk
-        symbol = difference.symbol
-        if not has_history(desk.log.book, desk.exchange, symbol) and not desk.outbox.waiting(symbol):
-            price = difference.average_price or desk.prices.get(symbol)
-            if price is not None:
-                desk.outbox.add(symbol, "opening", quantity=difference.missing, price=price)
-                return
-        if self._is_moving(symbol) or await self.fills(symbol, desk.timings.lookback):
-            return
-        missing, looks = self._position_looks.get(symbol, (difference.missing, 0))
-        looks = looks + 1 if missing == difference.missing else 1
-        self._position_looks[symbol] = (difference.missing, looks)
-        if looks == DIFFERENT_LOOKS:
-            desk.halt(
-                f"{symbol}: the exchange holds {difference.at_exchange}, the journal {difference.in_book}; "
-                f"no trade of the last {desk.timings.lookback:g} s explains the difference"
-            )
-
-    def _is_moving(self, symbol: str) -> bool:
-        """Whether fills may be on their way, so that a difference means nothing yet."""
-        return bool(self._desk.outbox.waiting(symbol) or self._submits.orders_in(symbol))
-
-    def _forget_agreed(self, differences: Sequence[PositionDifference]) -> None:
-        differing = [difference.symbol for difference in differences]
-        for symbol in [symbol for symbol in self._position_looks if symbol not in differing]:
-            del self._position_looks[symbol]
-
-    def balance_differences(self, reported: Mapping[str, Decimal]) -> tuple[BalanceDifference, ...]:
-        """Where the account's balances and the journal's cash differ."""
-        return compare_balances(self._desk.log.book, self._desk.exchange, reported)
 
     def _act(self, findings: OrderFindings) -> None:
         for question in findings.questions:
@@ -238,20 +168,9 @@ class Reconciling:
         for inquiry in self._inquiries.answered():
             await inquiry.settled.wait()
 
-    async def _drain(self) -> None:
-        """Wait until all evidence so far is committed."""
-        desk = self._desk
-        while symbols := desk.outbox.symbols():
-            for symbol in symbols:
-                desk.outbox.remind(symbol)
-            await trio.sleep(DRAIN_PAUSE)
-
     async def _tolerant(self, work: Callable[[], Awaitable[object]]) -> None:
         """One round of a periodic check; an exchange that can't be asked now is asked in the next round."""
         try:
             await work()
         except Unavailable:
             return
-
-    async def _ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
-        return await self._desk.line.ask(name, Priority.RECONCILE, self._desk.timings.query, call)

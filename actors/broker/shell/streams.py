@@ -47,7 +47,7 @@ class Streams:
     def take(self, item: StreamItem) -> None:
         """One item of the order stream."""
         if isinstance(item, Fill):
-            self._desk.intake.take(item, self._desk.log.book)
+            self._desk.take_fills((item,))
         elif item.venue_id:
             self._report(item)
 

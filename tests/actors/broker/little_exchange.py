@@ -47,6 +47,7 @@ class LittleExchange:
         self.listeners = []
         self.clock_offset_us = 0
         self.positions_offset = {}
+        self.drift = {}
         self.stream_fills = False
         self.lost_stream = trio.Event()
 
@@ -200,7 +201,18 @@ class LittleExchange:
 
     async def balances(self):
         await self._travel("balances")
-        return [Balance(exchange=self.exchange, asset="USDT", total=Decimal(1000), free=Decimal(1000))]
+        totals = {"USDT": Decimal(1_000_000)}
+        for fill in self.fills:
+            base, quote = fill.symbol.split("/")
+            sign = 1 if fill.side == "buy" else -1
+            totals[base] = totals.get(base, Decimal(0)) + sign * fill.quantity
+            totals[quote] -= sign * fill.quantity * fill.price + fill.fee
+        for asset, drift in self.drift.items():
+            totals[asset] = totals.get(asset, Decimal(0)) + drift
+        return [
+            Balance(exchange=self.exchange, asset=asset, total=total, free=total)
+            for asset, total in totals.items()
+        ]
 
     def position(self, symbol):
         total = Decimal(0)

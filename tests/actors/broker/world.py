@@ -16,7 +16,7 @@ from actors.journal.port import StoreUnavailable
 from actors.journal.tail import CommittedTail
 from actors.kernel import TrioActor, open_system
 from actors.model.addresses import broker_address, position_address
-from actors.model.events import OrderAccepted, order_id_of
+from actors.model.events import AccountOpened, OrderAccepted, order_id_of
 from actors.model.journal import Append, Fence
 from actors.model.order import OrderIntent
 from actors.position.actor import PositionActor
@@ -81,12 +81,12 @@ class World:
     `restart_*`.
     """
 
-    def __init__(self, system, port=None, symbols=("BTC/USDT",), timings=None, **broker):
+    def __init__(self, system, port=None, symbols=("BTC/USDT",), timings=None, disk=None, **broker):
         self.system = system
         self.clock = TestClock()
         self.symbols = symbols
         self.port = port or LittleExchange(self.clock, symbols=symbols)
-        self.disk = MemoryDisk()
+        self.disk = disk or MemoryDisk()
         self.faults = Faults()
         self.log = CommittedTail()
         self.gate = OpenGate()
@@ -105,6 +105,8 @@ class World:
         for ear, address in ((self.risk, "risk"), (self.operator, "operator"), (self.market, "market")):
             await self.system.start(ear, address)
         self.fenced = await self.system.ref("journal").ask(Fence("risk"), timeout=1)
+        if not self.log.book.cash:
+            self.append(AccountOpened(exchange="sim", balances=(("USDT", Decimal(1_000_000)),)))
         await self.start_broker()
         for symbol in self.symbols:
             await self.start_position(symbol)
@@ -176,17 +178,21 @@ class World:
             mark=Decimal(100),
             send_before_us=self.clock.now_us() + round(age * 1_000_000),
         )
+        self.append(accepted)
+        return order_id
+
+    def append(self, *events):
+        """Journal events as RiskActor does."""
         self.system.ref("journal").tell(
             Append(
-                append_id=order_id,
+                append_id="a",
                 stream="risk",
                 generation=self.fenced.generation,
-                events=(accepted,),
-                correlation_id=order_id,
+                events=events,
+                correlation_id="c",
                 reply_to="risk",
             )
         )
-        return order_id
 
     def check_lives(self):
         """Nobody failed but those whom the test killed."""

@@ -1,0 +1,131 @@
+"""Positions and balances: what the account holds is held against what the journal says that it holds.
+
+A difference is explained by trades that were missed, or it is where an account that was never seen before
+begins. What stays unexplained over several looks halts the exchange, with the two numbers as the reason:
+from there on only a person can tell which of them is right.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+
+import trio
+
+from actors.broker.reconcile import (
+    BalanceDifference,
+    PositionDifference,
+    compare_balances,
+    compare_positions,
+    has_history,
+)
+from actors.broker.shell.desk import Desk
+from actors.broker.shell.submits import Submits
+from actors.model.messages import Balance
+from actors.model.money import EXACT
+
+DRAIN_PAUSE = 0.02
+LOOKS = 3
+"""How many comparisons in a row have to see the same difference before it is believed."""
+
+
+class Accounts:
+    """`fills(symbol, lookback)` reads trades again; `seen` is told of the balances."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        submits: Submits,
+        fills: Callable[[str, float], Awaitable[int]],
+        seen: Callable[[Sequence[Balance]], None],
+    ) -> None:
+        self._desk = desk
+        self._submits = submits
+        self._fills = fills
+        self._seen = seen
+        self._looks: dict[str, tuple[Decimal, int]] = {}
+
+    async def compare_until_sure(self) -> None:
+        """Before the first order: look as often as it takes to agree, or to believe the difference."""
+        for _look in range(LOOKS):
+            if await self.compare():
+                return
+
+    async def compare(self) -> bool:
+        """One comparison; whether everything agrees. Raise Unavailable: a failed question proves nothing."""
+        await self.drain()
+        differing = [*await self._positions(), *await self._balances()]
+        for name in [name for name in self._looks if name not in differing]:
+            del self._looks[name]
+        await self.drain()
+        return not differing
+
+    async def drain(self) -> None:
+        """Wait until all evidence so far is committed."""
+        desk = self._desk
+        while symbols := desk.outbox.symbols():
+            for symbol in symbols:
+                desk.outbox.remind(symbol)
+            await trio.sleep(DRAIN_PAUSE)
+
+    async def _positions(self) -> list[str]:
+        desk = self._desk
+        if not desk.port.capabilities.reports_positions:
+            return []
+        reported = await self._desk.ask("positions", desk.port.positions)
+        differences = compare_positions(desk.log.book, desk.exchange, desk.symbols, reported)
+        for difference in differences:
+            await self._explain(difference)
+        return [f"position {difference.symbol}" for difference in differences]
+
+    async def _explain(self, difference: PositionDifference) -> None:
+        desk = self._desk
+        symbol = difference.symbol
+        if self._is_moving(symbol):
+            return
+        if not has_history(desk.log.book, desk.exchange, symbol):
+            price = difference.average_price or desk.prices.get(symbol)
+            if price is not None:
+                desk.outbox.add(symbol, "opening", quantity=difference.missing, price=price)
+                return
+        if await self._fills(symbol, desk.timings.lookback):
+            return
+        self._believe(
+            f"position {symbol}",
+            difference.missing,
+            f"{symbol}: the exchange holds {difference.at_exchange}, the journal {difference.in_book}; "
+            f"no trade of the last {desk.timings.lookback:g} s explains the difference",
+        )
+
+    async def _balances(self) -> list[str]:
+        desk = self._desk
+        if not desk.port.capabilities.reports_balances:
+            return []
+        balances = await self._desk.ask("balances", desk.port.balances)
+        self._seen(balances)
+        if desk.timings.balance_drift == "ignore" or any(self._is_moving(symbol) for symbol in desk.symbols):
+            return []
+        totals = {balance.asset: balance.total for balance in balances}
+        differences = compare_balances(desk.log.book, desk.exchange, totals)
+        for difference in differences:
+            self._drifted(difference)
+        return [f"balance {difference.asset}" for difference in differences]
+
+    def _drifted(self, difference: BalanceDifference) -> None:
+        drift = EXACT.subtract(difference.at_exchange, difference.in_book)
+        self._believe(
+            f"balance {difference.asset}",
+            drift,
+            f"{difference.asset}: the exchange holds {difference.at_exchange}, the journal "
+            f"{difference.in_book}; no order or fee explains the difference",
+        )
+
+    def _believe(self, name: str, size: Decimal, cause: str) -> None:
+        """Halt when the same difference has been seen often enough, once."""
+        last, looks = self._looks.get(name, (size, 0))
+        looks = looks + 1 if last == size else 1
+        self._looks[name] = (size, looks)
+        if looks == LOOKS:
+            self._desk.halt(cause)
+
+    def _is_moving(self, symbol: str) -> bool:
+        """Whether fills may be on their way, so that a difference means nothing yet."""
+        return bool(self._desk.outbox.waiting(symbol) or self._submits.orders_in(symbol))
