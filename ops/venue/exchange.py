@@ -147,12 +147,11 @@ class VenueExchange:
         self, account: Account, market_id: str | None = None, *, only_open: bool
     ) -> list[VenueOrder]:
         """Orders of an account, oldest first."""
+        among = self._resting.values() if only_open else self.orders.values()
         return [
             order
-            for order in self.orders.values()
-            if order.owner == account.api_key
-            and market_id in (None, order.spec.market_id)
-            and (order.is_open or not only_open)
+            for order in among
+            if order.owner == account.api_key and market_id in (None, order.spec.market_id)
         ]
 
     def trades_of(self, account: Account, market_id: str | None = None) -> list[VenueTrade]:

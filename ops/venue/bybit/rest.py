@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from ops.venue.accounts import Account
@@ -22,6 +24,7 @@ from ops.venue.markets import OrderSpec, Refused, VenueOrder, VenueTrade
 from ops.venue.pipeline import Answer, Ask, Endpoint
 
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
+T = TypeVar("T")
 _RANGE_MS = 7 * 86_400_000
 
 _COMMON = {
@@ -310,14 +313,14 @@ class Bybit:
             return self._one(ask, account)
         only_open = ask.params.get("openOnly", "0") == "0"
         orders = self._exchange(ask).orders_of(account, ask.params.get("symbol"), only_open=only_open)
-        return self._paged(ask, [shapes.order_row(order, self._category(ask)) for order in reversed(orders)])
+        return self._paged(ask, orders, partial(shapes.order_row, category=self._category(ask)))
 
     def _history(self, ask: Ask, account: Account) -> object:
         if ask.params.get("orderLinkId") or ask.params.get("orderId"):
             return self._one(ask, account)
         orders = self._exchange(ask).orders_of(account, ask.params.get("symbol"), only_open=False)
         ended = [order for order in orders if not order.is_open]
-        return self._paged(ask, [shapes.order_row(order, self._category(ask)) for order in reversed(ended)])
+        return self._paged(ask, ended, partial(shapes.order_row, category=self._category(ask)))
 
     def _one(self, ask: Ask, account: Account) -> object:
         try:
@@ -335,15 +338,21 @@ class Bybit:
             raise Refused("params", "The time range between startTime and endTime cannot exceed 7 days")
         link_id, order_id = ask.params.get("orderLinkId"), ask.params.get("orderId")
         found = [trade for trade in trades if low <= trade.at_ms <= high and _is_of(trade, order_id, link_id)]
-        return self._paged(ask, [shapes.execution_row(trade) for trade in reversed(found)])
+        return self._paged(ask, found, shapes.execution_row)
 
-    def _paged(self, ask: Ask, rows: list[dict[str, object]]) -> object:
+    def _paged(self, ask: Ask, oldest_first: list[T], shape: Callable[[T], dict[str, object]]) -> object:
+        """One page, newest first."""
         limit, cursor = ask.params.get("limit", "50"), ask.params.get("cursor", "")
         size = min(int(limit), 100) if limit.isdecimal() and int(limit) else 50
         begin = int(cursor) if cursor.isdecimal() else 0
-        page = rows[begin : begin + size]
-        following = str(begin + size) if begin + size < len(rows) else ""
-        return {"category": self._category(ask), "list": page, "nextPageCursor": following}
+        end = begin + size
+        page = list(reversed(oldest_first))[begin:end]
+        following = str(end) if end < len(oldest_first) else ""
+        return {
+            "category": self._category(ask),
+            "list": [shape(item) for item in page],
+            "nextPageCursor": following,
+        }
 
     def _wallet(self, ask: Ask, account: Account) -> object:
         own = [exchange.accounts.get(account.api_key) for exchange in self.exchanges.values()]

@@ -5,6 +5,7 @@ is the exchange that was configured.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
@@ -40,6 +41,13 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     now_us: Callable[[], int]
 
 
+class _WithoutRequests(logging.LoggerAdapter[logging.Logger]):
+    """ccxt's logger, minus its debug lines: these hold whole requests, keys and signatures included."""
+
+    def debug(self, msg: object, *args: object, **kwargs: object) -> None:
+        """Say nothing."""
+
+
 class _Socket(Protocol):
     url: str
 
@@ -51,6 +59,8 @@ def tapped(base: type, hooks: Hooks) -> Callable[[dict[str, object]], object]:  
     untyped: Any = base
 
     class Tapped(untyped):  # type: ignore[misc]
+        logger = _WithoutRequests(logging.getLogger(__name__), {})
+
         def milliseconds(self) -> int:
             """ccxt's clock is the injected one: it signs requests with it."""
             return hooks.now_us() // 1000

@@ -1,0 +1,339 @@
+"""The adapter against the local venue, on every exchange: what the port promises."""
+
+import logging
+import random
+from decimal import Decimal
+
+import pytest
+import trio
+
+from actors.broker.port import EXTERNAL, Confirmed, NotSent, OrderReport, Rejected, Unavailable, Unresolved
+from actors.model.fill import Fill
+from tests.actors.broker.adapters.ccxt.conftest import KEY, SECRET, open_place
+
+
+async def until(condition, seconds=5.0):
+    with trio.fail_after(seconds):
+        while not condition():  # noqa: ASYNC110 - the venue has no event for it
+            await trio.sleep(0.01)
+
+
+async def test_an_order_rests_is_found_and_is_cancelled_once(where):
+    async with open_place(where) as place:
+        intent = place.intent()
+        answer = await place.adapter.submit(intent)
+        assert isinstance(answer, Confirmed)
+        assert (answer.status, answer.fills) == ("open", ())
+        (resting,) = await place.adapter.open_orders("BTC/USDT")
+        assert (
+            resting
+            == (await place.adapter.open_orders())[0]
+            == await place.adapter.order("BTC/USDT", intent.venue_id)
+        )
+        assert (resting.venue_id, resting.side, resting.limit_price) == (
+            intent.venue_id,
+            "buy",
+            Decimal(39000),
+        )
+        assert resting.exchange_order_id == answer.exchange_order_id
+        done = await place.adapter.cancel("BTC/USDT", intent.venue_id, None)
+        assert isinstance(done, Confirmed)
+        again = await place.adapter.cancel("BTC/USDT", intent.venue_id, answer.exchange_order_id)
+        assert isinstance(again, Rejected)
+        assert again.gone
+        ended = await place.adapter.order("BTC/USDT", intent.venue_id)
+        assert ended is not None
+        assert ended.status == "canceled"
+        assert await place.adapter.order("BTC/USDT", "test1-999") is None
+        assert await place.adapter.open_orders() == []
+
+
+async def test_a_market_order_is_filled_and_its_fill_is_ours(where):
+    """Also for an adapter that was not there when the order was sent, and that must not mistake others' for
+    ours.
+    """
+    async with open_place(where) as place:
+        began = place.venue.clock.now_us() - 1_000_000
+        intent = place.market()
+        assert isinstance(await place.adapter.submit(intent), Confirmed)
+        place.by_hand()
+        fresh = place.build()
+        await fresh.connect()
+        for adapter in (place.adapter, fresh):
+            ours, theirs = await adapter.fills_since("BTC/USDT", began)
+            assert (ours.order_id, ours.side, ours.quantity) == (intent.venue_id, "buy", Decimal("0.01"))
+            assert theirs.order_id == EXTERNAL
+            assert ours.key != theirs.key
+        held = {balance.asset: balance.total for balance in await fresh.balances()}
+        assert held["USDT"] == place.account.free["USDT"] + place.account.locked.get("USDT", 0)
+        positions = await fresh.positions()
+        expected = [] if where.endswith("spot") else [Decimal("0.02")]
+        assert [position.quantity for position in positions] == expected
+        await fresh.close()
+
+
+async def test_the_clock_and_the_instruments_are_the_exchanges(where):
+    async with open_place(where) as place:
+        place.venue.clock.skew_us = 500_000
+        skew = await place.adapter.server_time_us() - place.venue.clock.now_us()
+        assert abs(skew) < 100_000
+        listed = {instrument.symbol: instrument for instrument in await place.adapter.instruments()}
+        market = place.exchange.markets["BTCUSDT"]
+        assert (listed["BTC/USDT"].tick, listed["BTC/USDT"].lot) == (market.tick, market.lot)
+        assert listed["BTC/USDT"].min_notional == market.min_notional
+
+
+async def test_streams_tell_orders_fills_and_prices(where):
+    async with open_place(where, speed=20.0) as place, trio.open_nursery() as nursery:
+        items, ticks = [], []
+        nursery.start_soon(place.adapter.follow_orders, items.append)
+        nursery.start_soon(place.adapter.follow_market, ["BTC/USDT"], ticks.append)
+        await until(lambda: any(tick.bid for tick in ticks) and any(tick.last for tick in ticks))
+        await until(lambda: any(socket.owner for hub in place.venue.hubs(where) for socket in hub.sockets()))
+        await trio.sleep(0.2)
+        intent = place.market()
+        await place.adapter.submit(intent)
+        await until(lambda: any(isinstance(item, OrderReport) and item.status == "filled" for item in items))
+        (fill,) = [item for item in items if isinstance(item, Fill)]
+        assert (fill.order_id, fill.quantity) == (intent.venue_id, Decimal("0.01"))
+        (polled,) = await place.adapter.fills_since("BTC/USDT", fill.at_us - 1000)
+        assert polled == fill
+        nursery.cancel_scope.cancel()
+
+
+AFTER = ["drop_after", "timeout_after", "error_after", "truncate", "cut", "html", "empty", "unknown"]
+
+
+async def test_a_damaged_answer_is_unresolved_and_the_lookup_tells_the_truth(where):
+    """Whatever happened to it: nothing is sent twice, and nothing is refused without proof."""
+    async with open_place(where) as place:
+        for kind in ("drop_before", "error_before", *AFTER):
+            place.fault(kind, count=1, seconds=1.5)
+            intent = place.intent()
+            answer = await place.adapter.submit(intent)
+            assert isinstance(answer, Unresolved), kind
+            assert abs(answer.signed_at_us - place.venue.clock.now_us()) < 10_000_000
+            found = await place.adapter.order("BTC/USDT", intent.venue_id)
+            assert (found is not None) == (kind in AFTER) == (len(place.placed(intent.venue_id)) == 1), kind
+
+
+async def test_a_throttle_is_a_refusal_with_a_time_to_wait(where):
+    async with open_place(where) as place:
+        for kind in ("throttle", "ban"):
+            place.fault(kind, count=1, seconds=7)
+            intent = place.intent()
+            answer = await place.adapter.submit(intent)
+            assert isinstance(answer, Rejected)
+            assert answer.throttled
+            assert (answer.retry_after_seconds or 0) >= 6.9
+            assert place.placed(intent.venue_id) == []
+            place.fault(kind, where="GET", count=1, seconds=7)
+            with pytest.raises(Unavailable) as problem:
+                await place.adapter.open_orders("BTC/USDT")
+            assert problem.value.kind in ("throttled", "banned")
+            assert problem.value.retry_after_seconds
+
+
+UNANSWERED = {
+    "drop_before": "network",
+    "timeout_before": "timeout",
+    "error_before": "exchange",
+    "html": "exchange",
+    "truncate": "exchange",
+    "empty": "exchange",
+}
+
+
+async def test_a_question_without_an_answer_is_unavailable(where):
+    """It is never an empty list: an unread position is not a flat one."""
+    async with open_place(where) as place:
+        questions = [
+            place.adapter.open_orders,
+            place.adapter.balances,
+            place.adapter.server_time_us,
+            lambda: place.adapter.order("BTC/USDT", "test1-1"),
+            lambda: place.adapter.fills_since("BTC/USDT", place.venue.clock.now_us() - 1000),
+        ]
+        if not where.endswith("spot"):
+            questions.append(place.adapter.positions)
+        for kind, expected in UNANSWERED.items():
+            for question in questions[:1] if kind == "timeout_before" else questions:
+                place.fault(kind, where="GET", seconds=1.2)
+                with pytest.raises(Unavailable) as problem:
+                    await question()
+                assert problem.value.kind == expected
+                place.venue.faults.clear()
+
+
+async def test_refusals_have_stable_codes(where):
+    async with open_place(where) as place:
+        poor = await place.adapter.submit(place.intent(quantity=Decimal(8999)))
+        assert isinstance(poor, Rejected)
+        assert (poor.code, poor.throttled) == ("INSUFFICIENT_MARGIN", False)
+        for fields, code in (
+            ({"limit_price": Decimal("39000.001")}, "INVALID_TICK"),
+            ({"quantity": Decimal("0.0000001")}, "INVALID_LOT"),
+            ({"symbol": "DOGE/USDT"}, "SYMBOL_NOT_ALLOWED"),
+        ):
+            answer = await place.adapter.submit(place.intent(**fields))
+            assert isinstance(answer, NotSent)
+            assert answer.reason.startswith(code)
+        assert len(place.exchange.orders) == 0
+
+
+async def test_an_order_that_must_not_take_does_not(where):
+    """Refused at Binance, taken and cancelled at Bybit: nothing executes."""
+    async with open_place(where) as place:
+        intent = place.intent(post_only=True, limit_price=Decimal(41000))
+        answer = await place.adapter.submit(intent)
+        if isinstance(answer, Confirmed):
+            found = await place.adapter.order("BTC/USDT", intent.venue_id)
+            assert found is not None
+            assert (found.status, found.executed) == ("canceled", 0)
+        else:
+            assert isinstance(answer, Rejected)
+        assert place.exchange.trades == []
+
+
+async def test_an_ioc_that_does_not_fill_is_canceled(where):
+    async with open_place(where) as place:
+        intent = place.intent(time_in_force="IOC")
+        assert isinstance(await place.adapter.submit(intent), Confirmed)
+        found = await place.adapter.order("BTC/USDT", intent.venue_id)
+        assert found is not None
+        assert found.status == "canceled"
+
+
+async def test_a_skewed_clock_gets_orders_refused_for_certain(where):
+    async with open_place(where) as place:
+        place.venue.clock.skew_us = 20_000_000
+        intent = place.intent()
+        answer = await place.adapter.submit(intent)
+        assert isinstance(answer, Rejected)
+        assert not answer.throttled
+        assert await place.adapter.server_time_us() - place.venue.clock.now_us() < 100_000
+        assert place.exchange.orders == {}
+
+
+async def follow_until_lost(place, disturb):
+    """Follow the orders, disturb once the venue has them subscribed, and return how it ended."""
+    problems = []
+    async with trio.open_nursery() as nursery:
+
+        async def follow():
+            try:
+                await place.adapter.follow_orders(lambda item: None)
+            except Unavailable as problem:
+                problems.append(problem)
+
+        nursery.start_soon(follow)
+        hubs = place.venue.hubs(place.name)
+        await until(lambda: any(socket.owner and socket.streams for hub in hubs for socket in hub.sockets()))
+        await trio.sleep(0.1)
+        for hub in hubs:
+            disturb(hub)
+    (problem,) = problems
+    return problem
+
+
+async def test_a_lost_stream_is_told_and_can_be_followed_again(where):
+    async with open_place(where) as place:
+        for _ in range(2):
+            problem = await follow_until_lost(place, lambda hub: hub.disconnect_all())
+            assert problem.kind == "network"
+        await until(lambda: not any(hub.sockets() for hub in place.venue.hubs(where)))
+
+
+async def test_a_frame_that_can_not_be_read_ends_the_stream_instead_of_silencing_it(where):
+    """What was missed is then asked for."""
+    broken = [
+        {"e": "executionReport", "s": "BTCUSDT", "x": "TRADE"},
+        {"e": "ORDER_TRADE_UPDATE", "o": {"s": "BTCUSDT", "x": "TRADE"}},
+        {"topic": "order", "data": [{"symbol": "BTCUSDT", "category": where.partition("-")[2]}]},
+    ]
+
+    def disturb(hub):
+        for socket in hub.sockets():
+            for frame in broken:
+                socket.push("broken", frame)
+
+    async with open_place(where) as place:
+        problem = await follow_until_lost(place, disturb)
+        assert "Malformed" in problem.detail
+
+
+async def test_cancelled_calls_leave_the_adapter_usable(where):
+    """A storm of cancellations at random moments: every later answer belongs to its own question."""
+    rng = random.Random(7)
+    async with open_place(where) as place:
+        for _ in range(40):
+            intent = place.intent()
+            with trio.move_on_after(rng.random() * 0.008):
+                await place.adapter.submit(intent)
+        for _ in range(5):
+            intent = place.intent()
+            answer = await place.adapter.submit(intent)
+            assert isinstance(answer, Confirmed)
+            (order,) = place.placed(intent.venue_id)
+            assert order.order_id == answer.exchange_order_id
+        assert all(len(place.placed(f"test1-{number}")) <= 1 for number in range(1, 46))
+
+
+async def test_keys_are_never_logged(where, caplog):
+    caplog.set_level(logging.DEBUG)
+    async with open_place(where) as place:
+        place.fault("error_after", count=1)
+        await place.adapter.submit(place.intent())
+        await place.adapter.submit(place.intent(quantity=Decimal(8000)))
+        with trio.move_on_after(0.5):
+            await place.adapter.follow_orders(lambda item: None)
+    assert SECRET not in caplog.text
+    assert KEY not in caplog.text
+
+
+async def test_the_exchanges_own_count_is_reported(where):
+    async with open_place(where) as place:
+        used = []
+        place.adapter.on_usage(used.append)
+        await place.adapter.submit(place.intent())
+        assert used
+        assert used[-1].used >= 1
+        assert set(place.adapter.cost("submit")) & {"weight", "requests"}
+
+
+async def test_an_adapter_that_is_not_connected_says_so(where):
+    async with open_place(where) as place:
+        stranger = place.build()
+        for question in (stranger.open_orders, stranger.balances, stranger.server_time_us):
+            with pytest.raises(Unavailable):
+                await question()
+        assert isinstance(await stranger.submit(place.intent()), NotSent)
+        await stranger.close()
+        await place.adapter.connect()
+        assert isinstance(await place.adapter.submit(place.intent()), Confirmed)
+
+
+async def test_an_exchange_that_is_not_there_is_unavailable_and_nothing_is_sent(where):
+    async with open_place(where) as place:
+        place.fault("drop_before", where="GET")
+        unreachable = place.build()
+        with pytest.raises(Unavailable):
+            await unreachable.connect()
+        await unreachable.close()
+        place.venue.faults.clear()
+
+
+async def test_the_account_is_found_in_order(where):
+    async with open_place(where) as place:
+        assert list(await place.adapter.account_problems()) == []
+
+
+async def test_a_wrong_key_is_told_as_such(where):
+    async with open_place(where) as place:
+        locked_out = place.build(api_secret="wrong-secret-0001")
+        await locked_out.connect()
+        answer = await locked_out.submit(place.intent())
+        assert isinstance(answer, Rejected)
+        with pytest.raises(Unavailable):
+            await locked_out.balances()
+        await locked_out.close()
