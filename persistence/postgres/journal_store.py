@@ -31,10 +31,8 @@ OPEN_SECONDS = 6.0
 SNAPSHOTS_KEPT = 3
 WRITER_NAME = "tradewarden journal"
 
-# Planned while the tables are empty, a statement would keep on reading them whole.
 WRITER_SETTINGS = {
     "application_name": WRITER_NAME,
-    "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }

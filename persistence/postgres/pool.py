@@ -28,8 +28,10 @@ CONNECT_SECONDS = 2.0
 READ_SECONDS = 10.0
 CLOSE_SECONDS = 0.5
 
+# Planned while the tables are empty, a statement would keep on reading them whole.
 SETTINGS = {
     "application_name": "tradewarden",
+    "enable_seqscan": "off",
     "jit": "off",
     "lock_timeout": "2000",
     "timezone": "UTC",
