@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from actors.kernel.deadlines import NAG_SECONDS, Nag, StartDeadline, StopDeadline
 from actors.kernel.handling import Handling, current_cell
 from actors.kernel.life import Exit, ExitKind, LifeState
 from actors.kernel.stash import Stash
@@ -24,6 +25,7 @@ from actors.kernel.watching import Watching
 
 if TYPE_CHECKING:
     from actors.kernel.actor import TrioActor
+    from actors.kernel.agenda import Due
     from actors.kernel.ref import Ref
     from actors.kernel.system import System
 
@@ -37,30 +39,13 @@ HOOK_SECONDS = 5.0  # what on_failure may take
 _RUNNING = LifeState.RUNNING
 
 
-class _StopDeadline:
-    """The agenda's entry for a life that was asked to end and may not take for ever."""
-
-    __slots__ = ("_cell",)
-
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
-
-    @property
-    def wanted(self) -> bool:
-        return self._cell.state is not LifeState.STOPPED
-
-    def expire(self, now: float) -> None:
-        _log.warning("%s did not stop in time and is cancelled", self._cell.address)
-        self._cell.kill()
-
-
 class Cell(Handling):
     """A life. Made by `System.spawn`; supervisors hold it, everybody else holds a `Ref`."""
 
     __slots__ = (
         "_children", "_children_gone", "_ended", "_failure", "_hook_scope", "_killed", "_lives", "_on_exit",
-        "_owner", "_patience", "_ready", "_scope", "_stash", "_stop", "_timers", "_watching", "exit", "rank",
-        "started_ok", "task",
+        "_owner", "_patience", "_ready", "_reminders", "_scope", "_stash", "_stop", "_timers", "_watching",
+        "exit", "rank", "start_timed_out", "started_ok", "task",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +69,8 @@ class Cell(Handling):
         self._patience = patience
         self._stop: ExitKind | None = None
         self._killed = False
+        self._reminders = 0
+        self.start_timed_out = False
         self._failure: BaseException | None = None
         self._children: dict[trio.CancelScope, None] | None = None
         self._children_gone: trio.Event | None = None
@@ -235,8 +222,8 @@ class Cell(Handling):
         except Exception as error:  # noqa: BLE001 - it becomes the failure of this life
             self.fail(error)
             return
-        if kind is ExitKind.NORMAL and self._patience < math.inf:
-            self.system.agenda.add(self.system.now() + self._patience, _StopDeadline(self))
+        if kind is ExitKind.NORMAL:
+            self.must_end_within(self._patience)
         if self.state is LifeState.STARTING and current_cell.get() is not self:
             self._scope.cancel()
         else:
@@ -245,10 +232,27 @@ class Cell(Handling):
     def kill(self) -> None:
         """End now: whatever runs is cancelled and `on_stop` is not called."""
         if self.state is not LifeState.STOPPED:
-            self._killed = True
+            if not self._killed:
+                self._killed = True
+                self.remind(self.system.now() + NAG_SECONDS, Nag(self))
             self._scope.cancel()
             if self._hook_scope is not None:
                 self._hook_scope.cancel()
+
+    def must_end_within(self, seconds: float) -> None:
+        """Kill this life `seconds` from now unless it has ended; never, when that is math.inf."""
+        if seconds < math.inf:
+            self.remind(self.system.now() + seconds, StopDeadline(self))
+
+    def must_be_ready_within(self, seconds: float) -> None:
+        """Kill this life `seconds` from now unless it is ready; never, when that is math.inf."""
+        if seconds < math.inf:
+            self.remind(self.system.now() + seconds, StartDeadline(self))
+
+    def remind(self, at: float, due: Due) -> None:
+        """Put an entry of this life into the agenda."""
+        self._reminders += 1
+        self.system.agenda.add(at, due)
 
     def fail(self, error: BaseException) -> None:
         """End now because of `error`, as if the running handler had raised it."""
@@ -284,8 +288,9 @@ class Cell(Handling):
                 await self._children_gone.wait()
         while self._lives:
             life = next(reversed(self._lives))
+            life.kill()
             with trio.CancelScope(shield=True):
-                await self.system.kill(life)
+                await life.wait_ended()
         if self._failure is not None and self.started_ok:
             await self._run_failure_hook(self._failure)
 
@@ -317,7 +322,7 @@ class Cell(Handling):
         for event in (self._ready, self._ended):
             if event is not None:
                 event.set()
-        if self._stop is ExitKind.NORMAL and self._patience < math.inf:
+        for _ in range(self._reminders):
             self.system.agenda.settled()
         self.system.life_ended(self)
         if self._on_exit is not None:

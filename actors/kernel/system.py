@@ -9,7 +9,6 @@ lives are still stopped in order, and only then are they gone.
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,10 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ActorStatistics", "System", "SystemStatistics", "open_system"]
 
-_log = logging.getLogger("actors.kernel")
-
 STOP_SECONDS = 5.0  # what an actor gets to stop in order unless its supervisor says otherwise
-NAG_SECONDS = 5.0  # how long a cancelled life may take before it is named; then twice that, and so on
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +135,13 @@ class System:
     async def end(self, cell: Cell, seconds: float, kind: ExitKind = ExitKind.SHUTDOWN) -> None:
         """Stop `cell` in order, by force after `seconds`, and wait until nothing of it is left."""
         cell.request_stop(kind)
-        with trio.move_on_after(seconds):
-            await cell.wait_ended()
-            return
-        await self.kill(cell)
+        cell.must_end_within(seconds)
+        await cell.wait_ended()
 
     async def kill(self, cell: Cell) -> None:
-        """Cancel a life and return when nothing of it is left; name it loudly while it does not yield."""
+        """Cancel a life and return when nothing of it is left."""
         cell.kill()
-        patience = NAG_SECONDS
-        while True:
-            with trio.move_on_after(patience):
-                await cell.wait_ended()
-                return
-            _log.error("%s was cancelled but does not end; it is at:\n%s", cell.address, cell.stack())
-            patience *= 2
+        await cell.wait_ended()
 
     def ref(self, address: str) -> Ref:
         """Return the reference to `address`, whether anybody lives there or not; always the same object."""
@@ -209,16 +197,16 @@ class System:
 
     async def wait_started(self, cell: Cell, timeout: float) -> None:
         """Return when `cell` is ready; raise StartFailed, after it has ended, when it will not be."""
+        cell.must_be_ready_within(timeout)
         try:
-            with trio.move_on_after(timeout) as patience:
-                await cell.wait_ready()
+            await cell.wait_ready()
+            if not cell.started_ok:
+                await cell.wait_ended()
         except trio.Cancelled:
             with trio.CancelScope(shield=True):
                 await self.kill(cell)
             raise
-        if patience.cancelled_caught:
-            with trio.CancelScope(shield=True):
-                await self.kill(cell)
+        if cell.start_timed_out:
             raise StartFailed(cell.address, f"not ready within {timeout} s")
         if not cell.started_ok:
             error = None if cell.exit is None else cell.exit.error
