@@ -18,7 +18,7 @@ _BALANCES = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)
 
 _EXAMPLE = """example:
   tradewarden venue --port 9443 --control-port 9444 --folder ./venue
-  curl -s localhost:9444/_venue/faults -d '{"kind":"drop_after","where":"POST /api","probability":0.2}'
+  curl localhost:9444/_venue/faults -d '{"kind":"drop_after","where":"POST /api","probability":0.2}'
 """
 
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     found = argparse.ArgumentParser(
         prog="tradewarden venue",
-        description="A local exchange that speaks Binance spot, Binance USD-M and Bybit v5, for testing a bot.",
+        description="A local exchange for testing a bot: it speaks Binance spot, Binance USD-M and Bybit v5.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -56,8 +56,18 @@ async def test_whoever_comes_later_gets_an_answer_that_began_later(autojump_cloc
 async def test_the_earliest_time_asked_for_counts(autojump_clock):
     exchange = Exchange()
     shared = Shared(exchange.put)
-    await gather(*[lambda since=since: shared.ask(since) for since in (50, 40, 10, 30)])
-    assert [since for _, since in exchange.asked][1] == min(10, 30, 40, 50)
+
+    async def ask(delay, since_us):
+        await trio.sleep(delay)
+        await shared.ask(since_us)
+
+    await gather(
+        *[
+            lambda delay=delay, since=since: ask(delay, since)
+            for delay, since in ((0, 50), (0.1, 40), (0.2, 10), (0.3, 30))
+        ]
+    )
+    assert [since for _, since in exchange.asked] == [50, 10]
 
 
 async def test_a_problem_is_told_to_everybody_in_the_round(autojump_clock):
