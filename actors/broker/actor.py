@@ -178,6 +178,12 @@ class BrokerActor(TrioActor):
     def _record_absence(self, message: say.RecordAbsence) -> None:
         self._inquiries.record_absence(message.order_id, message.by, message.reason)
 
+    def _halt(self, message: say.HaltExchange) -> None:
+        """A position actor found the contradiction, and has told the operator."""
+        if not self._desk.halted:
+            self._desk.halted = message.cause
+            self._announce(self._state[0], message.cause)
+
     def _give_balances(self, _message: say.ReadBalances) -> say.Balances:
         return say.Balances(balances=self._balances)
 
@@ -255,6 +261,8 @@ class BrokerActor(TrioActor):
         listed = tuple(instruments)
         if listed != self._instruments:
             self._instruments = listed
+            traded = [each.market_type for each in listed if each.symbol in self._symbols]
+            self._desk.is_spot = all(market_type == "spot" for market_type in traded)
             self._announce(self._state[0], self._state[2], news=True)
 
     def _take_tick(self, tick: say.Tick) -> None:
@@ -296,5 +304,6 @@ _ROUTES: dict[type, Callable[[BrokerActor, Any], object]] = {
     say.Sweep: BrokerActor._sweep,
     say.ReconcileSymbol: BrokerActor._reconcile,
     say.RecordAbsence: BrokerActor._record_absence,
+    say.HaltExchange: BrokerActor._halt,
     say.ReadBalances: BrokerActor._give_balances,
 }

@@ -156,7 +156,9 @@ class PositionActor(TrioActor):
         if evidence:
             self._deciding_on = evidence[-1].number
         for cause in decision.halts:
-            self.system.ref("operator").tell(say.HaltExchange(exchange=self._exchange, cause=cause))
+            halt = say.HaltExchange(exchange=self._exchange, cause=cause)
+            self._broker.tell(halt)
+            self.system.ref("operator").tell(halt)
         if not decision.events:
             self._acknowledged = max(self._acknowledged, self._deciding_on)
             return

@@ -19,6 +19,7 @@ from actors.broker.reconcile import (
 )
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.submits import Submits
+from actors.model.book import OPENING
 from actors.model.messages import Balance
 from actors.model.money import EXACT
 
@@ -101,13 +102,26 @@ class Accounts:
             return []
         balances = await self._desk.ask("balances", desk.port.balances)
         self._seen(balances)
-        if desk.timings.balance_drift == "ignore" or any(self._is_moving(symbol) for symbol in desk.symbols):
+        if not self._balances_count():
             return []
         totals = {balance.asset: balance.total for balance in balances}
         differences = compare_balances(desk.log.book, desk.exchange, totals)
         for difference in differences:
             self._drifted(difference)
         return [f"balance {difference.asset}" for difference in differences]
+
+    def _balances_count(self) -> bool:
+        """Whether the journal knows everything that moves balances here.
+
+        It does not on a derivatives account (funding), nor after trades of others, whose cash it leaves
+        alone.
+        """
+        desk = self._desk
+        if desk.timings.balance_drift == "ignore" or not desk.is_spot:
+            return False
+        if any(not evidence.startswith(OPENING) for evidence in desk.log.book.adjustments):
+            return False
+        return not any(self._is_moving(symbol) for symbol in desk.symbols)
 
     def _drifted(self, difference: BalanceDifference) -> None:
         drift = EXACT.subtract(difference.at_exchange, difference.in_book)

@@ -52,6 +52,7 @@ class Desk:
     tell_halt: Callable[[str], None]
     trading: bool = False
     skewed: bool = False
+    is_spot: bool = False
     halted: str = ""
     """Why nothing that opens may leave until a person has looked."""
     prices: dict[str, Decimal] = field(default_factory=dict)

@@ -6,7 +6,6 @@ order that was never answered that means it was found, or is proven absent, or a
 an acknowledged one, that the exchange's report and the fills in the journal tell the same story.
 """
 
-
 import msgspec
 import trio
 
