@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from actors.model.results import PositionView
 from web.routes.outcomes import Outcome
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
