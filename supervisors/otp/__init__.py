@@ -21,15 +21,18 @@ from supervisors.otp.intensity import RestartWindow
 from supervisors.otp.snapshot import TreeNode, format_tree, take_snapshot
 from supervisors.otp.spec import Backoff, ChildSpec, Spec, SpecError, SupervisorSpec
 from supervisors.otp.supervisor import SupervisorActor
+from supervisors.otp.watchdog import Blockage, Sentry, Watchdog
 
 __all__ = [
     "Backoff",
+    "Blockage",
     "ChildNotStarted",
     "ChildRunning",
     "ChildSpec",
     "DuplicateChild",
     "GaveUp",
     "RestartWindow",
+    "Sentry",
     "Spec",
     "SpecError",
     "SupervisionError",
@@ -38,6 +41,7 @@ __all__ = [
     "SupervisorSpec",
     "TreeNode",
     "UnknownChild",
+    "Watchdog",
     "format_tree",
     "open_tree",
     "run_tree",
