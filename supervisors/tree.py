@@ -20,6 +20,7 @@ their actors.
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from math import inf
 from random import Random, SystemRandom
 
 import msgspec
@@ -173,7 +174,16 @@ class Runtime:
             strategy="rest_for_one",
             intensity=5,
             period_seconds=60.0,
-            children=(ChildSpec(id="journal", address="journal", start=self._journal, shutdown=10.0),),
+            children=(
+                ChildSpec(
+                    id="journal",
+                    address="journal",
+                    start=self._journal,
+                    shutdown=10.0,
+                    # A store that is away is a state that passes, at a restart as at any other time.
+                    start_timeout=inf,
+                ),
+            ),
         )
 
     def trading(self) -> SupervisorSpec:
@@ -310,7 +320,7 @@ class Runtime:
         """
         async with open_tree(self.system, self.root()) as tree:
             self.tree = tree
-            await tree.start_child("", self.trading(), timeout=120.0)
+            await tree.start_child("", self.trading(), timeout=300.0)
             yield tree
 
 
