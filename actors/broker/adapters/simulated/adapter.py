@@ -89,7 +89,7 @@ class SimulatedExchange:
         self._account = account
         self._instruments = tuple(instruments)
         self._faults = faults or NoFaults()
-        self._playback = Playback(market_sources, speed, clock.monotonic())
+        self._playback = Playback(market_sources, speed, None)
         self._venue = Venue(
             name,
             instruments,
@@ -128,6 +128,7 @@ class SimulatedExchange:
             if not self._loaded:
                 self._venue.restore(opening, self._line.exchange_us())
                 self._loaded = True
+        self._catch_up()
         try:
             await self._line.synchronise()
         except CallFailed as failure:
@@ -340,7 +341,6 @@ class SimulatedExchange:
             pause = min(pause, self._playback.seconds_to_next(now), self._line.next_late(now))
         with trio.move_on_after(pause):
             await follower.wake.wait()
-        follower.wake = trio.Event()
         if drives:
             self._catch_up(driven=True)
             try:
@@ -354,6 +354,8 @@ class SimulatedExchange:
             for other in self._order_followers:
                 other.items.append(item)
                 other.wake.set()
+        # From here to the delivery nothing waits, so whatever woke us until now is delivered.
+        follower.wake = trio.Event()
 
 
 def _unavailable(failure: CallFailed) -> Unavailable:

@@ -22,14 +22,15 @@ BURST_SECONDS = 0.001
 
 
 class Playback:
-    """The markets by symbol. `now` is in monotonic seconds."""
+    """The markets by symbol. `now` is in monotonic seconds; with None they begin when first asked."""
 
-    def __init__(self, sources: Mapping[str, MarketSource], speed: float, now: float) -> None:
+    def __init__(self, sources: Mapping[str, MarketSource], speed: float, now: float | None) -> None:
         if speed < 0:
             raise ValueError(f"a market can't be played at speed {speed}")
         self._sources = dict(sources)
         self._speed = speed
-        self._began = now
+        self._begun = now is not None
+        self._offset = now or 0.0
         self._next: dict[str, MarketEvent] = {}
         self._due: list[tuple[int, str]] = []
         for symbol in sorted(self._sources):
@@ -45,6 +46,7 @@ class Playback:
         """The events up to `now`, in the order of their times. At speed 0 only a driver moves the markets."""
         if not self._due:
             return
+        self._begin(now)
         if not self._speed:
             for _ in range(BURST if driven else 0):
                 yield self._pop()
@@ -54,7 +56,8 @@ class Playback:
                 return
             yield self._pop()
         if self._due_at() <= now:
-            self._began += now - self._due_at()
+            # What is beyond has not happened yet: the next event is due now.
+            self._offset += now - self._due_at()
 
     def seconds_to_next(self, now: float) -> float:
         """How long until the next event is due; infinity without markets."""
@@ -62,7 +65,12 @@ class Playback:
             return float("inf")
         if not self._speed:
             return BURST_SECONDS
+        self._begin(now)
         return max(0.0, self._due_at() - now)
+
+    def _begin(self, now: float) -> None:
+        if not self._begun:
+            self._begun, self._offset = True, now
 
     def _due_at(self) -> float:
         """When the next event is due, in monotonic seconds.
@@ -70,7 +78,7 @@ class Playback:
         The one place where both times meet: a second formula would round differently, and whoever slept until
         then would find nothing due.
         """
-        return self._began + self._due[0][0] / MICROSECONDS / self._speed
+        return self._offset + self._due[0][0] / MICROSECONDS / self._speed
 
     def _pop(self) -> tuple[str, MarketEvent]:
         _, symbol = self._due[0]
