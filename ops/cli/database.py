@@ -41,7 +41,7 @@ def up_to_date(dsn: str) -> MigrationReport:
     except MigrationFailed as error:
         raise Failed(" ".join(str(error).split())) from error
     except psycopg.Error as error:
-        raise Failed(f"the database can't be reached: {error}") from error
+        raise Failed(f"the database can't be reached: {' '.join(str(error).split())}") from error
 
 
 def with_tokens(work: Callable[[PostgresTokenStore], Awaitable[T]]) -> T:

@@ -73,13 +73,15 @@ def _folder(chosen: Settings) -> str:
 
 
 def _database(chosen: Settings) -> str:
+    import psycopg
+
     from ops.cli.database import database
     from persistence.durability import UnsafeServer, require_durability
 
     with database(chosen) as dsn:
         try:
             require_durability(dsn)
-        except UnsafeServer as error:
+        except (UnsafeServer, psycopg.Error) as error:
             raise Failed(" ".join(str(error).split())) from error
     return "configured server" if chosen.database_url is not None else "embedded server"
 

@@ -18,6 +18,8 @@ def command(_name: str) -> Command:
 def run(_asked: argparse.Namespace) -> int:
     """Start the service; the exit code is the service's own."""
     chosen = settings()
+    import psycopg
+
     from persistence.durability import UnsafeServer
     from persistence.embedded import EmbeddedPostgresError
     from persistence.migrations.runner import MigrationFailed
@@ -27,5 +29,7 @@ def run(_asked: argparse.Namespace) -> int:
         return main(chosen)
     except (EmbeddedPostgresError, MigrationFailed, UnsafeServer) as error:
         raise Failed(" ".join(str(error).split())) from error
+    except psycopg.Error as error:
+        raise Failed(f"the database can't be reached: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise Failed(f"can't start: {error}") from error

@@ -1,0 +1,182 @@
+"""The command line: what there is, how it fails, and tokens that work whether or not the service runs."""
+
+import os
+import re
+import stat
+
+import pytest
+
+from ops.cli import main as cli
+from ops.cli import watch
+from ops.cli.service import url_of
+from ops.cli.token import duration
+from ops.cli.tree import lines as tree_lines
+from web.client.feed import FeedFrame
+from web.routes.operator import NodeBody
+
+CAPABILITIES = "simulate venue verify backup restore doctor webhook replay"
+SUBCOMMANDS = sorted(f"run migrate token kill resume watch tree limits {CAPABILITIES}".split())
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    """No setting of the machine, and a home of the test's own."""
+    for name in list(os.environ):
+        if name.startswith("TRADEWARDEN_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TRADEWARDEN_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def with_database(monkeypatch, postgres_dsn):
+    monkeypatch.setenv("TRADEWARDEN_DATABASE_URL", postgres_dsn)
+
+
+def test_every_promised_subcommand_is_listed(capsys):
+    assert cli.main([]) == 0
+    listed = re.findall(r"^  ([a-z]+) ", capsys.readouterr().out, re.MULTILINE)
+    assert sorted(listed) == SUBCOMMANDS
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([name, "--help"])
+    assert left.value.code == 0
+    assert "example:\n  " in (text := capsys.readouterr().out)
+    assert f"tradewarden {name}" in text.split("example:")[1]
+
+
+def test_an_unknown_subcommand_says_what_there_is(capsys):
+    assert cli.main(["dance"]) == 2
+    assert "there are: run migrate" in capsys.readouterr().err
+
+
+def test_a_capability_that_is_not_there_says_so_and_fails(capsys, monkeypatch):
+    monkeypatch.setattr("ops.cli.absent.exists", lambda program: False)
+    assert cli.main(["backup"]) == 3
+    assert "this version does not have it" in capsys.readouterr().err
+
+
+def test_a_bad_setting_is_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("TRADEWARDEN_BIND", "nowhere")
+    assert cli.main(["run"]) == 78
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("with_database")
+def test_a_new_token_is_all_that_is_printed_and_is_never_shown_again(capsys):
+    assert cli.main(["token", "create", "--user", "ann", "--scope", "trade", "--scope", "read"]) == 0
+    token = capsys.readouterr().out
+    assert re.fullmatch(r"tw_[A-Za-z0-9_-]{43}\n", token)
+    assert cli.main(["token", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert "ann" in listed
+    assert "read,trade" in listed
+    assert token.strip() not in listed
+
+
+@pytest.mark.usefixtures("with_database")
+def test_a_token_is_rotated_and_revoked_by_its_id(capsys):
+    cli.main(["token", "create", "--user", "ann", "--scope", "cancel"])
+    first = capsys.readouterr().out
+    cli.main(["token", "list"])
+    token_id = capsys.readouterr().out.split()[0]
+    assert cli.main(["token", "rotate", token_id, "--overlap", "1h"]) == 0
+    assert capsys.readouterr().out != first
+    assert cli.main(["token", "revoke", token_id]) == 0
+    capsys.readouterr()
+    cli.main(["token", "list"])
+    assert sorted(line.split()[3] for line in capsys.readouterr().out.splitlines()) == ["ended", "valid"]
+    assert cli.main(["token", "revoke", "nothing"]) == 1
+    assert cli.main(["token", "rotate", "nothing"]) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--user", "a b"], ["--scope", "everything"], ["--expires", "soon"]])
+def test_a_token_for_nobody_or_nothing_is_refused(arguments):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["token", "create", "--user", "ann", "--scope", "read", *arguments])
+    assert left.value.code == 2
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("2h", 7200), ("30d", 2_592_000)])
+def test_durations_have_units(text, seconds):
+    assert duration(text) == seconds
+
+
+@pytest.mark.usefixtures("with_database")
+def test_an_empty_journal_is_unbroken(capsys):
+    assert cli.main(["verify"]) == 0
+    assert capsys.readouterr().out == f"0 records, unbroken\n{'0' * 64}\n"
+
+
+@pytest.mark.usefixtures("with_database")
+def test_migrating_twice_does_nothing_the_second_time(capsys):
+    assert cli.main(["migrate"]) == 0
+    assert capsys.readouterr().out.startswith("nothing to do")
+
+
+def test_a_database_that_is_not_there_is_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("TRADEWARDEN_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    assert cli.main(["migrate"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["tree"], ["limits"], ["resume", "--reason", "x"], ["kill"]])
+def test_without_a_service_or_a_token_the_failure_says_what_to_do(arguments, capsys, monkeypatch):
+    assert cli.main(arguments) == 1
+    assert "tradewarden token create" in capsys.readouterr().err
+    monkeypatch.setenv("TRADEWARDEN_TOKEN", "a-token-for-tests")
+    monkeypatch.setenv("TRADEWARDEN_BIND", "127.0.0.1:9")
+    assert cli.main(arguments) == 1
+    assert "tradewarden run" in capsys.readouterr().err
+
+
+def test_a_direct_kill_leaves_a_file_for_whatever_starts_next(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("ops.cli.kill.TAKEN_SECONDS", 0.1)
+    assert cli.main(["kill", "--direct", "--reason", "fire"]) == 0
+    file = tmp_path / "data" / "KILL"
+    assert file.read_text() == "fire"
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert str(file) in capsys.readouterr().out
+
+
+def test_doctor_looks_at_what_a_start_needs(capsys, monkeypatch, postgres_dsn):
+    monkeypatch.setenv("TRADEWARDEN_DATABASE_URL", postgres_dsn)
+    monkeypatch.setenv("TRADEWARDEN_BIND", "127.0.0.1:18099")
+    assert cli.main(["doctor"]) == 0
+    monkeypatch.setenv("TRADEWARDEN_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    assert cli.main(["doctor"]) == 1
+    assert "BAD  database" in capsys.readouterr().out
+
+
+def test_the_tree_is_drawn_with_branches():
+    def node(address, *children, **more):
+        facts = {"state": "running", "generation": 1, "restarts": 0, "mailbox": 0, "last_error": None} | more
+        return NodeBody(address=address, children=children, **facts)
+
+    drawn = list(tree_lines(node("root", node("a", node("b")), node("c", restarts=2, last_error="boom"))))
+    assert drawn == [
+        "root  (running, life 1)",
+        "├─ a  (running, life 1)",
+        "│  └─ b  (running, life 1)",
+        "└─ c  (running, life 1, 2 restarts, last error: boom)",
+    ]
+
+
+def test_a_wildcard_address_is_reached_on_this_machine():
+    class Chosen:
+        tls = None
+
+        class bind:
+            host, port = "0.0.0.0", 8085
+
+    assert url_of(Chosen) == "http://127.0.0.1:8085"
+
+
+def test_frames_become_lines():
+    gap = FeedFrame(type="gap", channel="orders", seq=9)
+    assert "missed" in watch.lines(gap)[0]
+    data = b'{"symbol":"BTC/USDT","bid":"1","ask":"2","last":"1","exchange":"sim"}'
+    assert "bid 1  ask 2" in watch.lines(FeedFrame(type="update", channel="markets", seq=1, data=data))[0]
