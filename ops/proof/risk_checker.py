@@ -10,6 +10,7 @@ streams what lay before the head that it recorded.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Context, Decimal
 from typing import Any
@@ -22,6 +23,10 @@ _UP = Context(prec=76, rounding=ROUND_UP)
 DOLLARS = ("USD", "USDT", "USDC")
 Place = tuple[str, str]
 
+ENDED_KEPT = 20_000
+"""How many ended orders are remembered for late fills."""
+
+ENDED_AT_EXCHANGE = {"OrderCanceled", "OrderExpired"}
 OVER = {"OrderRejected", "OrderAbsent", "OrderNotSent", "OrderCanceled", "OrderExpired"}
 
 
@@ -40,6 +45,8 @@ class Working:
     reduce_only: bool
     executed: Decimal = ZERO
     over: bool = False
+    ended_at_exchange: bool = False
+    """A cancel or an expiry stays one when a late fill comes; what was held for never sent lives on."""
 
     @property
     def left(self) -> Decimal:
@@ -56,9 +63,10 @@ class Held:
 
 @dataclass
 class Checker:
-    """Feed it the journal's payloads in order with `read`; it raises Unfounded at the first bad acceptance."""
+    """Takes the journal's payloads in order with `read`; raises Unfounded at the first bad acceptance."""
 
-    orders: dict[str, Working] = field(default_factory=dict)
+    working: dict[str, Working] = field(default_factory=dict)
+    ended: dict[str, Working] = field(default_factory=dict)
     held: dict[Place, Held] = field(default_factory=dict)
     cash: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     fees: dict[str, Decimal] = field(default_factory=dict)
@@ -102,9 +110,9 @@ class Checker:
         self._catch_up(None)
 
     @property
-    def open_orders(self) -> list[Working]:
+    def open_orders(self) -> Collection[Working]:
         """The orders that may still execute."""
-        return [order for order in self.orders.values() if not order.over]
+        return self.working.values()
 
     # What happened.
 
@@ -117,7 +125,10 @@ class Checker:
         if kind == "OrderFilled":
             self._fill(body)
         elif kind in OVER:
+            self.working[body["order_id"]].ended_at_exchange = kind in ENDED_AT_EXCHANGE
             self._end(body["order_id"])
+        elif kind == "OrderAcknowledged":
+            self._revive(body["order_id"])
         elif kind == "TradingStateChanged":
             self.states[_scope(body)] = body["new"]
         elif kind == "KillEngaged":
@@ -129,7 +140,7 @@ class Checker:
     def _accept(self, body: dict[str, Any]) -> None:
         intent = body["intent"]
         self.accepted += 1
-        self.orders[intent["order_id"]] = Working(
+        self.working[intent["order_id"]] = Working(
             place=(intent["exchange"], intent["symbol"]),
             buy=intent["side"] == "buy",
             quantity=Decimal(intent["quantity"]),
@@ -138,15 +149,29 @@ class Checker:
         )
 
     def _end(self, order_id: str) -> None:
-        self.orders[order_id].over = True
+        order = self.working.pop(order_id)
+        order.over = True
+        self.ended[order_id] = order
+        if len(self.ended) > ENDED_KEPT:
+            del self.ended[next(iter(self.ended))]
+
+    def _revive(self, order_id: str) -> None:
+        """Events say that the order lives, whatever was said of it before."""
+        order = self.ended.pop(order_id, None)
+        if order is not None:
+            order.over = False
+            self.working[order_id] = order
 
     def _fill(self, body: dict[str, Any]) -> None:
-        fill, order = body["fill"], self.orders[body["order_id"]]
+        order_id, fill = body["order_id"], body["fill"]
+        order = self.working.get(order_id) or self.ended[order_id]
         quantity, price, fee = Decimal(fill["quantity"]), Decimal(fill["price"]), Decimal(fill["fee"])
         signed = quantity if order.buy else -quantity
         order.executed += quantity
-        if order.executed == order.quantity:
-            order.over = True
+        if order.over and not order.ended_at_exchange:
+            self._revive(order_id)
+        if order.executed == order.quantity and not order.over:
+            self._end(order_id)
         held = self.held.setdefault(order.place, Held())
         held.quantity += signed
         held.paid += signed * price
@@ -168,7 +193,9 @@ class Checker:
         for name, value, limit in judge.values():
             self.tightest[name] = max(self.tightest.get(name, ZERO), value / limit if limit else ZERO)
             if value > limit:
-                raise Unfounded(f"order {body['intent']['order_id']} takes {name} to {value}, the limit is {limit}")
+                raise Unfounded(
+                    f"order {body['intent']['order_id']} takes {name} to {value}, the limit is {limit}"
+                )
         problem = judge.problem()
         if problem is not None:
             raise Unfounded(f"order {body['intent']['order_id']}: {problem}")
@@ -204,7 +231,9 @@ class Judge:
             else:
                 self.rates[name] = Decimal(price)
         held = checker.held.get(self.place, Held()).quantity
-        working = sum((o.left for o in checker.open_orders if o.place == self.place and o.buy is self.buy), ZERO)
+        working = sum(
+            (o.left for o in checker.open_orders if o.place == self.place and o.buy is self.buy), ZERO
+        )
         self.worst = (held if self.buy else -held) + working + self.quantity
         self.shrinks = self.worst <= 0
 
@@ -214,9 +243,8 @@ class Judge:
         limit = self.checker.limit
         if self.worst > 0:
             side = self._side_exposure()
-            found += [("max_pos_usd", side, limit("max_pos_usd"))]
-            found += [("max_long_usd" if self.buy else "max_short_usd", side, None)]
-            found[-1] = (found[-1][0], side, limit(found[-1][0]))
+            one_side = "max_long_usd" if self.buy else "max_short_usd"
+            found += [(name, side, limit(name)) for name in ("max_pos_usd", one_side)]
         if not (self.reduce_only and self.shrinks):
             price = self.limit_price if self.limit_price is not None else self.mark
             found.append(("max_order_usd", self.quantity * price, limit("max_order_usd")))
@@ -241,14 +269,18 @@ class Judge:
         checker, collar = self.checker, self.checker.limit("price_collar")
         if self.place[1] not in checker.limits["symbol_whitelist"].split(","):
             return f"{self.place[1]} is not on the whitelist"
-        if self.limit_price is not None and collar is not None:
-            if not self.mark * (1 - collar) <= self.limit_price <= self.mark * (1 + collar):
-                return f"{self.limit_price} is outside of the collar around {self.mark}"
+        low, high = (
+            (self.mark * (1 - collar), self.mark * (1 + collar)) if collar is not None else (ZERO, ZERO)
+        )
+        if self.limit_price is not None and collar is not None and not low <= self.limit_price <= high:
+            return f"{self.limit_price} is outside of the collar around {self.mark}"
         if self.reduce_only and self.quantity > self._room_to_reduce():
             return "it is reduce-only and more than what is left of the position"
         scopes = {"*|*", f"{self.place[0]}|*", f"*|{self.place[1]}", "|".join(self.place)}
         states = [checker.states.get(scope, "active") for scope in sorted(scopes)]
-        if ("halted" in states or scopes & set(checker.kills.values())) and not (self.shrinks and self.reduce_only):
+        if ("halted" in states or scopes & set(checker.kills.values())) and not (
+            self.shrinks and self.reduce_only
+        ):
             return "trading is halted"
         if "reducing" in states and not self.shrinks:
             return "trading is reducing, and it could open or flip a position"
@@ -256,9 +288,8 @@ class Judge:
 
     def _room_to_reduce(self) -> Decimal:
         held = self.checker.held.get(self.place, Held()).quantity
-        working = [o.left for o in self.checker.open_orders if o.place == self.place and o.reduce_only]
-        same = [o.left for o in self.checker.open_orders if o.place == self.place and o.reduce_only and o.buy is self.buy]
-        return (-held if self.buy else held) - sum(same, ZERO) if working else (-held if self.buy else held)
+        others = (o for o in self.checker.open_orders if o.place == self.place and o.reduce_only)
+        return (-held if self.buy else held) - sum((o.left for o in others if o.buy is self.buy), ZERO)
 
     def _worsts(self, extra: Decimal) -> dict[Place, tuple[Decimal, Decimal]]:
         """Signed worst cases of each place: all buys execute and no sell, and the reverse."""
@@ -287,7 +318,9 @@ class Judge:
     def _net(self) -> Decimal:
         worsts = self._worsts(self.quantity)
         if self.buy:
-            return sum((long * self._mark(place, long, short) for place, (long, short) in worsts.items()), ZERO)
+            return sum(
+                (long * self._mark(place, long, short) for place, (long, short) in worsts.items()), ZERO
+            )
         return -sum((short * self._mark(place, long, short) for place, (long, short) in worsts.items()), ZERO)
 
     def _mark(self, place: Place, long: Decimal, short: Decimal) -> Decimal:
@@ -322,9 +355,11 @@ class Judge:
         return total
 
     def _margin(self) -> tuple[Decimal, bool]:
-        """What positions and working orders at the exchange need with the order, and whether it needs more there."""
+        """What positions and working orders at the exchange need with the order, and whether it needs more
+        there.
+        """
         total = ZERO
-        places = {place for place in (*self.checker.held, *(o.place for o in self.checker.open_orders), self.place)}
+        places = {*self.checker.held, *(order.place for order in self.checker.open_orders), self.place}
         for place in sorted(places):
             if place[0] == self.place[0]:
                 total += self._margin_of(place, self.quantity if place == self.place else ZERO)

@@ -157,6 +157,7 @@ class Desk:
                 mark=verdict.mark,
                 send_before_us=self.now_us,
                 references=verdict.references,
+                seen=self.book.seq,
             )
         )
         return intent.order_id
