@@ -152,6 +152,7 @@ class Cell(Handling):
             self.system.observer.started(self.address, self.generation)
         if self._ready is not None:
             self._ready.set()
+            self._ready = None
         await self._serve()
         self.state = LifeState.STOPPING
         self._close()

@@ -196,6 +196,15 @@ async def test_a_template_makes_children_from_arguments(stage):
         assert stage.generations("b") == [2]
 
 
+async def test_a_template_child_that_does_not_start_is_not_kept(stage):
+    async with stage.open(strategy="simple_one_for_one", template=template(stage)) as tree:
+        stage.script["a"].append(Boom("no"))
+        with pytest.raises(ChildNotStarted):
+            await tree.start_child("", "a")
+        assert tree.snapshot().children == ()
+        await tree.start_child("", "a")
+
+
 async def test_a_template_that_makes_nonsense_is_refused(stage):
     async with stage.open(strategy="simple_one_for_one", template=lambda: 42) as tree:
         with pytest.raises(ChildNotStarted, match="described by a spec"):

@@ -284,3 +284,99 @@ async def test_an_exit_of_the_root_names_its_kind(stage):
         cell = stage.system.ref("top").cell
     assert cell.exit.kind is ExitKind.SHUTDOWN
     assert tree.failure is None
+
+
+@pytest.mark.parametrize("end", ["boom", "stop", "kill"])
+async def test_a_child_that_ends_by_itself_while_the_tree_stops(stage, end, autojump_clock):
+    """The supervisor asks a child to stop that is ending already, and does not restart it."""
+    async with stage.open("a", "b", "c"):
+        for name in ("a", "b", "c"):
+            stage.tell(name, end)
+    assert stage.alive("a", "b", "c") == []
+    assert stage.generations("a", "b", "c") == [1, 1, 1]
+    assert stage.restarts == []
+
+
+async def test_a_stop_while_a_sibling_is_being_stopped_for_a_restart(stage, autojump_clock):
+    async with stage.open("a", "b", strategy="one_for_all"):
+        stage.stops["b"].append(3)
+        stage.tell("a", "boom")
+        await trio.sleep(1)
+    assert stage.alive("a", "b") == []
+    assert trio.current_time() == pytest.approx(3)
+
+
+async def test_a_child_of_a_template_that_fails_while_it_stops_is_logged(stage, caplog):
+    async with stage.open(strategy="simple_one_for_one", template=stage.worker) as tree:
+        for name in ("a", "b"):
+            await tree.start_child("", name)
+        stage.stops["a"].append(Boom("in on_stop"))
+    assert "a failed while it was stopped" in caplog.text
+    assert ("end", "b", "shutdown") in stage.events
+
+
+@pytest.mark.parametrize(("restart", "comes_back"), [("transient", True), ("temporary", False)])
+async def test_an_own_stop_whose_on_stop_fails_is_an_abnormal_end(stage, restart, comes_back):
+    async with stage.open(stage.worker("a", restart=restart)):
+        stage.stops["a"].append(Boom("in on_stop"))
+        stage.tell("a", "stop")
+        await stage.rest()
+        assert stage.alive("a") == (["a"] if comes_back else [])
+
+
+async def test_an_own_stop_that_hangs_is_ended_at_the_childs_deadline(stage, autojump_clock):
+    async with stage.open(stage.worker("a", shutdown=3)):
+        stage.stops["a"].append("hang")
+        stage.tell("a", "stop")
+        await trio.sleep(4)
+        assert stage.generations("a") == [2]
+        assert ("end", "a", "killed") in stage.events
+
+
+async def test_an_on_failure_that_hangs_delays_the_restart_and_no_more(stage, autojump_clock):
+    lives = []
+
+    class Hanging(TrioActor):
+        async def on_start(self):
+            lives.append((self.generation, trio.current_time()))
+
+        async def on_failure(self, error):
+            await trio.sleep_forever()
+
+        def on_receive(self, message):
+            raise Boom(message)
+
+    async with stage.open(ChildSpec("h", Hanging, address="h")):
+        stage.tell("h", "boom")
+        await trio.sleep(10)
+    assert lives == [(1, 0), (2, 5)]
+
+
+async def test_a_keyboard_interrupt_in_an_actor_ends_everything(stage):
+    class Interrupted(TrioActor):
+        def on_receive(self, message):
+            raise KeyboardInterrupt
+
+    async def run():
+        async with stage.open("a", ChildSpec("i", Interrupted, address="i")):
+            stage.tell("i", "ctrl-c")
+            await trio.sleep_forever()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await run()
+    assert caught.group_contains(KeyboardInterrupt)
+    assert stage.alive("a", "i") == []
+
+
+async def test_an_actor_may_ask_its_supervisor_for_a_child(stage, autojump_clock):
+    """From a handler; from on_start it would wait for a supervisor that waits for it."""
+    from supervisors.otp.messages import StartChild
+
+    class Asking(TrioActor):
+        async def on_receive(self, message):
+            return await self.system.ref("top").ask(StartChild(stage.worker(message)), timeout=5)
+
+    async with stage.open(ChildSpec("asking", Asking, address="asking")):
+        ref = await stage.system.ref("asking").ask("b", timeout=10)
+        assert ref is stage.system.ref("b")
+        assert stage.alive("b") == ["b"]
