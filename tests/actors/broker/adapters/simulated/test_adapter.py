@@ -110,6 +110,7 @@ async def test_a_resting_order_fills_in_time_and_the_stream_tells(
             nursery.start_soon(
                 exchange.follow_orders, lambda item: items.append((trio.current_time() - start, item))
             )
+            await trio.testing.wait_all_tasks_blocked()
             answer = await exchange.submit(intent(1, "99.5"))
             assert isinstance(answer, Confirmed)
             assert (answer.status, answer.fills) == ("open", ())
