@@ -10,6 +10,7 @@ from web.auth.keyring import Keyring
 from web.auth.memory import MemoryTokens
 from web.auth.tokens import new_token
 from web.observability import Metrics
+from web.server import ServerSettings, serve
 from web.services import EdgeSettings, Services
 
 
@@ -83,3 +84,17 @@ def make_token(tokens, clock):
         return text
 
     return make
+
+
+@pytest.fixture
+async def address(app, nursery):
+    """The application served on a free port of this machine."""
+    stop = trio.Event()
+    settings = ServerSettings(port=0, graceful_seconds=0.2)
+
+    async def run(task_status=trio.TASK_STATUS_IGNORED):
+        await serve(app, settings, shutdown=stop.wait, task_status=task_status)
+
+    bound = await nursery.start(run)
+    yield bound[0].replace("http://", "ws://")
+    stop.set()
