@@ -89,12 +89,15 @@ async def test_its_prices_are_told_once_a_second(autojump_clock: MockClock) -> N
     assert {tick.bid == tick.ask == tick.last for tick in ticks} == {True}
 
 
-async def test_it_keeps_no_account() -> None:
-    """And says so, so that nobody takes an empty answer for a flat account."""
+async def test_its_account_stands_still() -> None:
+    """It opens with a balance and keeps no positions, and says so: an empty answer would mean a flat account."""
     here = exchange()
-    assert not here.capabilities.reports_balances
+    before = await here.balances()
+    assert [(each.asset, each.total) for each in before] == [("USDT", 1_000_000)]
+    await here.submit(intent())
+    assert await here.balances() == before
     assert not here.capabilities.reports_positions
-    assert (await here.balances(), await here.positions()) == ((), ())
+    assert await here.positions() == ()
 
 
 def test_a_symbol_has_a_base_and_a_quote() -> None:
