@@ -18,10 +18,10 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench simulate mutants crash contract venue image clean
+.PHONY: help run test check format bench simulate risk-proof mutants crash contract venue image clean
 
 help: ## say what the targets do
-	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -66,6 +66,9 @@ bench: $(DEVELOP) ## measure; one JSON object a line
 
 simulate: $(RUNTIME) ## play seeds of the deterministic simulation: SEEDS=n or SEED=s
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10))
+
+risk-proof: $(RUNTIME) ## place a million orders against the risk check, judged from the journal alone: N=n SEED=s
+	@$(BIN)/python -m ops.proof.risk_proof --attempts $(or $(N),1000000) --seed $(or $(SEED),1)
 
 mutants: $(DEVELOP) ## plant faults in the code and see that the tests find them
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants

@@ -85,6 +85,7 @@ class Valuation:
         self._debts: dict[tuple[str, str], None] = {}
         self._holders: dict[str, dict[str, None]] = {}
         self._quoted: dict[str, dict[Place, None]] = {}
+        self._sources: dict[str, dict[Place, tuple[int, Decimal]]] = {}
 
     # Questions.
 
@@ -225,13 +226,22 @@ class Valuation:
             self.touch(account)
         base, quote = assets_of(mark.symbol)
         if quote in DOLLARS and base not in DOLLARS:
-            self._set_rate(base, mark.mark if usable else None)
+            sources = self._sources.setdefault(base, {})
+            if usable:
+                sources[place] = (mark.at_us, mark.mark)
+            else:
+                sources.pop(place, None)
+            self._set_rate(base, sources)
 
-    def _set_rate(self, asset: str, rate: Decimal | None) -> None:
-        if rate is None:
+    def _set_rate(self, asset: str, sources: dict[Place, tuple[int, Decimal]]) -> None:
+        """The newest mark gives the rate, of equally new ones that of the first place by name."""
+        newest = min(sources.items(), key=lambda item: (-item[1][0], item[0]), default=None)
+        if newest is None:
             self.rates.pop(asset, None)
+        elif self.rates.get(asset) == newest[1][1]:
+            return
         else:
-            self.rates[asset] = rate
+            self.rates[asset] = newest[1][1]
         for exchange in self._holders.get(asset, ()):
             self._value_cash(exchange, asset)
         for place in self._quoted.get(asset, ()):

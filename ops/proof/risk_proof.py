@@ -113,7 +113,9 @@ class Driver:
         if isinstance(reply, m.Admitted) and not self.world.gate.may_send(intent, intent.reduce_only):
             self.world.gate.begin_send(intent.order_id)
             self.world.gate.end_send(intent.order_id)
-        self.refused += isinstance(reply, m.Refused)
+        if isinstance(reply, m.Refused):
+            self.refused += 1
+            await trio.sleep(0.1)
 
     def _intent(self) -> OrderIntent:
         rng = self.rng
@@ -361,7 +363,7 @@ class Driver:
             await trio.sleep(0.01)
         else:
             await self.rng.choices(
-                (self.change_limit, self.resume, self.kill, self.restart, self.next_day), (30, 50, 2, 10, 8)
+                (self.change_limit, self.resume, self.kill, self.restart, self.next_day), (20, 50, 2, 8, 20)
             )[0]()
         if self.rng.random() < 0.3:
             await trio.sleep(0.001)
