@@ -272,7 +272,7 @@ class JournalActor(TrioActor):
             now = self._clock.monotonic()
             self._refuse(self._queue.drop_late(now))
             since = self._settling_since
-            if since is not None and now - since >= self._stall_seconds:
+            if since is not None and now >= since + self._stall_seconds:
                 self._set_available(False, f"a commit has had no answer for {now - since:.1f} s")
             elif since is not None:
                 self._look_no_later_than(since + self._stall_seconds)

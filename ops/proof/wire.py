@@ -136,9 +136,10 @@ class Wire:
             told = fills if self._capabilities.fills_with_answer else ()
             return Confirmed(exchange_order_id=listed.exchange_order_id, status=listed.status, fills=told)
 
-        outcome = await self._order_call("submit", arrive, signed_us)
-        note.over = trio.current_time()
-        return outcome
+        try:
+            return await self._order_call("submit", arrive, signed_us)
+        finally:
+            note.over = trio.current_time()
 
     async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome:
         def arrive() -> Outcome:

@@ -18,6 +18,7 @@ from actors.command_port import CommandPort
 from actors.journal.port import StoreUnavailable
 from actors.journal.replay import state_hash
 from actors.risk.limits import RiskLimits, from_texts
+from ops.proof.determinism import Standstill
 from ops.proof.life import Life
 from ops.proof.people import Call, Client, KillNote, ResumeNote
 from ops.proof.plan import Plan
@@ -117,6 +118,8 @@ class World:
         self.markers: Counter[str] = Counter()
         self.edges: Counter[str] = Counter()
         self.last: LastLook | None = None
+        self.stopped = ""
+        """Why the run was ended before its time."""
         self.last_state: tuple[int, str] | None = None
         """The head and the hash of the state of the last process."""
         self.calls: list[Call] = []
@@ -160,6 +163,7 @@ class World:
 
     async def run(self, *tasks: Callable[["World"], Awaitable[None]]) -> None:
         """Let the plan's time pass; `tasks` are whoever acts besides clients, markets and processes."""
+        trio.lowlevel.add_instrument(Standstill(self.stop))
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._keep)
@@ -175,6 +179,13 @@ class World:
             await trio.sleep_until(self.plan.seconds + 0.313)
             self.finish()
             nursery.cancel_scope.cancel()
+
+    def stop(self, why: str) -> None:
+        """End the run before its time; that is a finding."""
+        self.incidents.append(f"{trio.current_time():.3f} {why}")
+        self.stopped = why
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
 
     def finish(self) -> None:
         """The run is over: look at the last process while it still lives."""

@@ -9,6 +9,8 @@ def liveness(world: World, story: Story) -> list[Violation]:
     """Look at where the last process stood at the end."""
     found: list[Violation] = []
     last = world.last
+    if world.stopped:
+        return [Violation("live", world.incidents[-1])]
     if last is None:
         return [Violation("live", "no process answers at the end")]
     found.extend(Violation("live", f"not ready: {what}") for what in last.not_ready)

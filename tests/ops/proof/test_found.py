@@ -1,0 +1,70 @@
+"""Bugs that the simulation found in the runtime, each as the smallest scene that shows it.
+
+Seeds change their meaning with every edit; these scenes stay.
+"""
+
+import math
+
+import trio
+from actors.journal.actor import JournalActor
+from actors.journal.port import Batch
+from actors.journal.tail import CommittedTail
+from actors.kernel import open_system
+from actors.model.events import TradingResumed
+from actors.model.journal import Append, Fence
+from ops.proof.determinism import Standstill
+from persistence.memory import MemoryDisk, MemoryJournalStore
+from trio.testing import MockClock
+
+
+class WorldClock:
+    """Trio's clock, and a wall clock that shows the same."""
+
+    def now_us(self) -> int:
+        return int(trio.current_time() * 1_000_000)
+
+    def monotonic(self) -> float:
+        return trio.current_time()
+
+
+class HangingStore(MemoryJournalStore):
+    """A store whose commits take ten seconds."""
+
+    async def append(self, batch: Batch, epoch: int) -> None:
+        await trio.sleep(10.0)
+        await super().append(batch, epoch)
+
+
+async def test_the_journal_looks_at_a_slow_commit_once_however_the_clock_rounds(autojump_clock: MockClock):
+    """At some times t + 0.5 - t is less than 0.5: the overseer then woke up for ever, always too early."""
+    began = 63.51820677297926
+    assert (began + 0.5) - began < 0.5
+    spun: list[str] = []
+    trio.lowlevel.add_instrument(Standstill(spun.append))
+    async with open_system() as system:
+        log = CommittedTail()
+        journal = JournalActor(
+            store=HangingStore(MemoryDisk()), log=log, clock=WorldClock(), on_deposed=print, report_to=()
+        )
+        await system.start(journal, "journal")
+        fenced = await system.ref("journal").ask(Fence("operator"), timeout=1.0)
+        await trio.sleep_until(math.nextafter(began, 0.0))
+        autojump_clock.autojump_threshold = math.inf
+        autojump_clock.jump(began - trio.current_time())
+        event = TradingResumed(kill_ids=(), reason="", by="")
+        system.ref("journal").tell(
+            Append(
+                append_id="one",
+                stream="operator",
+                generation=fenced.generation,
+                events=(event,),
+                correlation_id="",
+                reply_to="operator",
+            )
+        )
+        autojump_clock.autojump_threshold = 0
+        await trio.sleep(2.0)
+        assert not log.available
+        await trio.sleep(20.0)
+        assert log.head == 1
+    assert not spun

@@ -1,0 +1,21 @@
+"""A few seeds of the simulation, small enough for every test run."""
+
+import pytest
+from ops.proof.plan import make_plan
+from ops.proof.play import play
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13, 14, 15])
+def test_a_seed_with_faults_violates_nothing(seed):
+    """I1 to I8, what clients saw, and that everything comes to rest."""
+    _, result = play(make_plan(seed, seconds=150.0))
+    assert result.violations == ()
+    assert result.orders > 50
+
+
+def test_a_fine_day_violates_nothing_and_fills_orders():
+    """Without faults everything is answered at once."""
+    world, result = play(make_plan(16, faults=False, seconds=120.0))
+    assert result.violations == ()
+    assert not any(call.answer in ("", "Refused") for call in world.calls if call.what == "cancel")
+    assert any(venue.traded for venue in world.venues.values())
