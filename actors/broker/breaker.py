@@ -111,6 +111,11 @@ class Breaker:
         """The call was not made after all, or nobody waits for it any more: it counts for nothing."""
         self._hanging.pop(permit, None)
 
+    def trip(self, now: float) -> None:
+        """Open at once: the caller knows by other means that the line is down."""
+        if self.circuit(now) is not Circuit.OPEN:
+            self._enter(Circuit.OPEN, now)
+
     def _trial_done(self, good: bool, now: float) -> None:
         if not good:
             self._enter(Circuit.OPEN, now)

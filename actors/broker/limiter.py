@@ -39,6 +39,10 @@ SHARES: Mapping[Priority, float] = {
 }
 
 
+SLACK = 0.02
+"""Which share of a limit the exchange may count more than we do before it is taken for the use of others."""
+
+
 class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`limit` units in any `window_seconds`; `burst` is the share of the limit that may be spent at once."""
 
@@ -55,6 +59,7 @@ class Budget:
         self.name = spec.name
         self._burst_share = spec.burst
         self._arrival_us = 0
+        self._wall_offset_us = 0
         self._window = -1
         self._own = 0
         self._shape(spec.limit, spec.window_seconds)
@@ -72,15 +77,17 @@ class Budget:
         self._enter_window(now_us)
         self._own += units
 
-    def learn(self, now_us: int, usage: Usage) -> None:
-        """The exchange says how much of this window is used. What others used behind our address
-        counts too.
+    def learn(self, now_us: int, wall_us: int, usage: Usage) -> None:
+        """The exchange says how much of this window is used; what others used behind our address counts too.
+
+        Its windows begin at whole multiples of their length on the wall clock, which says `wall_us` now.
         """
+        self._wall_offset_us = wall_us - now_us
         if usage.limit is not None or usage.window_seconds is not None:
             self._shape(usage.limit or self.limit, usage.window_seconds or self.window_us / MICROSECONDS)
         self._enter_window(now_us)
         others = usage.used - self._own
-        if others > 0:
+        if others > self._slack:
             self._own += others
             self._arrival_us = max(self._arrival_us, now_us) + others * self._interval_us
 
@@ -89,6 +96,8 @@ class Budget:
         self.window_us = round(window_seconds * MICROSECONDS)
         burst = max(1, round(limit * self._burst_share))
         evenly = max(1, limit - burst)
+        # Calls on their way while a window ends are counted in another one here than there.
+        self._slack = round(limit * SLACK)
         self._interval_us = -(-self.window_us // evenly)
         self._tolerance_us = {
             priority: max(self._interval_us, round(burst * share) * self._interval_us)
@@ -96,7 +105,7 @@ class Budget:
         }
 
     def _enter_window(self, now_us: int) -> None:
-        window = now_us // self.window_us
+        window = (now_us + self._wall_offset_us) // self.window_us
         if window != self._window:
             self._window, self._own = window, 0
 
@@ -131,11 +140,11 @@ class Limiter:
             if budget is not None:
                 budget.spend(now_us, units)
 
-    def learn(self, now_us: int, usage: Usage) -> None:
+    def learn(self, now_us: int, wall_us: int, usage: Usage) -> None:
         """Take over what the exchange's own headers say."""
         budget = self._budgets.get(usage.budget)
         if budget is not None:
-            budget.learn(now_us, usage)
+            budget.learn(now_us, wall_us, usage)
 
     def block(self, until_us: int) -> None:
         """Honour a Retry-After or a ban."""

@@ -12,6 +12,7 @@ import trio
 from actors.broker.limiter import Priority
 from actors.broker.port import AccountChecks, DeadMansSwitch, Unavailable
 from actors.broker.shell.desk import Desk
+from actors.broker.shell.line import CIRCUIT
 from actors.broker.shell.reconciling import Reconciling
 from actors.broker.shell.streams import Streams
 from actors.model.instrument import Instrument
@@ -56,6 +57,15 @@ class Connection:
             await trio.sleep(max(self._pause(failures), desk.line.seconds_to_trial))
 
     async def _connect(self) -> None:
+        desk = self._desk
+        try:
+            await self._prepare()
+        except Unavailable as problem:
+            if problem.kind != CIRCUIT:
+                desk.line.trip()
+            raise
+
+    async def _prepare(self) -> None:
         desk = self._desk
         await desk.ask("connect", desk.port.connect)
         await self._list()

@@ -67,6 +67,10 @@ class Line:
         """Take room in the budgets if there is some and nobody waits for it."""
         return not self._queue and self._take(self._cost(call), priority) == 0
 
+    def trip(self) -> None:
+        """Open the circuit: a stream was lost and connecting again failed."""
+        self._breaker.trip(self._clock.monotonic())
+
     async def admit(self, call: str, priority: Priority) -> None:
         """Wait for room in the budgets and take it. Cancelled while waiting, nothing is taken."""
         cost = self._cost(call)
@@ -145,7 +149,7 @@ class Line:
 
     def learn(self, usage: Usage) -> None:
         """The exchange's headers said what is used."""
-        self._limiter.learn(self._now_us(), usage)
+        self._limiter.learn(self._now_us(), self._clock.now_us(), usage)
 
     def _take(self, cost: Mapping[str, int], priority: Priority) -> int:
         now_us = self._now_us()

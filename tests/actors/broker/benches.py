@@ -76,6 +76,7 @@ class ScriptedFaults:
         self.cut = False
         self.down = False
         self.silent_down = False
+        self.streams_stay = False
         self.skew_us = 0
         self.calls = []
         self.now = lambda: 0.0
@@ -102,7 +103,7 @@ class ScriptedFaults:
         if self.cut and stream == "orders":
             self.cut = False
             return True
-        return self.down
+        return self.down and not self.streams_stay
 
     def clock_skew_us(self):
         return self.skew_us

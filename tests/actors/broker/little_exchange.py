@@ -37,6 +37,7 @@ class LittleExchange:
         self.capabilities = Capabilities(absence_window_seconds=5.0, fills_with_answer=fills_with_answer)
         self.orders = {}
         self.fills = []
+        self.fills_of = {}
         self.submits = deque()
         self.calls = []
         self.next_submits = deque()
@@ -100,7 +101,7 @@ class LittleExchange:
         )
         if fault == "lose":
             return Unresolved(reason="time-out", signed_at_us=self.clock.now_us())
-        fills = [fill for fill in self.fills if fill.exchange_order_id == report.exchange_order_id]
+        fills = self.fills_of.get(report.exchange_order_id, [])
         return Confirmed(
             exchange_order_id=report.exchange_order_id,
             status=report.status,
@@ -150,6 +151,7 @@ class LittleExchange:
             at_us=self.clock.now_us(),
         )
         self.fills.append(fill)
+        self.fills_of.setdefault(fill.exchange_order_id, []).append(fill)
         if self.stream_fills if stream is None else stream:
             self.publish(fill)
         return fill

@@ -76,16 +76,16 @@ def test_what_others_use_behind_the_address_counts():
     """The exchange's header says more than we know of."""
     budget = weight(limit=100)
     budget.spend(0, 10)
-    budget.learn(0, Usage(budget="weight", used=10))
+    budget.learn(0, 0, Usage(budget="weight", used=10))
     own = budget.wait_us(0, 1, Priority.CANCEL)
-    budget.learn(0, Usage(budget="weight", used=60))
+    budget.learn(0, 0, Usage(budget="weight", used=60))
     assert budget.wait_us(0, 1, Priority.CANCEL) >= own + 30 * MINUTE // 100
 
 
 def test_a_new_limit_in_the_headers_is_taken_over():
     """Half the limit, half the speed."""
     budget = weight(limit=600)
-    budget.learn(0, Usage(budget="weight", used=0, limit=300))
+    budget.learn(0, 0, Usage(budget="weight", used=0, limit=300))
     assert most_in_any_window(drive(budget, seconds=120), MINUTE) <= 300
 
 

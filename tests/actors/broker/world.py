@@ -111,27 +111,31 @@ class World:
         for symbol in self.symbols:
             await self.start_position(symbol)
 
-    async def start_broker(self):
-        self.broker_actor = BrokerActor(
-            exchange="sim",
+    async def start_broker(self, exchange="sim", port=None):
+        broker = BrokerActor(
+            exchange=exchange,
             symbols=self.symbols,
-            port=self.port,
+            port=port or self.port,
             log=self.log,
             gate=self.gate,
             clock=self.clock,
             rng=random.Random(1),
-            limiter=self.limiter,
-            breaker=self.breaker,
-            cancel_breaker=self.cancel_breaker,
+            limiter=self.limiter if port is None else None,
+            breaker=self.breaker if port is None else None,
+            cancel_breaker=self.cancel_breaker if port is None else None,
             timings=self.timings,
         )
-        return await self.system.start(self.broker_actor, broker_address("sim"))
+        return await self.system.start(broker, broker_address(exchange))
 
-    async def start_position(self, symbol="BTC/USDT"):
+    async def start_position(self, symbol="BTC/USDT", exchange="sim"):
         actor = PositionActor(
-            exchange="sim", symbol=symbol, log=self.log, archive=self.archive, archive_away=StoreUnavailable
+            exchange=exchange,
+            symbol=symbol,
+            log=self.log,
+            archive=self.archive,
+            archive_away=StoreUnavailable,
         )
-        return await self.system.start(actor, position_address("sim", symbol))
+        return await self.system.start(actor, position_address(exchange, symbol))
 
     @property
     def broker(self):
@@ -142,28 +146,39 @@ class World:
 
     async def crash_broker(self):
         """End the broker's life at once, as a crash does, and start the next."""
-        cell = self.broker.cell
+        await self._kill(self.broker)
+        await self.start_broker()
+
+    async def crash_position(self, symbol="BTC/USDT"):
+        """The same for a position actor."""
+        await self._kill(self.position(symbol))
+        await self.start_position(symbol)
+
+    async def _kill(self, ref):
+        cell = ref.cell
         if cell is not None:
             cell.kill()
             await cell.wait_ended()
-        await self.start_broker()
 
     @property
     def state(self):
         """What the broker last said of itself."""
-        return self.risk.heard[-1].state if self.risk.heard else None
+        said = [message.state for message in self.risk.heard if message.exchange == "sim"]
+        return said[-1] if said else None
 
     async def trading(self, seconds=60.0):
         await eventually(lambda: self.state == "trading", seconds)
 
-    def accept(self, side="buy", quantity="1", price=None, symbol="BTC/USDT", age=2.0, **more):
+    def accept(
+        self, side="buy", quantity="1", price=None, symbol="BTC/USDT", age=2.0, exchange="sim", **more
+    ):
         """Journal an accepted order as RiskActor does; returns its id."""
         self.count += 1
         order_id, venue_id = f"order-{self.count}", f"tw-{self.count}"
         intent = OrderIntent(
             order_id=order_id,
             client_order_id=order_id,
-            exchange="sim",
+            exchange=exchange,
             symbol=symbol,
             side=side,
             type="market" if price is None else "limit",
@@ -217,7 +232,7 @@ class World:
             await trio.sleep(0.1)
         await trio.sleep(1)
         books = await self.bench.books()
-        for order in self.disk.orders.values():
+        for order in [each for each in self.disk.orders.values() if each.intent.exchange == "sim"]:
             entry = books.pop(order.intent.venue_id, None)
             if entry is None:
                 assert order.status in ("denied", "rejected"), order
@@ -230,12 +245,12 @@ class World:
     def order(self, order_id):
         return self.log.book.order(order_id) or self.disk.orders.get(order_id)
 
-    async def until(self, order_id, *statuses, seconds=60.0):
+    async def until(self, order_id, *statuses, seconds=60.0, every=0.01):
         def reached():
             order = self.order(order_id)
             return order is not None and order.status in statuses
 
-        await eventually(reached, seconds)
+        await eventually(reached, seconds, every)
         return self.order(order_id)
 
     async def closed(self, seconds=60.0):
