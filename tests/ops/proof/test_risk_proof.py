@@ -19,7 +19,7 @@ def run(seed: str, attempts: int) -> dict[str, object]:
 
 
 def test_a_short_proof_passes_and_its_journal_is_a_function_of_the_seed():
-    first, again, other = run("a", 600), run("a", 600), run("b", 600)
+    first, again, other = run("a", 2_000), run("a", 2_000), run("b", 2_000)
     assert first == again
     assert first["journal"] != other["journal"]
     assert first["accepted"] > 100
