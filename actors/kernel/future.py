@@ -58,7 +58,17 @@ class Reply(Envelope, pykka.Future[Any]):
     admitted, is handled all the same.
     """
 
-    __slots__ = ("_error", "_system", "_task", "_value", "address", "deadline", "deferred", "state")
+    __slots__ = (
+        "_error",
+        "_scheduled",
+        "_system",
+        "_task",
+        "_value",
+        "address",
+        "deadline",
+        "deferred",
+        "state",
+    )
 
     def __init__(self, system: System, address: str, message: object, at: float, deadline: float) -> None:
         # pykka.Future.__init__ only prepares the blocking get-hooks, which a reply does not have.
@@ -70,6 +80,7 @@ class Reply(Envelope, pykka.Future[Any]):
         self.deadline = deadline
         self.state = _PENDING
         self.deferred = False
+        self._scheduled = False
         self._task: trio.lowlevel.Task | None = None
         self._value: Answer = None
         self._error: BaseException | None = None
@@ -81,6 +92,11 @@ class Reply(Envelope, pykka.Future[Any]):
     def wanted(self) -> bool:
         """Whether its deadline still matters."""
         return self.state is _PENDING
+
+    def schedule(self) -> None:
+        """Let the agenda watch over the deadline. An ask that is answered at once never needs this."""
+        self._scheduled = True
+        self._system.agenda.add(self.deadline, self)
 
     def resolve(self, value: Answer) -> None:
         """Answer; a late answer becomes a dead letter."""
@@ -120,7 +136,8 @@ class Reply(Envelope, pykka.Future[Any]):
             self._wake()
 
     def _settled(self) -> None:
-        self._system.agenda.settled()
+        if self._scheduled:
+            self._system.agenda.settled()
         self._wake()
 
     def _wake(self) -> None:
@@ -137,7 +154,8 @@ class Reply(Envelope, pykka.Future[Any]):
     def _abandon(self, _raise_cancel: Callable[[], NoReturn]) -> Abort:
         self._task = None
         self.state = ReplyState.ABANDONED
-        self._system.agenda.settled()
+        if self._scheduled:
+            self._system.agenda.settled()
         return Abort.SUCCEEDED
 
     def __await__(self) -> Generator[Any, Any, Answer]:

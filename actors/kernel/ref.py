@@ -114,7 +114,7 @@ class Ref(pykka.ActorRef[Any]):
             cell.call(reply)
             if reply.state is not ReplyState.PENDING:
                 return reply.get()
-            system.agenda.add(reply.deadline, reply)
+            reply.schedule()
         else:
             self._enqueue(cell, reply)
         return await reply
@@ -138,7 +138,7 @@ class Ref(pykka.ActorRef[Any]):
         if not cell.admit(reply):
             raise MailboxFull(self.address, type(reply.message).__name__, cell.mailbox.spec.capacity)
         if reply.state is ReplyState.PENDING:
-            self.system.agenda.add(reply.deadline, reply)
+            reply.schedule()
 
     def _deadline(self, now: float, timeout: float) -> float:
         if not timeout < math.inf:
@@ -160,7 +160,8 @@ class Ref(pykka.ActorRef[Any]):
         """Stop the present life in order and wait until it has ended; False when there was none.
 
         Raises AskTimeout after `timeout` seconds; the stop goes on all the same, as it does when this wait
-        is cancelled. A supervised actor comes back if its restart type says so.
+        is cancelled. A supervised actor comes back if its restart type says so. An actor that waits like
+        this for its own end gets RankViolation; it has `self.stop()`.
         """
         if block:
             msg = "stop(block=True) would block the loop; write `await ref.stop()`"
@@ -169,6 +170,8 @@ class Ref(pykka.ActorRef[Any]):
         if cell is None:
             await trio.lowlevel.checkpoint()
             return False
+        if current_cell.get() is cell and trio.lowlevel.current_task() is cell.task:
+            raise RankViolation(self.address, cell.rank, self.address, cell.rank)
         cell.request_stop(ExitKind.NORMAL)
         with trio.move_on_after(timeout) as scope:
             await cell.wait_ended()

@@ -114,3 +114,14 @@ async def test_a_child_task_may_ask_its_own_actor(system):
     ref.tell("go")
     await trio.testing.wait_all_tasks_blocked()
     assert actor.answers == ["to myself"]
+
+
+async def test_an_actor_does_not_wait_for_its_own_end(system):
+    class Suicidal(TrioActor):
+        async def on_receive(self, message):
+            await self.actor_ref.stop()
+
+    ref = await system.start(Suicidal(), "suicidal")
+    with pytest.raises(HandlerFailed) as caught:
+        await ref.ask("end", timeout=1)
+    assert isinstance(caught.value.__cause__, RankViolation)
