@@ -4,6 +4,7 @@
     happened
       journal                         the one writer
       trading                         one_for_one
+        watchdog                      sees a blocked loop from outside
         market                        newest prices
         operator                      kills, resumes, trading states
         risk                          the serialised check
@@ -67,6 +68,7 @@ from supervisors.edge import EdgeChoice, run_service
 from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges
 from supervisors.metrics import RuntimeMetrics
 from supervisors.otp import Backoff, ChildSpec, Supervisor, SupervisorSpec, TreeNode, open_tree
+from supervisors.otp.watchdog import Watchdog
 from supervisors.process import ProcessIds, SystemClock, instance_name
 from supervisors.service import EXIT_DEPOSED, Ending
 from web.server import ServerSettings
@@ -103,6 +105,8 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerSettings = BreakerSettings()
     snapshot_every: int = 10_000
     halted_because: str | None = None
+    watchdog: bool = False
+    """Whether a thread watches the loop; it lives on real time, so a simulation does without."""
 
 
 class Runtime:
@@ -193,6 +197,11 @@ class Runtime:
             intensity=10,
             period_seconds=60.0,
             children=(
+                *(
+                    [ChildSpec(id="watchdog", address="watchdog", start=Watchdog)]
+                    if self.choices.watchdog
+                    else []
+                ),
                 ChildSpec(id="market", address="market", start=self._market),
                 ChildSpec(id="operator", address="operator", start=self._operator),
                 ChildSpec(id="risk", address="risk", start=self._risk),
@@ -384,6 +393,7 @@ def _choices(settings: Settings) -> Choices:
         ),
         answer_seconds=settings.journal.answer_seconds,
         max_age_to_send_seconds=settings.orders.max_age_to_send_seconds,
+        watchdog=True,
     )
 
 

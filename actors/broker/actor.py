@@ -11,6 +11,7 @@ exchange tells.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ from actors.broker.breaker import Breaker, BreakerSettings, Circuit
 from actors.broker.intake import Intake
 from actors.broker.limiter import Limiter
 from actors.broker.outbox import Outbox
-from actors.broker.port import ExchangePort, Metered, OrderReport, SendGate
+from actors.broker.port import ExchangePort, Metered, OrderReport, SendGate, Unavailable
 from actors.broker.reconcile import was_judged_absent
 from actors.broker.shell.cancels import Cancels
 from actors.broker.shell.connection import Connection
@@ -31,7 +32,7 @@ from actors.broker.shell.reconciling import Reconciling
 from actors.broker.shell.streams import Streams
 from actors.broker.shell.submits import Submits
 from actors.broker.timings import BrokerTimings
-from actors.kernel import MailboxSpec, TrioActor
+from actors.kernel import Deferred, MailboxSpec, TrioActor
 from actors.model import messages as say
 from actors.model.addresses import position_address
 from actors.model.clock import Clock
@@ -41,6 +42,8 @@ from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order, Submission
 
 _EVIDENCE_READY = say.EvidenceReady()
+BALANCES_SECONDS = 1.0
+"""How long whoever reads the balances waits for the exchange before he gets what was seen last."""
 CIRCUIT_LOOK = 0.25
 """How often the circuit's state is looked at, to tell others when it changed by time, in seconds."""
 
@@ -184,8 +187,18 @@ class BrokerActor(TrioActor):
             self._desk.halted = message.cause
             self._announce(self._state[0], message.cause)
 
-    def _give_balances(self, _message: say.ReadBalances) -> say.Balances:
-        return say.Balances(balances=self._balances)
+    def _give_balances(self, _message: say.ReadBalances) -> object:
+        answer = self.defer()
+        self.start_task(self._read_balances, answer)
+        return answer
+
+    async def _read_balances(self, answer: Deferred) -> None:
+        """Ask the exchange; what was seen last stands in when it does not answer in time."""
+        desk = self._desk
+        if desk.port.capabilities.reports_balances:
+            with trio.move_on_after(BALANCES_SECONDS), suppress(Unavailable):
+                self._take_balances(await desk.ask("balances", desk.port.balances))
+        answer.reply(say.Balances(balances=self._balances))
 
     # The life of the connection.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
@@ -109,3 +110,15 @@ def snapshot(service: Service) -> dict:
         "positions": positions,
         "state": service.get("/risk")["tradingState"],
     }
+
+
+def test_balances_follow_a_fill(service):
+    """What was paid is gone from the balance as soon as it is asked for."""
+
+    def usdt() -> Decimal:
+        return next(Decimal(b["total"]) for b in service.get("/balances")["balances"] if b["asset"] == "USDT")
+
+    before = usdt()
+    order = service.order(qty="0.01").json()
+    paid = Decimal(order["qty"]) * Decimal(order["avgPrice"]) + Decimal(order["fee"])
+    assert before - usdt() == paid
