@@ -14,7 +14,7 @@ from ops.venue.running import Plan, Running, open_venue
 from ops.venue.service import EXCHANGES, Limits
 
 API_KEY, API_SECRET = "venue-api-key-0001", "venue-api-secret-0001"
-_BALANCES = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)}
+BALANCES = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)}
 
 _EXAMPLE = """example:
   tradewarden venue --port 9443 --control-port 9444 --folder ./venue
@@ -75,7 +75,7 @@ async def _serve(plan: Plan, empty: bool) -> None:
         async with open_venue(plan) as running:
             if not empty:
                 for exchange in EXCHANGES:
-                    running.venue.open_account(exchange, API_KEY, API_SECRET, _BALANCES)
+                    running.venue.open_account(exchange, API_KEY, API_SECRET, BALANCES)
             print(_greeting(running, empty), flush=True)
             async for _ in signals:
                 return

@@ -60,6 +60,7 @@ class BinanceUsdm(BinanceDialect):
             ("GET", "/fapi/v1/userTrades"): Endpoint(handler=self._trades, weight=5),
             ("GET", "/fapi/v1/positionSide/dual"): Endpoint(handler=_one_way, weight=30),
             ("POST", "/fapi/v1/leverage"): Endpoint(handler=self._leverage),
+            ("GET", "/fapi/v1/leverageBracket"): Endpoint(handler=self._brackets),
             ("POST", "/fapi/v1/countdownCancelAll"): Endpoint(handler=self._countdown, weight=10),
             ("POST", "/fapi/v1/listenKey"): Endpoint(handler=self._listen_key, security="key"),
             ("PUT", "/fapi/v1/listenKey"): Endpoint(handler=self._listen_key, security="key"),
@@ -77,6 +78,7 @@ class BinanceUsdm(BinanceDialect):
             "/fapi/v1/depth": self._depth,
             "/fapi/v1/ticker/bookTicker": self._book,
             "/fapi/v1/ticker/price": self._price,
+            "/fapi/v1/ticker/24hr": self._day,
             "/fapi/v1/premiumIndex": self._premium,
         }
         self.endpoints = {
@@ -139,6 +141,10 @@ class BinanceUsdm(BinanceDialect):
         market_id = self._market_id(ask)
         price = shapes.plain(self.exchange.quotes[market_id].last)
         return {"symbol": market_id, "price": price, "time": self.clock.now_ms()}
+
+    def _day(self, ask: Ask, account: Account) -> object:
+        market_id = self._market_id(ask)
+        return shapes.ticker_24h(market_id, self.exchange.quotes[market_id], self.clock.now_ms())
 
     def _premium(self, ask: Ask, account: Account) -> object:
         market_id, now_ms = self._market_id(ask), self.clock.now_ms()
@@ -266,6 +272,17 @@ class BinanceUsdm(BinanceDialect):
             raise Refused("illegal", "leverage")
         account.leverage = leverage
         return {"leverage": int(leverage), "maxNotionalValue": "250000", "symbol": market_id}
+
+    def _brackets(self, ask: Ask, account: Account) -> object:
+        bracket = {
+            "bracket": 1,
+            "initialLeverage": 125,
+            "notionalCap": 1_000_000_000,
+            "notionalFloor": 0,
+            "maintMarginRatio": 0.004,
+            "cum": 0.0,
+        }
+        return [{"symbol": market_id, "brackets": [bracket]} for market_id in self.exchange.markets]
 
     def _countdown(self, ask: Ask, account: Account) -> object:
         market_id, countdown = self._market_id(ask), ask.params.get("countdownTime", "")

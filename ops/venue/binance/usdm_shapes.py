@@ -275,6 +275,29 @@ def _filters(market: VenueMarket) -> list[Json]:
     ]
 
 
+def ticker_24h(market_id: str, quote: Quote, at_ms: int) -> Json:
+    """GET ticker/24hr; the venue keeps no day of history, so the day is flat."""
+    last = plain(quote.last)
+    return {
+        "symbol": market_id,
+        "priceChange": "0",
+        "priceChangePercent": "0.000",
+        "weightedAvgPrice": last,
+        "lastPrice": last,
+        "lastQty": plain(quote.prints[-1].quantity) if quote.prints else "0",
+        "openPrice": last,
+        "highPrice": last,
+        "lowPrice": last,
+        "volume": "0",
+        "quoteVolume": "0",
+        "openTime": at_ms - 86_400_000,
+        "closeTime": at_ms,
+        "firstId": quote.prints[0].number if quote.prints else -1,
+        "lastId": quote.prints[-1].number if quote.prints else -1,
+        "count": len(quote.prints),
+    }
+
+
 def order_update(event: OrderEvent) -> Json:
     """The user-data frame of an order."""
     order, trade = event.order, event.trade

@@ -29,7 +29,10 @@ def status_of(order: VenueOrder) -> str:
 
 
 def order_row(order: VenueOrder, category: str) -> Json:
-    """A row of order/realtime and order/history; the order topic adds its category."""
+    """A row of order/realtime and order/history; the order topic adds its category.
+
+    Only derivatives have a `tpslMode`: ccxt tells the two kinds of order apart by that.
+    """
     spec = order.spec
     if order.status == "canceled" or order.status == "expired":
         status = "PartiallyFilledCanceled" if category == "spot" and order.executed else "Cancelled"
@@ -72,7 +75,7 @@ def order_row(order: VenueOrder, category: str) -> Json:
         "smpType": "None",
         "smpGroup": 0,
         "smpOrderId": "",
-        "tpslMode": "",
+        **({} if category == "spot" else {"tpslMode": "Full"}),
         "tpLimitPrice": "0",
         "slLimitPrice": "0",
         "placeType": "",
