@@ -10,7 +10,7 @@ from actors.model.events import type_name
 from actors.model.messages import Mark
 from actors.model.results import PositionView
 from web.feeds.hub import Hub, Item
-from web.feeds.protocol import Frame, encode
+from web.feeds.protocol import Encoded, Frame, encode
 from web.port import CommandPort
 from web.wire import Wire, event_body, fill_body, mark_body, order_body, position_body, risk_body
 
@@ -58,7 +58,7 @@ def _system(item: Item, hub: Hub) -> object | None:
     return event_body(item.record) if type_name(item.record.event) in SYSTEM_EVENTS else None
 
 
-def snapshot_orders(port: CommandPort, symbols: Symbols) -> Sequence[str]:
+def snapshot_orders(port: CommandPort, symbols: Symbols) -> Sequence[Encoded]:
     """The open orders, oldest first."""
     found = [
         order_body(order)
@@ -73,7 +73,7 @@ def snapshot_orders(port: CommandPort, symbols: Symbols) -> Sequence[str]:
     ]
 
 
-def snapshot_positions(port: CommandPort, hub: Hub, symbols: Symbols) -> Sequence[str]:
+def snapshot_positions(port: CommandPort, hub: Hub, symbols: Symbols) -> Sequence[Encoded]:
     """All positions, ordered by exchange and symbol."""
     found = []
     for (exchange, symbol), position in sorted(port.book.positions.items()):
@@ -84,7 +84,9 @@ def snapshot_positions(port: CommandPort, hub: Hub, symbols: Symbols) -> Sequenc
     return [_snapshot("positions", port.head, {"positions": found})]
 
 
-async def snapshot(channel: str, port: CommandPort, hub: Hub, symbols: Symbols) -> tuple[int, Sequence[str]]:
+async def snapshot(
+    channel: str, port: CommandPort, hub: Hub, symbols: Symbols
+) -> tuple[int, Sequence[Encoded]]:
     """The frames of a channel's snapshot, and the sequence that updates continue from."""
     seq = port.head
     if channel == "orders":
@@ -105,14 +107,14 @@ async def snapshot(channel: str, port: CommandPort, hub: Hub, symbols: Symbols) 
     return seq, [_snapshot("system", seq, body)]
 
 
-async def snapshot_markets(port: CommandPort, hub: Hub, symbols: Symbols) -> tuple[int, Sequence[str]]:
+async def snapshot_markets(port: CommandPort, hub: Hub, symbols: Symbols) -> tuple[int, Sequence[Encoded]]:
     """The newest prices of every instrument."""
     seq = hub.market_seq
     marks = [mark_body(mark) for mark in await port.marks() if symbols is None or mark.symbol in symbols]
     return seq, [_snapshot("markets", seq, {"markets": marks})]
 
 
-def update(channel: str, item: Item, hub: Hub) -> str | None:
+def update(channel: str, item: Item, hub: Hub) -> Encoded | None:
     """The frame of a record on a channel, encoded once for all; None when it does not concern the channel."""
     if channel in item.frames:
         return item.frames[channel]
@@ -124,7 +126,7 @@ def update(channel: str, item: Item, hub: Hub) -> str | None:
     return frame
 
 
-def market_updates(hub: Hub, after: int, symbols: Symbols) -> Sequence[str]:
+def market_updates(hub: Hub, after: int, symbols: Symbols) -> Sequence[Encoded]:
     """The newest price of each instrument that changed since, oldest change first."""
     changed: list[tuple[int, Mark]] = sorted(
         (
@@ -140,12 +142,12 @@ def market_updates(hub: Hub, after: int, symbols: Symbols) -> Sequence[str]:
     ]
 
 
-def gap(channel: str, after: int, head: int) -> str:
+def gap(channel: str, after: int, head: int) -> Encoded:
     """The frame that says that the updates after `after` up to `head` can't be told."""
     return encode(Frame(channel=channel, type="gap", seq=head, data={"after": after, "upTo": head}))
 
 
-def _snapshot(channel: str, seq: int, data: object) -> str:
+def _snapshot(channel: str, seq: int, data: object) -> Encoded:
     return encode(Frame(channel=channel, type="snapshot", seq=seq, data=data))
 
 

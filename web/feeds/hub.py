@@ -12,6 +12,7 @@ from actors.model.book import Change
 from actors.model.journal import Record
 from actors.model.messages import Mark
 from actors.model.results import PositionView
+from web.feeds.protocol import Encoded
 from web.port import Feed
 
 RING = 8192
@@ -26,7 +27,7 @@ class Item:
     def __init__(self, record: Record, change: Change) -> None:
         self.record = record
         self.change = change
-        self.frames: dict[str, str | None] = {}
+        self.frames: dict[str, Encoded | None] = {}
 
     @property
     def seq(self) -> int:

@@ -1,5 +1,6 @@
 """The frames of the WebSocket side, as the contract states them: what clients say, and what they are told."""
 
+import struct
 from typing import Annotated, Literal
 
 import msgspec
@@ -78,9 +79,34 @@ class PongFrame(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
 
 
+_FINAL_TEXT = 0x81
+"""RFC 6455: the first byte of an unfragmented text frame; frames of a server are not masked."""
+
 _encoder = msgspec.json.Encoder()
 
 
-def encode(frame: object) -> str:
-    """A frame as the text that is sent."""
-    return _encoder.encode(frame).decode()
+class Encoded:
+    """A frame ready to be sent, however many read it: its text, and the bytes that go over the wire."""
+
+    __slots__ = ("payload", "wire")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        size = len(payload)
+        if size < 126:
+            head = struct.pack("!BB", _FINAL_TEXT, size)
+        elif size < 65536:
+            head = struct.pack("!BBH", _FINAL_TEXT, 126, size)
+        else:
+            head = struct.pack("!BBQ", _FINAL_TEXT, 127, size)
+        self.wire = head + payload
+
+    @property
+    def text(self) -> str:
+        """The frame as text."""
+        return self.payload.decode()
+
+
+def encode(frame: object) -> Encoded:
+    """A frame ready to be sent."""
+    return Encoded(_encoder.encode(frame))

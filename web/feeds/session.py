@@ -5,8 +5,7 @@ new, so order is kept and nothing is queued for a client that does not read.
 """
 
 import math
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -16,13 +15,16 @@ from actors.journal.port import StoreUnavailable
 from web.feeds import channels
 from web.feeds.channels import Symbols
 from web.feeds.hub import Hub, Item
-from web.feeds.protocol import Action, ErrorFrame, Ping, PongFrame, Subscribe, Unsubscribe, encode
+from web.feeds.protocol import Action, Encoded, ErrorFrame, Ping, PongFrame, Subscribe, Unsubscribe, encode
 from web.feeds.replay import REPLAYED, replay
 from web.observability import Metrics
 from web.port import CommandPort
 
 MAX_MISTAKES = 20
 """A client that is not understood this often is no client of ours."""
+
+FRAMES_AT_ONCE = 64
+"""Updates that leave in one write when a subscriber is behind."""
 
 MAX_REPLIES = 1000
 """Answers that wait for a client that does not read."""
@@ -38,7 +40,7 @@ class Peer(Protocol):
 
     async def receive(self) -> str | bytes: ...
 
-    async def send(self, text: str) -> None: ...
+    async def send(self, frames: Sequence[Encoded]) -> None: ...
 
 
 class Gone(Exception):
@@ -82,7 +84,7 @@ class Session:
         self.metrics = metrics
         self.default_channel = default_channel
         self._subscriptions: dict[str, Subscription] = {}
-        self._replies: deque[str] = deque()
+        self._replies: list[Encoded] = []
         self._news = trio.Event()
         self._mistakes = 0
         self.nursery: trio.Nursery
@@ -162,8 +164,9 @@ class Session:
                 await self._news.wait()
                 self._news = trio.Event()
             market_waits = False
-            while self._replies:
-                await self.peer.send(self._replies.popleft())
+            if self._replies:
+                replies, self._replies = self._replies, []
+                await self.peer.send(replies)
             for subscription in tuple(self._subscriptions.values()):
                 if subscription.channel == "markets" and subscription.begun:
                     market_waits = trio.current_time() < market_at
@@ -193,8 +196,7 @@ class Session:
             subscription.seq, frames = await channels.snapshot_markets(
                 self.port, self.hub, subscription.symbols
             )
-            for frame in frames:
-                await self.peer.send(frame)
+            await self.peer.send(frames)
         elif after is None:
             await self._snapshot(subscription)
         elif after > self.hub.head or (after < self.hub.tail and channel not in REPLAYED):
@@ -206,36 +208,40 @@ class Session:
         subscription.seq, frames = await channels.snapshot(
             subscription.channel, self.port, self.hub, subscription.symbols
         )
-        for frame in frames:
-            await self.peer.send(frame)
+        await self.peer.send(frames)
 
     async def _gap(self, subscription: Subscription, after: int) -> None:
         self.metrics.gaps.inc()
-        await self.peer.send(channels.gap(subscription.channel, after, self.hub.head))
+        await self.peer.send([channels.gap(subscription.channel, after, self.hub.head)])
         await self._snapshot(subscription)
 
     async def _resume(self, subscription: Subscription, after: int) -> None:
         subscription.seq = after
         async for item in replay(self.port, self.hub, after):
-            await self._tell_item(subscription, item)
+            frame = self._frame(subscription, item)
+            if frame is not None:
+                await self.peer.send([frame])
 
     async def _tell_journal(self, subscription: Subscription) -> None:
         items = self.hub.after(subscription.seq)
         if items is None:
             await self._gap(subscription, subscription.seq)
             items = self.hub.after(subscription.seq) or ()
-        for item in items:
-            await self._tell_item(subscription, item)
+        for at in range(0, len(items), FRAMES_AT_ONCE):
+            frames = [self._frame(subscription, item) for item in items[at : at + FRAMES_AT_ONCE]]
+            found = [frame for frame in frames if frame is not None]
+            if found:
+                await self.peer.send(found)
 
-    async def _tell_item(self, subscription: Subscription, item: Item) -> None:
+    def _frame(self, subscription: Subscription, item: Item) -> Encoded | None:
+        """What a subscription is told of a record; None when it does not concern it. Its place moves on."""
         subscription.seq = item.seq
         if subscription.symbols is not None and item.symbol not in subscription.symbols:
-            return
-        frame = channels.update(subscription.channel, item, self.hub)
-        if frame is not None:
-            await self.peer.send(frame)
+            return None
+        return channels.update(subscription.channel, item, self.hub)
 
     async def _tell_markets(self, subscription: Subscription) -> None:
         after, subscription.seq = subscription.seq, self.hub.market_seq
-        for frame in channels.market_updates(self.hub, after, subscription.symbols):
-            await self.peer.send(frame)
+        frames = channels.market_updates(self.hub, after, subscription.symbols)
+        if frames:
+            await self.peer.send(frames)

@@ -5,7 +5,7 @@ several calls to every frame. A token comes with the handshake or in the first f
 closes its sockets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -19,7 +19,7 @@ from web.auth.keyring import Holder
 from web.call import answer_problem, response_headers
 from web.edge import Edge
 from web.feeds.hub import Hub
-from web.feeds.protocol import Authenticate, ErrorFrame, encode
+from web.feeds.protocol import Authenticate, Encoded, ErrorFrame, encode
 from web.feeds.session import GOING_AWAY, POLICY, TRY_LATER, Gone, Hangup, Session
 from web.feeds.trade import TradeSession
 from web.problems import ProblemError, problem
@@ -57,11 +57,18 @@ class SocketApp(Protocol):
 
 
 class AsgiPeer:
-    """The client behind ASGI's two callables."""
+    """The client behind ASGI's two callables.
 
-    def __init__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    Our own server puts a way around them into the connection's state: bytes that are framed already go
+    straight out.
+    """
+
+    def __init__(
+        self, scope: Mapping[str, Any], receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
         self._receive = receive
         self._send = send
+        self._write: Callable[[bytes], Awaitable[None]] | None = scope.get("state", {}).get("write")
 
     async def receive(self) -> str | bytes:
         """The next frame; raise Gone when there is none any more."""
@@ -71,10 +78,14 @@ class AsgiPeer:
         text: str | None = message.get("text")
         return text if text is not None else cast(bytes, message["bytes"])
 
-    async def send(self, text: str) -> None:
-        """Send a frame; raise Hangup when the client does not take it in time."""
+    async def send(self, frames: Sequence[Encoded]) -> None:
+        """Send frames, in order; raise Hangup when the client does not take them in time."""
+        if self._write is not None:
+            await self._write(b"".join([frame.wire for frame in frames]))
+            return
         with trio.move_on_after(SEND_SECONDS) as scope:
-            await self._send({"type": "websocket.send", "text": text, "bytes": None})
+            for frame in frames:
+                await self._send({"type": "websocket.send", "text": frame.text, "bytes": None})
         if scope.cancelled_caught:
             raise Hangup(TRY_LATER, "frames are not being read")
 
@@ -89,7 +100,7 @@ class EdgeSocket(TrioASGIWebsocketConnection):
         app = cast(SocketApp, self.app)
         await receive()
         self.cancel_scope = trio.CancelScope()
-        self._peer = AsgiPeer(receive, send)
+        self._peer = AsgiPeer(cast(Mapping[str, Any], self.scope), receive, send)
         self._headers = dict(self.scope["headers"])
         given = self._headers.get(b"x-correlation-id", b"").decode("latin-1")
         self._correlation_id = app.edge.correlations.of(given)
@@ -193,11 +204,11 @@ class EdgeSocket(TrioASGIWebsocketConnection):
                 return await self._holder(app, b"Bearer " + token.encode())
             except msgspec.DecodeError:
                 detail = 'the first frame must be {"action":"auth","token":"…"}'
-                await self._peer.send(encode(ErrorFrame(code="UNAUTHENTICATED", detail=detail)))
+                await self._peer.send([encode(ErrorFrame(code="UNAUTHENTICATED", detail=detail))])
                 raise Hangup(POLICY, "UNAUTHENTICATED") from None
             except ProblemError as error:
                 found = error.problem
-                await self._peer.send(encode(ErrorFrame(code=found.code, detail=found.detail)))
+                await self._peer.send([encode(ErrorFrame(code=found.code, detail=found.detail))])
                 raise Hangup(POLICY, found.code) from None
         raise Hangup(POLICY, "UNAUTHENTICATED: no token came in time")
 

@@ -112,6 +112,9 @@ class Connection:
 
     async def write(self, data: bytes) -> None:
         """Send bytes; a client that does not take them in time is cut off. Cancelling does not tear them."""
+        if self._closing:
+            await trio.lowlevel.checkpoint()
+            return
         try:
             self._write_lock.acquire_nowait()
         except trio.WouldBlock:
@@ -157,7 +160,7 @@ class Connection:
             self.config,
             self.context,
             tasks,
-            ConnectionState({}),
+            ConnectionState({"write": self.write}),
             secure,
             parse_socket_addr(socket.family, socket.getpeername()),
             parse_socket_addr(socket.family, socket.getsockname()),
