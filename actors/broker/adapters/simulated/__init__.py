@@ -10,6 +10,7 @@ venue      the exchange: requests and market events in, answers and changes out,
 ledger     what it writes down before it answers, and the twin of the store
 faults     what can go wrong on the way, for tests and simulation
 scribe     writes to the ledger and tells the streams afterwards
+answers    what it says, in the words of the port
 adapter    the exchange port
 build      one of them from plain values
 ```

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import trio
 
+from actors.broker.adapters.simulated.answers import outcome, report, unavailable
 from actors.broker.adapters.simulated.faults import Faults, NoFaults
 from actors.broker.adapters.simulated.ledger import LedgerUnavailable, OrderRow, SimLedger
 from actors.broker.adapters.simulated.line import RECEIVE_WINDOW_SECONDS, CallFailed, Line
@@ -32,7 +33,6 @@ from actors.broker.port import (
     Rejected,
     StreamItem,
     Unavailable,
-    Unresolved,
 )
 from actors.model.clock import Clock
 from actors.model.fill import Fill
@@ -46,15 +46,16 @@ OPENING: Mapping[str, Decimal] = {"USDT": Decimal(1_000_000)}
 ACCOUNT = "main"
 TIMEOUT_SECONDS = 10.0
 LEDGER_PAUSE_SECONDS = 0.25
-_KINDS = {"refused": "network", "throttled": "throttled", "late": "exchange", "lost": "timeout"}
+REPEAT_SECONDS = 1.0
 
 
 class _Follower:
-    """Who follows a stream: what waits for him, and what wakes him."""
+    """Who follows a stream: what waits for him, what wakes him, and when a symbol's price was last told."""
 
     def __init__(self) -> None:
         self.items: deque[StreamItem] = deque()
         self.ticks: dict[str, Tick] = {}
+        self.told: dict[str, float] = {}
         self.wake = trio.Event()
 
 
@@ -132,7 +133,7 @@ class SimulatedExchange:
         try:
             await self._line.synchronise()
         except CallFailed as failure:
-            raise _unavailable(failure) from failure
+            raise unavailable(failure) from failure
 
     async def close(self) -> None:
         """The exchange goes on without us."""
@@ -165,7 +166,7 @@ class SimulatedExchange:
                 lambda now_us: self._venue.place(self._account, request, now_us),
             )
         except CallFailed as failure:
-            return _outcome(failure, signed_us)
+            return outcome(failure, signed_us)
         if isinstance(answer, Refusal):
             return Rejected(code=answer.code, reason=answer.reason)
         order = answer.order
@@ -184,7 +185,7 @@ class SimulatedExchange:
                 lambda now_us: self._venue.cancel(self._account, symbol, venue_id, now_us),
             )
         except CallFailed as failure:
-            return _outcome(failure, signed_us)
+            return outcome(failure, signed_us)
         if isinstance(answer, Refusal):
             return Rejected(code=answer.code, reason=answer.reason, gone=answer.gone)
         return Confirmed(exchange_order_id=str(answer.number), status=answer.status)
@@ -194,14 +195,14 @@ class SimulatedExchange:
         found = await self._ask("order", venue_id, lambda _now: self._venue.order(self._account, venue_id))
         if found is None:
             found = await self._recall(self._ledger.order(self._account, venue_id))
-        return None if found is None or found.symbol != symbol else _report(found)
+        return None if found is None or found.symbol != symbol else report(found)
 
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         """In the order of their arrival."""
         found = await self._ask(
             "open_orders", symbol or "", lambda _now: self._venue.open_orders(self._account, symbol)
         )
-        return tuple(_report(order) for order in found)
+        return tuple(report(order) for order in found)
 
     async def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
         """Also those from before this process."""
@@ -235,7 +236,7 @@ class SimulatedExchange:
         try:
             return await self._line.ask_time()
         except CallFailed as failure:
-            raise _unavailable(failure) from failure
+            raise unavailable(failure) from failure
 
     async def follow_orders(self, deliver: Callable[[StreamItem], None]) -> None:
         """What happens to the account's orders from now on; raise Unavailable when the stream breaks."""
@@ -243,7 +244,7 @@ class SimulatedExchange:
         self._order_followers.append(follower)
         try:
             while True:
-                await self._wait(follower, drives=not self._market_followers)
+                await self._wait_for_items(follower)
                 while follower.items:
                     deliver(follower.items.popleft())
                 if self._faults.cuts("orders"):
@@ -252,21 +253,18 @@ class SimulatedExchange:
             self._order_followers.remove(follower)
 
     async def follow_market(self, symbols: Sequence[str], deliver: Callable[[Tick], None]) -> None:
-        """The quotes of the symbols, at once and then as they change; raise Unavailable when it breaks."""
+        """The quotes of the symbols, at once, when they change, and at least once a second.
+
+        Raises Unavailable when the stream breaks.
+        """
         follower = _Follower()
-        wanted = dict.fromkeys(symbols)
+        wanted = [symbol for symbol in dict.fromkeys(symbols) if symbol in self._venue.instruments]
         self._market_followers.append(follower)
         try:
             self._catch_up()
-            for symbol in wanted:
-                if symbol in self._venue.instruments:
-                    follower.ticks.setdefault(symbol, self._tick(symbol, None))
             while True:
-                ticks, follower.ticks = follower.ticks, {}
-                for symbol, tick in ticks.items():
-                    if symbol in wanted:
-                        deliver(tick)
-                await self._wait(follower, drives=True)
+                self._tell_prices(follower, wanted, deliver)
+                await self._wait_for_prices(follower)
                 if self._faults.cuts("market"):
                     raise Unavailable("network", "the market stream broke")
         finally:
@@ -282,7 +280,7 @@ class SimulatedExchange:
         try:
             return await self._line.call(operation, subject, self._line.signed_us(), act)
         except CallFailed as failure:
-            raise _unavailable(failure) from failure
+            raise unavailable(failure) from failure
 
     async def _recall(self, question: Awaitable[T]) -> T:
         """Ask the ledger for what the exchange no longer has in memory."""
@@ -322,7 +320,7 @@ class SimulatedExchange:
         """Hand a durable item to the followers, as late and as often as the faults say."""
         if account != self._account or not self._order_followers:
             return
-        said = _report(item) if isinstance(item, OrderRow) else item
+        said = report(item) if isinstance(item, OrderRow) else item
         for seconds in self._faults.stream(said):
             if seconds > 0:
                 self._told += 1
@@ -333,61 +331,57 @@ class SimulatedExchange:
         for follower in self._order_followers:
             follower.wake.set()
 
-    async def _wait(self, follower: _Follower, *, drives: bool) -> None:
-        """Wait until something is there for the follower; who drives wakes up for the markets' events too."""
+    def _tell_prices(
+        self, follower: _Follower, wanted: Sequence[str], deliver: Callable[[Tick], None]
+    ) -> None:
+        """Deliver what has changed, and again what has not for a while: a still price is not an old one."""
+        ticks, follower.ticks = follower.ticks, {}
+        now = self._clock.monotonic()
+        for symbol in wanted:
+            tick = ticks.get(symbol)
+            if tick is None and now - follower.told.get(symbol, -inf) >= REPEAT_SECONDS:
+                tick = self._tick(symbol, None)
+            if tick is not None:
+                follower.told[symbol] = now
+                deliver(tick)
+
+    async def _wait_for_prices(self, follower: _Follower) -> None:
+        """Sleep until the next event of a market or the next delayed request, and let it happen."""
+        now = self._clock.monotonic()
+        pause = min(REPEAT_SECONDS, self._playback.seconds_to_next(now), self._line.next_late(now))
+        with trio.move_on_after(pause):
+            await follower.wake.wait()
+        self._catch_up(driven=True)
+        # Writing may take long; whoever follows the orders does it, so that prices never wait for it.
+        if self._venue.changed:
+            for other in self._order_followers:
+                other.wake.set()
+        follower.wake = trio.Event()
+
+    async def _wait_for_items(self, follower: _Follower) -> None:
+        """Wait for something to tell; without a follower of the market this is what drives the markets."""
         now = self._clock.monotonic()
         pause = max(0.0, self._delayed[0][0] - now) if self._delayed else inf
-        if drives:
+        if not self._market_followers:
             pause = min(pause, self._playback.seconds_to_next(now), self._line.next_late(now))
         with trio.move_on_after(pause):
             await follower.wake.wait()
-        if drives:
-            self._catch_up(driven=True)
-            try:
-                await self._scribe.settle()
-            except LedgerUnavailable:
-                # What happened stays unwritten and untold until the ledger is back.
-                await trio.sleep(LEDGER_PAUSE_SECONDS)
+        self._catch_up(driven=not self._market_followers)
+        try:
+            await self._scribe.settle()
+        except LedgerUnavailable:
+            # What happened stays unwritten and untold until the ledger is back: our own wake stays set.
+            await trio.sleep(LEDGER_PAUSE_SECONDS)
+            follower.wake.set()
+            return
+        self._release_delayed()
+        # From here to the delivery nothing waits, so whatever woke us until now is delivered.
+        follower.wake = trio.Event()
+
+    def _release_delayed(self) -> None:
         now = self._clock.monotonic()
         while self._delayed and self._delayed[0][0] <= now:
             item = heappop(self._delayed)[2]
             for other in self._order_followers:
                 other.items.append(item)
                 other.wake.set()
-        # From here to the delivery nothing waits, so whatever woke us until now is delivered.
-        follower.wake = trio.Event()
-
-
-def _unavailable(failure: CallFailed) -> Unavailable:
-    return Unavailable(_KINDS[failure.kind], failure.reason, failure.retry_after_seconds)
-
-
-def _outcome(failure: CallFailed, signed_us: int) -> Outcome:
-    if failure.kind == "refused":
-        return NotSent(reason=failure.reason)
-    if failure.kind == "throttled":
-        return Rejected(
-            code="RATE_LIMITED",
-            reason=failure.reason,
-            throttled=True,
-            retry_after_seconds=failure.retry_after_seconds,
-        )
-    if failure.kind == "late":
-        return Rejected(code="TIMESTAMP", reason=failure.reason)
-    return Unresolved(reason=failure.reason, signed_at_us=signed_us)
-
-
-def _report(order: OrderRow) -> OrderReport:
-    return OrderReport(
-        symbol=order.symbol,
-        venue_id=order.client_id,
-        exchange_order_id=str(order.number),
-        side=order.side,
-        type=order.type,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        executed=order.executed,
-        status=order.status,
-        reason=order.reason,
-        at_us=order.updated_us,
-    )

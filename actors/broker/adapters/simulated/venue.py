@@ -218,9 +218,14 @@ class Venue:
         if matches:
             self._execute(symbol, matches)
 
+    @property
+    def changed(self) -> bool:
+        """Whether something has happened since the last `drain`."""
+        return bool(self._items) or self._accounts.changed
+
     def drain(self) -> Changes | None:
         """What has happened since the last call; None when nothing has."""
-        if not (self._items or self._accounts.changed):
+        if not self.changed:
             return None
         counters = self._counters
         entry = Entry(

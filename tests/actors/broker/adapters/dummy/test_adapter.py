@@ -90,7 +90,7 @@ async def test_its_prices_are_told_once_a_second(autojump_clock: MockClock) -> N
 
 
 async def test_its_account_stands_still() -> None:
-    """It opens with a balance and keeps no positions, and says so: an empty answer would mean a flat account."""
+    """It opens with a balance and keeps no positions, and says so: an empty answer would mean flat."""
     here = exchange()
     before = await here.balances()
     assert [(each.asset, each.total) for each in before] == [("USDT", 1_000_000)]

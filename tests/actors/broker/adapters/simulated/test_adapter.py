@@ -326,3 +326,37 @@ async def test_a_signed_time_outside_of_the_receive_window_is_refused(
     taken = await exchange.submit(intent(2, "90"))
     assert isinstance(taken, Confirmed)
     assert len(await exchange.open_orders()) == 2
+
+
+async def test_prices_do_not_wait_for_the_books(autojump_clock: MockClock, make: Make) -> None:
+    """While the ledger hangs orders stay unanswered, but what things cost is told in time."""
+
+    class Frozen(MemoryLedger):
+        async def write(self, entry: Entry) -> None:
+            await trio.sleep(6)
+            raise LedgerUnavailable("no answer within 6 s")
+
+    exchange = make(Frozen())
+    await exchange.connect()
+    ticks: list[Tick] = []
+    with trio.move_on_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(exchange.follow_market, ["BTC/USDT"], ticks.append)
+            nursery.start_soon(exchange.follow_orders, lambda _item: None)
+            nursery.start_soon(exchange.submit, intent(1))
+            nursery.start_soon(exchange.submit, intent(2, "99.5"))
+            await trio.sleep_forever()
+    assert len(ticks) >= 5
+
+
+async def test_a_price_that_stands_still_is_told_again(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """So that it is not taken for an old one: bars come four a minute."""
+    path = tmp_path / "quiet.csv"
+    path.write_text("timestamp,open,high,low,close,volume\n2021-12-31 23:01:00,100,100,100,100,8\n")
+    exchange = build("sim", clock=WallClock(), ledger=MemoryLedger(), symbols=("BTC/USDT",), market_file=path)
+    await exchange.connect()
+    ticks: list[Tick] = []
+    with trio.move_on_after(14.5):
+        await exchange.follow_market(["BTC/USDT"], ticks.append)
+    assert len(ticks) >= 14
+    assert {tick.bid for tick in ticks} == {100}
