@@ -363,7 +363,7 @@ class Driver:
             await trio.sleep(0.01)
         else:
             await self.rng.choices(
-                (self.change_limit, self.resume, self.kill, self.restart, self.next_day), (20, 50, 2, 8, 20)
+                (self.change_limit, self.resume, self.kill, self.restart, self.next_day), (20, 50, 2, 20, 20)
             )[0]()
         if self.rng.random() < 0.3:
             await trio.sleep(0.001)

@@ -169,6 +169,7 @@ class Desk:
         price: str | Decimal,
         fee: str = "0",
         asset: str = "USDT",
+        market: str = "spot",
     ) -> None:
         """A part of the order executes."""
         order = self.book.order(order_id)
@@ -177,7 +178,7 @@ class Desk:
         self.number += 1
         fill = Fill(
             exchange=intent.exchange,
-            market_type="spot",
+            market_type=market,
             symbol=intent.symbol,
             exchange_order_id=f"x-{order_id}",
             trade_id=f"t-{self.number}",
