@@ -133,8 +133,7 @@ class Wire:
                 return Rejected(code=answer.code, reason=answer.reason, gone=answer.gone)
             note.taken = True
             listed, fills = answer
-            told = fills if self._capabilities.fills_with_answer else ()
-            return Confirmed(exchange_order_id=listed.exchange_order_id, status=listed.status, fills=told)
+            return self._confirmed(listed, fills)
 
         try:
             return await self._order_call("submit", arrive, signed_us)
@@ -146,13 +145,19 @@ class Wire:
             answer = self._venue.cancel(symbol, venue_id)
             if isinstance(answer, Refusal):
                 return Rejected(code=answer.code, reason=answer.reason, gone=answer.gone)
-            return Confirmed(
-                exchange_order_id=answer.exchange_order_id,
-                status=answer.status,
-                fills=self._fills_of(answer) if self._capabilities.fills_with_answer else (),
-            )
+            return self._confirmed(answer, self._fills_of(answer))
 
         return await self._order_call("cancel", arrive, self._clock.now_us())
+
+    def _confirmed(self, listed: Listed, fills: tuple[Fill, ...]) -> Confirmed:
+        """The answer of an exchange that tells much, or of one that tells little."""
+        much = self._capabilities.fills_with_answer
+        return Confirmed(
+            exchange_order_id=listed.exchange_order_id,
+            status=listed.status,
+            executed=listed.executed if much else None,
+            fills=fills if much else (),
+        )
 
     def _fills_of(self, listed: Listed) -> tuple[Fill, ...]:
         key = (listed.symbol, listed.exchange_order_id)
