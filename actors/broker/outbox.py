@@ -81,6 +81,19 @@ class Outbox:
         """Symbols with evidence that is not known to be committed."""
         return tuple(symbol for symbol, waiting in self._waiting.items() if waiting)
 
+    def all_executed(self, book: Book) -> dict[str, Decimal]:
+        """By our id at the exchange: what `executed` says of every order that has fills in here."""
+        totals: dict[str, Decimal] = {}
+        for waiting in self._waiting.values():
+            for item in waiting:
+                if item.fill is None or not item.venue_id:
+                    continue
+                order_id = book.venue_ids.get(item.venue_id, "")
+                if item.fill.trade_id not in book.trades.get(order_id, ()):
+                    before = totals.get(item.venue_id, ZERO)
+                    totals[item.venue_id] = EXACT.add(before, item.fill.quantity)
+        return totals
+
     def executed(self, symbol: str, venue_id: str, book: Book) -> Decimal:
         """What fills in here will add to an order's executed quantity once they are committed, in base
         units.

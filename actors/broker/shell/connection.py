@@ -45,7 +45,7 @@ class Connection:
         self._announce("connecting", "")
         while True:
             began = desk.clock.monotonic()
-            detail = "the stream ended"
+            detail = ""
             try:
                 await self._connect()
                 await self._trade()
@@ -84,7 +84,7 @@ class Connection:
         self._announce("reconciling", "")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._streams.follow_orders)
-            nursery.start_soon(self._streams.follow_market)
+            nursery.start_soon(self._follow_market)
             await self._reconciling.complete()
             self._desk.set_trading(True)
             self._announce("trading", "")
@@ -92,6 +92,17 @@ class Connection:
             nursery.start_soon(self._reconciling.keep_accounts)
             nursery.start_soon(self._keep_watch)
             nursery.start_soon(self._renew_switch)
+
+    async def _follow_market(self) -> None:
+        """Prices come again by themselves; while they don't, risk refuses what it has no fresh price for."""
+        failures = 0
+        while True:
+            began = self._desk.clock.monotonic()
+            try:
+                await self._streams.follow_market()
+            except Unavailable:
+                failures = 0 if self._desk.clock.monotonic() - began > STABLE_SECONDS else failures + 1
+            await trio.sleep(max(self._pause(failures), self._desk.line.seconds_to_trial))
 
     async def _keep_watch(self) -> None:
         """Notice a clock that drifts away, and instruments that change or are delisted."""

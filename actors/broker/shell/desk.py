@@ -60,6 +60,7 @@ class Desk:
     ghosts: dict[str, None] = field(default_factory=dict)
     """Orders of ours that have left memory as over, and yet live at the exchange."""
     woken: trio.Event = field(default_factory=trio.Event)
+    _server_reading: tuple[float, int] = (float("-inf"), 0)
 
     def set_trading(self, trading: bool) -> None:
         """Whether orders may leave; those that wait look again."""
@@ -80,6 +81,18 @@ class Desk:
     async def ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         """Put a question of reconciliation to the exchange; raise Unavailable."""
         return await self.line.ask(name, Priority.RECONCILE, self.timings.query, call)
+
+    async def server_us(self, since: float) -> int:
+        """The exchange's clock, read no earlier than at `since` (monotonic seconds); raise Unavailable.
+
+        An older reading shows less than the clock does now, so a proof that rests on it is only later.
+        """
+        asked_at, reading = self._server_reading
+        if asked_at < since:
+            asked_at = self.clock.monotonic()
+            reading = await self.ask("server_time_us", self.port.server_time_us)
+            self._server_reading = (asked_at, reading)
+        return reading
 
     def is_ours(self, venue_id: str) -> bool:
         """Whether an order at the exchange is ours, not that of a person or another program on the

@@ -19,6 +19,8 @@ from actors.model.order import Order, Submission
 MICROSECONDS = 1_000_000
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 30.0
+READING_SECONDS = 1.0
+"""For how long many inquiries may share one reading of the exchange's clock."""
 
 
 class Inquiry(msgspec.Struct, kw_only=True):
@@ -30,6 +32,7 @@ class Inquiry(msgspec.Struct, kw_only=True):
 
     order: Order
     why: str
+    begun_at: float
     unresolved: bool = False
     signed_at_us: int | None = None
     after_cancel: bool = False
@@ -70,6 +73,7 @@ class Inquiries:
         inquiry = Inquiry(
             order=order,
             why=why,
+            begun_at=self._desk.clock.monotonic(),
             unresolved=unresolved,
             signed_at_us=signed_at_us,
             after_cancel=after_cancel,
@@ -142,8 +146,9 @@ class Inquiries:
         # The exchange's clock comes first: only what is looked up after the deadline counts.
         server_us = 0
         if inquiry.unresolved:
-            server_us = await self._desk.ask("server_time_us", desk.port.server_time_us)
-            if inquiry.signed_at_us is None:
+            unsigned = inquiry.signed_at_us is None
+            server_us = await desk.server_us(since=inquiry.begun_at if unsigned else self._recently())
+            if unsigned:
                 inquiry.signed_at_us = server_us
         report = await self._desk.ask("order", lambda: desk.port.order(intent.symbol, intent.venue_id))
         looked = Looked(server_us=server_us, report=report, among_open=None, fills=())
@@ -237,6 +242,9 @@ class Inquiries:
             code=code,
             reason=reason,
         )
+
+    def _recently(self) -> float:
+        return self._desk.clock.monotonic() - READING_SECONDS
 
     def _pause(self, inquiry: Inquiry) -> float:
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(inquiry.rounds, 12))

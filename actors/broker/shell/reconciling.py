@@ -19,6 +19,7 @@ from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
 from actors.model.messages import Balance
+from actors.model.money import EXACT
 from actors.model.order import Order, Submission
 
 MICROSECONDS = 1_000_000
@@ -49,22 +50,22 @@ class Reconciling:
 
         Raise Unavailable when the exchange can't be asked.
         """
-        await self.orders()
         for symbol in self._desk.symbols:
             await self.fills(symbol)
+        await self.orders()
         await self._until_asked()
         await self._accounts.compare_until_sure()
 
     async def again(self, symbol: str) -> None:
         """Bring a symbol's evidence again, as its restarted position actor asks."""
-        await self._tolerant(self.orders)
         await self._tolerant(partial(self.fills, symbol))
+        await self._tolerant(self.orders)
 
     async def measure_skew(self) -> None:
         """Compare the exchange's clock with ours; beyond the limit nothing that opens is sent."""
         desk = self._desk
         before_us = desk.clock.now_us()
-        server_us = await self._desk.ask("server_time_us", desk.port.server_time_us)
+        server_us = await desk.server_us(since=desk.clock.monotonic())
         after_us = desk.clock.now_us()
         # The answer was made at some moment of the round trip; only what lies outside of it is skew.
         skew_us = max(before_us - server_us, server_us - after_us, 0)
@@ -76,9 +77,9 @@ class Reconciling:
         """
         while True:
             await trio.sleep(self._desk.timings.open_orders_every)
-            await self._tolerant(self.orders)
             for symbol in self._desk.symbols:
                 await self._tolerant(partial(self.fills, symbol))
+            await self._tolerant(self.orders)
 
     async def keep_accounts(self) -> None:
         """Hold positions and balances against the exchange again and again."""
@@ -147,16 +148,15 @@ class Reconciling:
         return self._submits.is_sending(order.order_id) or self._inquiries.is_open(order.order_id)
 
     def _executed(self) -> dict[str, Decimal]:
-        """Executed quantities with what waits in the outbox, for symbols that have something there."""
-        desk = self._desk
-        waiting = desk.outbox.symbols()
-        if not waiting:
-            return {}
-        return {
-            order_id: desk.executed(order)
-            for order_id, order in desk.log.book.orders.items()
-            if order.intent.exchange == desk.exchange and order.intent.symbol in waiting
-        }
+        """By order id, the executed quantities of orders with fills on their way to the journal."""
+        book = self._desk.log.book
+        totals: dict[str, Decimal] = {}
+        for venue_id, underway in self._desk.outbox.all_executed(book).items():
+            order_id = book.venue_ids.get(venue_id)
+            order = None if order_id is None else book.order(order_id)
+            if order is not None:
+                totals[order.order_id] = EXACT.add(order.executed, underway)
+        return totals
 
     def _threshold_us(self, now_us: int) -> int:
         return now_us - round(self._desk.timings.inflight_threshold * MICROSECONDS)

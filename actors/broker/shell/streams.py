@@ -7,7 +7,7 @@ lost connection: the owner reconnects and reconciles, because nobody knows what 
 from collections.abc import Callable
 
 from actors.broker.outcome import ENDED
-from actors.broker.port import OrderReport, StreamItem
+from actors.broker.port import OrderReport, StreamItem, Unavailable
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
@@ -39,6 +39,7 @@ class Streams:
     async def follow_orders(self) -> None:
         """Until cancelled; raise Unavailable when the stream is lost."""
         await self._desk.port.follow_orders(self.take)
+        raise Unavailable("network", "the order stream ended")
 
     async def follow_market(self) -> None:
         """Until cancelled; raise Unavailable when the stream is lost."""
