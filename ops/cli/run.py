@@ -20,10 +20,10 @@ def run(_asked: argparse.Namespace) -> int:
     chosen = settings()
     import psycopg
 
+    from ops.cli.start import main
     from persistence.durability import UnsafeServer
     from persistence.embedded import EmbeddedPostgresError
     from persistence.migrations.runner import MigrationFailed
-    from supervisors.tree import main
 
     try:
         return main(chosen)

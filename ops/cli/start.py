@@ -1,0 +1,126 @@
+"""From settings to a running service: every part that is outside the runtime, made from what a person
+configured.
+
+The one place beside the command line's other commands that reads settings; what it hands on are plain values.
+"""
+
+from functools import partial
+from random import SystemRandom
+
+import structlog
+import trio
+
+from actors.risk.limits import RiskLimits
+from config import logs
+from config.settings import ExchangeSettings, Settings, SimSettings
+from persistence.embedded import EmbeddedServer
+from persistence.latch import FileLatch
+from persistence.postgres.archive import PostgresArchive
+from persistence.postgres.journal_store import PostgresJournalStore
+from persistence.postgres.pool import Database, open_bridge
+from persistence.postgres.sim_ledger import PostgresLedger
+from persistence.postgres.tokens import PostgresTokenStore
+from supervisors.database import database
+from supervisors.edge import EdgeChoice, run_service
+from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges
+from supervisors.process import ProcessIds, SystemClock, instance_name
+from supervisors.service import EXIT_DEPOSED, Ending
+from supervisors.tree import VERSION, Choices, Outside, Runtime
+from web.server import ServerSettings
+from web.services import EdgeSettings
+
+_log = structlog.get_logger(room="start")
+
+
+def main(settings: Settings) -> int:
+    """Run the service with these settings until it is asked to stop; return the process's exit code.
+
+    Raises what keeps it from starting: EmbeddedPostgresError, UnsafeServer, MigrationFailed, OSError.
+    """
+    logs.configure(settings.log.level)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    url = None if settings.database_url is None else settings.database_url.reveal()
+    with database(url, settings.data_dir) as (dsn, server):
+        return trio.run(_serve, settings, dsn, server)
+
+
+async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None) -> int:
+    ending = Ending()
+    clock = SystemClock()
+    async with open_bridge(lambda what, error: _log.error("asyncio_error", what=what, error=repr(error))):
+        base = Database(dsn)
+        tokens = PostgresTokenStore(base)
+        outside = Outside(
+            clock=clock,
+            ids=ProcessIds(instance_name(settings.data_dir)),
+            rng=SystemRandom(),
+            store=PostgresJournalStore(base),
+            archive=PostgresArchive(base),
+            latch=FileLatch(settings.data_dir / "latch"),
+            exchanges=build_exchanges(
+                [_exchange_choice(each) for each in settings.exchanges],
+                clock=clock,
+                symbols=settings.risk.symbol_whitelist,
+                simulation=_simulation_choice(settings.sim),
+                ledgers={each.name: PostgresLedger(base, each.name) for each in settings.exchanges},
+            ),
+            on_deposed=partial(ending.set, EXIT_DEPOSED),
+        )
+        runtime = Runtime(outside, _choices(settings))
+        edge = EdgeChoice(
+            server=_server_settings(settings),
+            settings=EdgeSettings(
+                wait_seconds=settings.web.wait_seconds,
+                max_commands=settings.web.max_commands,
+                version=VERSION,
+            ),
+            development_token=None if settings.token is None else settings.token.reveal(),
+            requests_per_second=settings.web.token_rate_per_second,
+            token_file=settings.data_dir / "token",
+        )
+        await run_service(runtime, tokens, edge, ending, settings.data_dir, server)
+        await base.close()
+    return ending.code
+
+
+def _choices(settings: Settings) -> Choices:
+    return Choices(
+        limits=RiskLimits(
+            symbol_whitelist=settings.risk.symbol_whitelist,
+            max_pos_usd=settings.risk.max_pos_usd,
+            max_daily_loss_usd=settings.risk.max_daily_loss_usd,
+        ),
+        answer_seconds=settings.journal.answer_seconds,
+        max_age_to_send_seconds=settings.orders.max_age_to_send_seconds,
+        watchdog=True,
+    )
+
+
+def _exchange_choice(exchange: ExchangeSettings) -> ExchangeChoice:
+    return ExchangeChoice(
+        name=exchange.name,
+        kind=exchange.kind,
+        venue=exchange.venue,
+        api_key="" if exchange.api_key is None else exchange.api_key.reveal(),
+        api_secret="" if exchange.api_secret is None else exchange.api_secret.reveal(),
+        account_type=exchange.account_type,
+    )
+
+
+def _simulation_choice(sim: SimSettings) -> SimulationChoice:
+    return SimulationChoice(
+        market_file=sim.market_file,
+        symbol=sim.symbol,
+        speed=sim.speed,
+        latency_seconds=sim.latency_seconds,
+        seed=sim.seed,
+    )
+
+
+def _server_settings(settings: Settings) -> ServerSettings:
+    return ServerSettings(
+        host=settings.bind.host,
+        port=settings.bind.port,
+        certificate=None if settings.tls is None else settings.tls.cert,
+        key=None if settings.tls is None else settings.tls.key,
+    )
