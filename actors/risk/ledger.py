@@ -23,6 +23,12 @@ _VALUE_PLACES = Decimal("1e-12")
 add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 
 
+def assets_of(symbol: str) -> tuple[str, str]:
+    """Base and quote of a symbol: of BTC/USDT, and of a derivative such as BTC/USDT:USDT."""
+    base, _, rest = symbol.partition("/")
+    return base, rest.partition(":")[0]
+
+
 class Hold(msgspec.Struct, frozen=True):
     """What one order may still do. `price` is what its worst case is valued at; `rests` False for a market
     order.
@@ -62,7 +68,9 @@ class Account:
         "buys",
         "exchange",
         "open_orders",
+        "place",
         "position",
+        "quote",
         "reduce_buys",
         "reduce_sells",
         "sell_prices",
@@ -74,6 +82,8 @@ class Account:
     def __init__(self, exchange: str, symbol: str) -> None:
         self.exchange = exchange
         self.symbol = symbol
+        self.place = (exchange, symbol)
+        self.quote = assets_of(symbol)[1]
         self.position = Position(exchange=exchange, symbol=symbol)
         self.buys = self.sells = ZERO
         self.buy_value = self.sell_value = ZERO

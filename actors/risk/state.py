@@ -28,9 +28,9 @@ from actors.model.money import EXACT, ZERO
 from actors.model.order import OrderIntent, Submission
 from actors.model.position import Position
 from actors.risk.counters import KeyedCount, SlidingCount
-from actors.risk.ledger import Hold, Ledger
+from actors.risk.ledger import Hold, Ledger, assets_of
 from actors.risk.limits import RiskLimits, from_texts
-from actors.risk.valuation import Valuation, assets_of
+from actors.risk.valuation import Valuation
 
 DAY_US = 86_400_000_000
 SECOND_US = 1_000_000

@@ -13,18 +13,12 @@ import msgspec
 from actors.model.instrument import Instrument
 from actors.model.messages import Mark
 from actors.model.money import EXACT, ZERO
-from actors.risk.ledger import Account, Ledger, Place
+from actors.risk.ledger import Account, Ledger, Place, assets_of
 
 DOLLARS = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI"})
 ONE = Decimal(1)
 
 add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
-
-
-def assets_of(symbol: str) -> tuple[str, str]:
-    """Base and quote of a symbol: of BTC/USDT, and of a derivative such as BTC/USDT:USDT."""
-    base, _, rest = symbol.partition("/")
-    return base, rest.partition(":")[0]
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -40,28 +34,37 @@ class Worth(msgspec.Struct, frozen=True):
     result: Decimal = ZERO
     margin: Decimal = ZERO
 
-    def plus(self, other: "Worth") -> "Worth":
-        """The sum of two."""
-        return Worth(
-            add(self.gross, other.gross),
-            add(self.long, other.long),
-            add(self.short, other.short),
-            add(self.result, other.result),
-            add(self.margin, other.margin),
-        )
-
-    def minus(self, other: "Worth") -> "Worth":
-        """The difference of two."""
-        return Worth(
-            subtract(self.gross, other.gross),
-            subtract(self.long, other.long),
-            subtract(self.short, other.short),
-            subtract(self.result, other.result),
-            subtract(self.margin, other.margin),
-        )
-
 
 NOTHING = Worth()
+
+
+class Sum:
+    """The sum of many worths, moved by differences."""
+
+    __slots__ = ("gross", "long", "margin", "result", "short")
+
+    def __init__(self) -> None:
+        self.gross = self.long = self.short = self.result = self.margin = ZERO
+
+    def move(self, before: Worth, now: Worth) -> None:
+        """One worth of the sum changed."""
+        if now.gross != before.gross:
+            self.gross = add(self.gross, subtract(now.gross, before.gross))
+        if now.long != before.long:
+            self.long = add(self.long, subtract(now.long, before.long))
+        if now.short != before.short:
+            self.short = add(self.short, subtract(now.short, before.short))
+        if now.result != before.result:
+            self.result = add(self.result, subtract(now.result, before.result))
+        if now.margin != before.margin:
+            self.margin = add(self.margin, subtract(now.margin, before.margin))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sum) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Valuation:
@@ -76,9 +79,9 @@ class Valuation:
         self.fees: dict[str, Decimal] = {}
         self.unpriced: dict[Place, None] = {}
         self.busy: dict[Place, None] = {}
-        self.total = NOTHING
+        self.total = Sum()
         self._worths: dict[Place, Worth] = {}
-        self._exchanges: dict[str, Worth] = {}
+        self._exchanges: dict[str, Sum] = {}
         self._derivatives: dict[str, Decimal] = {}
         self._cash_usd: dict[str, Decimal] = {}
         self._cash_worth: dict[tuple[str, str], Decimal] = {}
@@ -102,9 +105,12 @@ class Valuation:
         """A place in USD."""
         return self._worths.get(place, NOTHING)
 
-    def of_exchange(self, exchange: str) -> Worth:
+    def of_exchange(self, exchange: str) -> Sum:
         """The sum over the places of an exchange."""
-        return self._exchanges.get(exchange, NOTHING)
+        found = self._exchanges.get(exchange)
+        if found is None:
+            found = self._exchanges[exchange] = Sum()
+        return found
 
     def equity_of(self, exchange: str) -> Decimal | None:
         """What the account at an exchange is worth: its cash and, for derivatives, their results.
@@ -168,26 +174,30 @@ class Valuation:
 
     def touch(self, account: Account) -> None:
         """Value a place anew after its position or its reservations changed."""
-        place = (account.exchange, account.symbol)
-        if place not in self._worths:
-            self._quoted.setdefault(assets_of(account.symbol)[1], {})[place] = None
+        place = account.place
+        before = self._worths.get(place)
+        if before is None:
+            before = NOTHING
+            self._quoted.setdefault(account.quote, {})[place] = None
         if account.is_idle:
             self.busy.pop(place, None)
         else:
             self.busy[place] = None
-        before = self._worths.get(place, NOTHING)
         now = self._value(account, place)
         self._worths[place] = now
-        change = now.minus(before)
-        self.total = self.total.plus(change)
-        self._exchanges[account.exchange] = self.of_exchange(account.exchange).plus(change)
-        instrument = self.instruments.get(place)
-        if instrument is not None and instrument.market_type != "spot":
-            held = self._derivatives.get(account.exchange, ZERO)
-            self._derivatives[account.exchange] = add(held, change.result)
+        self._move(account, before, now)
+
+    def _move(self, account: Account, before: Worth, now: Worth) -> None:
+        self.total.move(before, now)
+        self.of_exchange(account.exchange).move(before, now)
+        if now.result != before.result:
+            instrument = self.instruments.get(account.place)
+            if instrument is not None and instrument.market_type != "spot":
+                held = self._derivatives.get(account.exchange, ZERO)
+                self._derivatives[account.exchange] = add(held, subtract(now.result, before.result))
 
     def _value(self, account: Account, place: Place) -> Worth:
-        rate = self.rate(assets_of(account.symbol)[1])
+        rate = self.rate(account.quote)
         mark = self.mark(place)
         position = account.position
         if rate is None or (mark is None and not account.is_idle):
@@ -257,18 +267,9 @@ class Valuation:
             self.instruments[place] = instrument
             return
         if place in self._worths:
-            self._forget(account, place)
+            self._move(account, self._worths.pop(place), NOTHING)
         self.instruments[place] = instrument
         self.touch(account)
-
-    def _forget(self, account: Account, place: Place) -> None:
-        before = self._worths.pop(place)
-        self.total = self.total.minus(before)
-        self._exchanges[account.exchange] = self.of_exchange(account.exchange).minus(before)
-        instrument = self.instruments.get(place)
-        if instrument is not None and instrument.market_type != "spot":
-            held = self._derivatives.get(account.exchange, ZERO)
-            self._derivatives[account.exchange] = subtract(held, before.result)
 
     def set_cash(self, exchange: str, asset: str, amount: Decimal) -> None:
         """What an account holds of an asset."""
