@@ -309,7 +309,7 @@ class KillPulled(Message, frozen=True, kw_only=True):
 
 
 class GateChanged(Message, frozen=True):
-    """Tell, after the gate was restricted or closed synchronously: journal it and make the exchanges agree."""
+    """Tell, once the gate was closed or restricted: journal it and make the exchanges agree."""
 
 
 class EndRestriction(Message, frozen=True, kw_only=True):

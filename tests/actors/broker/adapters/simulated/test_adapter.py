@@ -1,6 +1,7 @@
 """The simulated exchange through its port: markets, streams, latency, restarts."""
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -360,3 +361,33 @@ async def test_a_price_that_stands_still_is_told_again(autojump_clock: MockClock
         await exchange.follow_market(["BTC/USDT"], ticks.append)
     assert len(ticks) >= 14
     assert {tick.bid for tick in ticks} == {100}
+
+
+@pytest.mark.recorded
+async def test_in_a_real_market_orders_fill_as_it_was_recorded(
+    autojump_clock: MockClock, recorded_data: Path
+) -> None:
+    """At every moment a buyer pays what the last buyer paid; a resting order gets its own price."""
+    path = recorded_data / "binance-btcusdt-trades-2021-01-08.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
+    began = datetime.fromisoformat(rows[0][0])
+    trades = [
+        ((datetime.fromisoformat(at) - began).total_seconds(), D(price), side)
+        for at, _id, price, _quantity, side in rows
+    ]
+    exchange = build("sim", clock=WallClock(), ledger=MemoryLedger(), symbols=("BTC/USDT",), market_file=path)
+    await exchange.connect()
+    start = trio.current_time()
+    resting = await exchange.submit(intent(1000, "39500", side="sell", quantity=D("0.001")))
+    assert isinstance(resting, Confirmed)
+    assert resting.status == "open"
+    for number, seconds in enumerate([0.5, 3.3, 10.05, 21.7, 40.004, 45.9]):
+        await trio.sleep(start + seconds - trio.current_time())
+        for side in ("buy", "sell"):
+            answer = await exchange.submit(intent(2 * number + (side == "buy"), side=side))
+            assert isinstance(answer, Confirmed)
+            last = [price for at, price, aggressor in trades if at <= seconds and aggressor == side][-1]
+            assert [fill.price for fill in answer.fills] == [last]
+    fills = [fill for fill in await exchange.fills_since("BTC/USDT", 0) if fill.order_id == "venue-1000"]
+    assert {fill.price for fill in fills} == {D(39500)}
+    assert sum(fill.quantity for fill in fills) == D("0.001")
