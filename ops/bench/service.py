@@ -179,7 +179,8 @@ def throughput(folder: Path, rounds: int, seconds: float) -> Iterator[dict[str, 
                 found.setdefault((target.name, connections), []).append(load(target, connections, seconds))
 
         def median(name: str, connections: int, field: str) -> float:
-            return round(statistics.median(getattr(each, field) for each in found[name, connections]), 3)
+            values = [float(getattr(each, field)) for each in found[name, connections]]
+            return round(statistics.median(values), 3)
 
         yield _row("rest_orders_1_per_s", median("service", 1, "per_second"), "orders/s")
         yield _row("rest_orders_32_per_s", median("service", 32, "per_second"), "orders/s")
