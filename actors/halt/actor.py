@@ -14,19 +14,17 @@ import trio
 from actors.halt import duties
 from actors.halt.gate import Gate, Restriction
 from actors.halt.kill import KillSwitch
+from actors.halt.records import Records
 from actors.halt.states import ACTIVE, HALTED
 from actors.kernel import Deferred, KernelError, MailboxSpec, TrioActor
 from actors.model import messages as m
 from actors.model.addresses import broker_address, position_address
 from actors.model.book import scope_key
 from actors.model.clock import Clock, Ids
-from actors.model.events import AnyEvent, RuntimeStarted, TradingResumed, TradingStateChanged
+from actors.model.events import RuntimeStarted
 from actors.model.instrument import Instrument
-from actors.model.journal import Append, AppendFailed, CommittedLog, Fence, Fenced, JournalState, Lagged
-from actors.model.order import OrderIntent
+from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalState
 
-STREAM = "operator"
-FENCE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 FLATTEN_SECONDS = 2.0
 RESUME_SECONDS = 1.5
@@ -111,11 +109,7 @@ class OperatorActor(TrioActor):
         self._exchanges = tuple(exchanges)
         self._epoch = epoch
         self._version = version
-        self._cursor = 0
-        self._generation = 0
-        self._whole = self._fencing = self._securing = False
-        self._appending: dict[str, tuple[str, ...]] = {}
-        self._appends = 0
+        self._securing = False
         self._sweeps: dict[tuple[str, str], m.SweepProgress] = {}
         self._resuming: dict[str, Resuming] = {}
         self._lifting: dict[str, None] = {}
@@ -128,14 +122,17 @@ class OperatorActor(TrioActor):
 
     async def on_start(self) -> None:
         """Read the latch, then the journal; the gate stays sealed until both are known."""
-        self._journal = self.system.ref("journal")
+        self._records = Records(
+            journal=self.system.ref("journal"),
+            log=self._log,
+            address=self.address,
+            start_task=self.start_task,
+            whole=lambda fenced: self.actor_ref.tell(Whole(fenced), key="whole"),
+        )
         self._unsubscribe = self._log.subscribe(self._wake)
         await self._switch.load()
-        try:
-            fenced = await self._journal.ask(Fence(STREAM), timeout=FENCE_SECONDS)
-        except KernelError:
-            self._fence()
-        else:
+        fenced = await self._records.open()
+        if fenced is not None:
             self._become_whole(fenced)
         self.timers.every("look", RETRY_SECONDS, Look())
 
@@ -154,27 +151,12 @@ class OperatorActor(TrioActor):
     def _wake(self, _records: object) -> None:
         self.actor_ref.tell(Advance(), key="advance")
 
-    def _fence(self) -> None:
-        self._whole = False
-        if not self._fencing:
-            self._fencing = True
-            self.start_task(self._ask_fence)
-
-    async def _ask_fence(self) -> None:
-        while True:
-            try:
-                fenced = await self._journal.ask(Fence(STREAM), timeout=FENCE_SECONDS)
-            except KernelError:
-                await trio.sleep(0.2)
-            else:
-                self.actor_ref.tell(Whole(fenced), key="whole")
-                return
-
     def _become_whole(self, fenced: Fenced) -> None:
-        self._fencing, self._whole, self._generation = False, True, fenced.generation
-        self._follow()
-        self._appending.clear()
-        self._cursor, book = self._log.head, self._log.book
+        landed, lost = self._records.become_whole(fenced)
+        self._landed(landed)
+        for append_id in lost:
+            self._lose(append_id, "the journal did not take it")
+        book = self._log.book
         for kill in book.kills.values():
             if kill.kill_id not in self._lifting:
                 self._gate.engage(kill, in_flight=())
@@ -182,10 +164,9 @@ class OperatorActor(TrioActor):
             for exchange, symbol, state in duties.restrictions_of(book):
                 self._gate.restrict(exchange, symbol, state, "in force before the start")
         if (book.epoch, book.incarnation) != (self._epoch(), self._ids.incarnation):
-            started = RuntimeStarted(
-                epoch=self._epoch(), incarnation=self._ids.incarnation, version=self._version
-            )
-            self._append("started", (started,), ())
+            incarnation = self._ids.incarnation
+            started = RuntimeStarted(epoch=self._epoch(), incarnation=incarnation, version=self._version)
+            self._records.append("started", (started,))
         self._gate.finish_start()
         self._do_duties()
 
@@ -245,75 +226,40 @@ class OperatorActor(TrioActor):
         self._securing = False
 
     def _journal_differences(self) -> None:
-        if not self._whole or not self._log.available:
+        if not self._records.can_write:
             return
-        self._follow()
-        leave = {key: None for keys in self._appending.values() for key in keys}
-        leave.update(self._lifting)
+        self._landed(self._records.follow())
+        leave = {**self._records.keys_under_way, **self._lifting}
         book = self._log.book
         kills = duties.unjournaled_kills(self._gate.kills, book, leave)
         if kills:
-            self._append("kills", kills, tuple(event.kill_id for event in kills))
+            self._records.append("kills", kills, tuple(event.kill_id for event in kills))
         states = duties.unjournaled_states(self._gate.restrictions, book, leave)
         if states:
-            self._append("states", states, tuple(duties.key_of(event) for event in states))
-
-    def _append(
-        self,
-        what: str,
-        events: tuple[AnyEvent, ...],
-        keys: tuple[str, ...],
-        correlation_id: str = "",
-        deadline: float | None = None,
-    ) -> str:
-        """Send events to the journal. Their records carry the append's id, by which `_follow` finds them
-        again.
-        """
-        self._appends += 1
-        append_id = f"{self.address}/{what}/{self._generation}/{self._appends}"
-        self._appending[append_id] = keys
-        self._journal.tell(
-            Append(
-                append_id=append_id,
-                stream=STREAM,
-                generation=self._generation,
-                events=events,
-                correlation_id=correlation_id,
-                causation_id=append_id,
-                reply_to=self.address,
-                deadline=deadline,
-            )
-        )
-        return append_id
-
-    def _follow(self) -> None:
-        """See which of our appends are committed."""
-        try:
-            records = self._log.after(self._cursor)
-        except Lagged:
-            self._fence()
-            return
-        self._cursor = self._log.head
-        for record in records:
-            if record.stream != STREAM or self._appending.pop(record.causation_id, None) is None:
-                continue
-            resuming = self._resuming.get(record.causation_id)
-            if resuming is not None:
-                self.start_task(self._lift, record.causation_id, resuming.kill_ids)
+            self._records.append("states", states, tuple(duties.key_of(event) for event in states))
 
     def _on_advance(self, _message: Advance) -> None:
-        self._follow()
+        self._landed(self._records.follow())
         if any(engaged.kill.level == "flatten" for engaged in self._gate.kills.values()):
             self._flatten()
 
+    def _landed(self, append_ids: tuple[str, ...]) -> None:
+        for append_id in append_ids:
+            resuming = self._resuming.get(append_id)
+            if resuming is not None:
+                self.start_task(self._lift, append_id, resuming.kill_ids)
+
     def _on_append_failed(self, failed: AppendFailed) -> None:
-        self._appending.pop(failed.append_id, None)
-        resuming = self._resuming.pop(failed.append_id, None)
+        self._records.failed(failed.append_id)
+        self._lose(failed.append_id, failed.detail)
+        if failed.code != "JOURNAL_UNAVAILABLE":
+            self._records.fence()
+
+    def _lose(self, append_id: str, why: str) -> None:
+        resuming = self._resuming.pop(append_id, None)
         if resuming is not None:
             self._forget_lifting(resuming)
-            self._answer(resuming, m.Refused(code="JOURNAL_UNAVAILABLE", detail=failed.detail))
-        if failed.code != "JOURNAL_UNAVAILABLE":
-            self._fence()
+            self._answer(resuming, m.Refused(code="JOURNAL_UNAVAILABLE", detail=why))
 
     # The exchanges.
 
@@ -341,7 +287,7 @@ class OperatorActor(TrioActor):
             self.system.ref(position_address(duty.exchange, duty.symbol)).tell(message)
 
     def _flatten(self) -> None:
-        if not self._whole or not self._log.available:
+        if not self._records.can_write:
             return
         kills = tuple(self._gate.kills.values())
         for duty in duties.flatten_duties(kills, self._log.book, self._swept(), self._instruments):
@@ -356,18 +302,7 @@ class OperatorActor(TrioActor):
         """
         place = (duty.exchange, duty.symbol)
         order_id = self._ids.order_id()
-        intent = OrderIntent(
-            order_id=order_id,
-            client_order_id=order_id.replace("-", ""),
-            exchange=duty.exchange,
-            symbol=duty.symbol,
-            side=duty.side,
-            type="market",
-            quantity=duty.quantity,
-            time_in_force="IOC",
-            reduce_only=True,
-            user="operator",
-        )
+        intent = duties.closing_intent(duty, order_id)
         try:
             reply = await self.system.ref("risk").ask(
                 m.PlaceOrder(intent=intent, correlation_id=order_id), timeout=FLATTEN_SECONDS
@@ -385,7 +320,7 @@ class OperatorActor(TrioActor):
     # The way back.
 
     def _on_resume(self, message: m.Resume) -> object:
-        if not self._whole or not self._log.available:
+        if not self._records.can_write:
             return m.Refused(
                 code="JOURNAL_UNAVAILABLE",
                 detail="a resume has to be journaled first",
@@ -404,7 +339,7 @@ class OperatorActor(TrioActor):
         return deferred
 
     def _on_end_restriction(self, message: m.EndRestriction) -> None:
-        if not self._whole or not self._log.available:
+        if not self._records.can_write:
             return
         held = self._gate.restrictions.get(scope_key(message.exchange, message.symbol))
         if held is not None and held.state != HALTED:
@@ -422,26 +357,12 @@ class OperatorActor(TrioActor):
         first.
         """
         kills = self._gate.kills
-        on_their_way = {key: None for keys in self._appending.values() for key in keys}
-        events: list[AnyEvent] = [
-            *duties.unjournaled_kills(
-                {kill_id: kills[kill_id] for kill_id in kill_ids}, self._log.book, on_their_way
-            ),
-        ]
-        if kill_ids:
-            events.append(TradingResumed(kill_ids=kill_ids, reason=message.reason, by=message.by))
-        events.extend(
-            TradingStateChanged(
-                exchange=restriction.exchange,
-                symbol=restriction.symbol,
-                old=restriction.state,
-                new="active",
-                cause=f"resumed by {message.by}: {message.reason}",
-            )
-            for restriction in restrictions
+        ending = {kill_id: kills[kill_id] for kill_id in kill_ids}
+        events = duties.resume_events(
+            ending, restrictions, self._log.book, self._records.keys_under_way, message.reason, message.by
         )
         deadline = self._clock.monotonic() + RESUME_SECONDS
-        append_id = self._append("resume", tuple(events), (), message.correlation_id, deadline)
+        append_id = self._records.append("resume", events, (), message.correlation_id, deadline)
         resuming = self._resuming[append_id] = Resuming(kill_ids, restrictions, waiting)
         self._lifting.update(dict.fromkeys(_keys(resuming)))
 
@@ -475,7 +396,7 @@ class OperatorActor(TrioActor):
 
     def _lift_what_ends_by_itself(self) -> None:
         """A kill of the supervisor's ends once every exchange has reconciled; a person's never does."""
-        if not self._whole or not self._log.available:
+        if not self._records.can_write:
             return
         if not all(self._trading.get(exchange, False) for exchange in self._exchanges):
             return

@@ -6,7 +6,7 @@ that got lost, a broker that was down or a restart in the middle changes when so
 whether.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_DOWN, Context, Decimal
 
 import msgspec
@@ -14,10 +14,10 @@ import msgspec
 from actors.halt.gate import Engaged, Restriction
 from actors.halt.states import ACTIVE, covers, rank
 from actors.model.book import Book, scope_key
-from actors.model.events import KillEngaged, TradingStateChanged
+from actors.model.events import AnyEvent, KillEngaged, TradingResumed, TradingStateChanged
 from actors.model.instrument import Instrument
 from actors.model.money import EXACT, ZERO, normal
-from actors.model.order import Order
+from actors.model.order import Order, OrderIntent
 
 _DOWN = Context(prec=76, rounding=ROUND_DOWN)
 
@@ -189,6 +189,47 @@ def flatten_duties(
         if quantity > ZERO:
             duties.append(FlattenDuty(*place, "sell" if position.quantity > 0 else "buy", quantity))
     return tuple(duties)
+
+
+def closing_intent(duty: FlattenDuty, order_id: str) -> OrderIntent:
+    """The order that closes a position: reduce-only, at the market, immediate or cancelled."""
+    return OrderIntent(
+        order_id=order_id,
+        client_order_id=order_id.replace("-", ""),
+        exchange=duty.exchange,
+        symbol=duty.symbol,
+        side=duty.side,
+        type="market",
+        quantity=duty.quantity,
+        time_in_force="IOC",
+        reduce_only=True,
+        user="operator",
+    )
+
+
+def resume_events(
+    kills: Mapping[str, Engaged],
+    restrictions: Sequence[Restriction],
+    book: Book,
+    under_way: Collection[str],
+    reason: str,
+    by: str,
+) -> tuple[AnyEvent, ...]:
+    """What a resume journals: kills that are not in the journal yet, their end, and that of restrictions."""
+    events: list[AnyEvent] = [*unjournaled_kills(kills, book, under_way)]
+    if kills:
+        events.append(TradingResumed(kill_ids=tuple(kills), reason=reason, by=by))
+    events.extend(
+        TradingStateChanged(
+            exchange=restriction.exchange,
+            symbol=restriction.symbol,
+            old=restriction.state,
+            new=ACTIVE,
+            cause=f"resumed by {by}: {reason}",
+        )
+        for restriction in restrictions
+    )
+    return tuple(events)
 
 
 def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
