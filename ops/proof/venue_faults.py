@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -225,12 +225,14 @@ async def open_desk(running: Running, exchange: str, seed: int) -> AsyncIterator
         await port.close()
 
 
-async def prove(exchange: str, orders: int, share: float, seed: int, in_flight: int) -> dict[str, object]:
+async def prove(
+    exchange: str, orders: int, share: float, seed: int, in_flight: int, kinds: Sequence[str] = DAMAGE
+) -> dict[str, object]:
     """One run; the counts and findings, `ok` when there is nothing to object to."""
     plan = Plan(limits=Limits.none(), seed=seed)
     async with open_venue(plan) as running, open_desk(running, exchange, seed) as desk:
         venue, ledger = running.venue, running.venue.exchanges[exchange]
-        for rule in _damage(exchange, share):
+        for rule in _damage(exchange, share, kinds):
             venue.faults.add(rule)
         began = trio.current_time()
         ids = await _place_all(desk, ledger, orders, seed, in_flight)
@@ -255,12 +257,12 @@ async def prove(exchange: str, orders: int, share: float, seed: int, in_flight: 
         }
 
 
-def _damage(exchange: str, share: float) -> list[dict[str, object]]:
+def _damage(exchange: str, share: float, kinds: Sequence[str]) -> list[dict[str, object]]:
     """A rule for each kind of damage.
 
     They are asked in turn, so each gets its part of what the ones before left.
     """
-    part = share / len(DAMAGE)
+    part = share / len(kinds)
     where = CREATE.get(exchange, "POST /v5/order/create")
     return [
         {
@@ -269,7 +271,7 @@ def _damage(exchange: str, share: float) -> list[dict[str, object]]:
             "probability": part / (1 - part * index),
             "seconds": ANSWER_SECONDS + 0.5,
         }
-        for index, kind in enumerate(DAMAGE)
+        for index, kind in enumerate(kinds)
     ]
 
 

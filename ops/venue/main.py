@@ -62,12 +62,20 @@ def run(argv: Sequence[str]) -> int:
         priced=asked.market,
         limits=Limits.none() if asked.no_limits else None,
     )
+    status = 0
     try:
         trio.run(_serve, plan, asked.empty)
-    except (OSError, MarketFileError) as error:
-        print(f"tradewarden venue: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except* (OSError, MarketFileError) as group:
+        print(f"tradewarden venue: {_first(group)}", file=sys.stderr)
+        status = 1
+    return status
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error inside the groups that nurseries make."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _serve(plan: Plan, empty: bool) -> None:

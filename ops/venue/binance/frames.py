@@ -24,11 +24,15 @@ def spot_user(exchange: VenueExchange, event: OrderEvent) -> Frames:
 
 
 def spot_market(market_id: str, quote: Quote, done: Print | None) -> LazyFrames:
-    """Quotes as bookTicker, trades as trade."""
+    """Quotes as bookTicker, trades as trade and tickers."""
     name = market_id.lower()
     if done is None:
         return [(f"{name}@bookTicker", lambda: spot_shapes.book_ticker_frame(market_id, quote))]
-    return [(f"{name}@trade", lambda: spot_shapes.trade_frame(done, done.at_ms))]
+    return [
+        (f"{name}@trade", lambda: spot_shapes.trade_frame(done, done.at_ms)),
+        (f"{name}@miniTicker", lambda: spot_shapes.mini_ticker_frame(market_id, quote, done.at_ms)),
+        (f"{name}@ticker", lambda: spot_shapes.ticker_frame(market_id, quote, done.at_ms)),
+    ]
 
 
 def usdm_user(exchange: VenueExchange, event: OrderEvent) -> Frames:
@@ -45,12 +49,13 @@ def usdm_user(exchange: VenueExchange, event: OrderEvent) -> Frames:
 
 
 def usdm_market(market_id: str, quote: Quote, done: Print | None) -> LazyFrames:
-    """Quotes as bookTicker and mark price, trades as trade and aggTrade."""
+    """Quotes as bookTicker, trades as trade, aggTrade, ticker and mark price."""
     name = market_id.lower()
     if done is None:
         return [(f"{name}@bookTicker", lambda: usdm_shapes.book_ticker_frame(market_id, quote, quote.at_ms))]
     return [
         (f"{name}@trade", lambda: usdm_shapes.trade_frame(done)),
+        (f"{name}@miniTicker", lambda: spot_shapes.mini_ticker_frame(market_id, quote, done.at_ms)),
         (f"{name}@aggTrade", lambda: usdm_shapes.agg_trade_frame(done)),
         (f"{name}@markPrice@1s", lambda: usdm_shapes.mark_price_frame(market_id, quote, done.at_ms)),
         (f"{name}@markPrice", lambda: usdm_shapes.mark_price_frame(market_id, quote, done.at_ms)),

@@ -306,6 +306,51 @@ def book_ticker_frame(market_id: str, quote: Quote) -> Json:
     }
 
 
+def mini_ticker_frame(market_id: str, quote: Quote, at_ms: int) -> Json:
+    """`<symbol>@miniTicker`, on spot and futures alike; the day is flat."""
+    last, none = eight(quote.last), eight(Decimal(0))
+    return {
+        "e": "24hrMiniTicker",
+        "E": at_ms,
+        "s": market_id,
+        "c": last,
+        "o": last,
+        "h": last,
+        "l": last,
+        "v": none,
+        "q": none,
+    }
+
+
+def ticker_frame(market_id: str, quote: Quote, at_ms: int) -> Json:
+    """`<symbol>@ticker` on spot; the day is flat."""
+    day = ticker_24h(market_id, quote, at_ms)
+    letters = {
+        "p": "priceChange",
+        "P": "priceChangePercent",
+        "w": "weightedAvgPrice",
+        "x": "prevClosePrice",
+        "c": "lastPrice",
+        "Q": "lastQty",
+        "b": "bidPrice",
+        "B": "bidQty",
+        "a": "askPrice",
+        "A": "askQty",
+        "o": "openPrice",
+        "h": "highPrice",
+        "l": "lowPrice",
+        "v": "volume",
+        "q": "quoteVolume",
+        "O": "openTime",
+        "C": "closeTime",
+        "F": "firstId",
+        "L": "lastId",
+        "n": "count",
+    }
+    found: Json = {"e": "24hrTicker", "E": at_ms, "s": market_id}
+    return found | {letter: day[name] for letter, name in letters.items()}
+
+
 def trade_frame(done: Print, at_ms: int) -> Json:
     """`<symbol>@trade`."""
     return {

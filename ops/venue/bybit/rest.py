@@ -273,7 +273,7 @@ class Bybit:
         exchange = self._exchange(ask)
         wanted = ask.params.get("symbol")
         rows = [
-            shapes.ticker(market_id, quote)
+            shapes.ticker(market_id, quote, self._category(ask), self.clock.now_ms())
             for market_id, quote in exchange.quotes.items()
             if wanted in (None, market_id)
         ]

@@ -339,10 +339,10 @@ def trade_frame(done: Print) -> Json:
     return {"topic": f"publicTrade.{done.market_id}", "type": "snapshot", "ts": done.at_ms, "data": [row]}
 
 
-def ticker(market_id: str, quote: Quote) -> Json:
+def ticker(market_id: str, quote: Quote, category: str, at_ms: int) -> Json:
     """A row of market/tickers; the venue keeps no day of history, so the day is flat."""
     last = plain(quote.last)
-    return {
+    row: Json = {
         "symbol": market_id,
         "bid1Price": plain(quote.bid),
         "bid1Size": plain(quote.bid_size),
@@ -355,6 +355,28 @@ def ticker(market_id: str, quote: Quote) -> Json:
         "lowPrice24h": last,
         "turnover24h": "0",
         "volume24h": "0",
+    }
+    if category == "spot":
+        return row | {"usdIndexPrice": last}
+    return row | {
+        "tickDirection": "ZeroPlusTick",
+        "prevPrice1h": last,
         "markPrice": last,
         "indexPrice": last,
+        "openInterest": "0",
+        "openInterestValue": "0",
+        "nextFundingTime": str(at_ms - at_ms % 28_800_000 + 28_800_000),
+        "fundingRate": "0.0001",
+    }
+
+
+def ticker_frame(market_id: str, quote: Quote, category: str, at_ms: int) -> Json:
+    """`tickers.<symbol>`: always the whole row."""
+    data = ticker(market_id, quote, category, at_ms)
+    return {
+        "topic": f"tickers.{market_id}",
+        "type": "snapshot",
+        "data": data,
+        "cs": quote.update,
+        "ts": at_ms,
     }

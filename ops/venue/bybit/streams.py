@@ -47,6 +47,9 @@ class BybitStreams:
             )
         else:
             hub.to_stream(f"publicTrade.{market_id}", lambda: shapes.trade_frame(done))
+            hub.to_stream(
+                f"tickers.{market_id}", lambda: shapes.ticker_frame(market_id, quote, category, now_ms)
+            )
 
     def on_public(self, category: str, socket: Socket, said: Mapping[str, object]) -> None:
         """A message on a public socket."""

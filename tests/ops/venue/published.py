@@ -129,6 +129,15 @@ PUBLISHED: dict[str, object] = {
         **_fields(s="topic type", i="ts"),
         "data": [_fields(s="s S v p i", i="T", b="BT")],
     },
+    "bybit ws_ticker_linear": {
+        **_fields(s="topic type", i="cs ts"),
+        "data": _fields(
+            s="symbol tickDirection price24hPcnt lastPrice prevPrice24h highPrice24h lowPrice24h prevPrice1h"
+            " markPrice indexPrice openInterest openInterestValue turnover24h volume24h"
+            " nextFundingTime fundingRate"
+            " bid1Price bid1Size ask1Price ask1Size"
+        ),
+    },
     "bybit ws_auth_success": _fields(s="op retMsg connId", i="retCode", b="success"),
     "bybit ws_subscription_ack": _fields(s="ret_msg conn_id req_id op", b="success"),
 }

@@ -124,6 +124,7 @@ def spot_samples(world):
         user("outboundAccountPosition", position, "account_position"),
         user("outboundAccountPosition, wrapped", wrapped(position), "account_position_wrapped"),
         http("bookTicker stream", spot_shapes.book_ticker_frame("BTCUSDT", quote), UNPROVEN),
+        http("ticker and miniTicker streams", spot_shapes.ticker_frame("BTCUSDT", quote, 1), UNPROVEN),
         http("trade stream", spot_shapes.trade_frame(quote.prints[0], 1), UNPROVEN),
         http(
             "userDataStream.subscribe.signature",
@@ -271,6 +272,12 @@ def bybit_samples(world):
             {"success": True, "ret_msg": "", "conn_id": "c", "req_id": "1", "op": "subscribe"},
             "bybit ws_subscription_ack",
         ),
+        ws(
+            "tickers topic, linear",
+            bybit_shapes.ticker_frame("BTCUSDT", quote, "linear", 1),
+            "bybit ws_ticker_linear",
+        ),
+        ws("tickers topic, spot", bybit_shapes.ticker_frame("BTCUSDT", quote, "spot", 1)),
         ws("pong", {}),
     ]
 

@@ -72,7 +72,7 @@ async def watched(bot, watching, symbol):
 @pytest.mark.parametrize("name", list(BOTS))
 async def test_unmodified_ccxt_trades_against_the_venue(name):
     """With its own defaults: every market type is loaded, currencies too."""
-    with trio.fail_after(30):
+    with trio.fail_after(120):
         async with trio_asyncio.open_loop(), open_venue(Plan(speed=20.0)) as running:
             for exchange in EXCHANGES:
                 running.venue.open_account(exchange, API_KEY, API_SECRET, BALANCES)

@@ -15,7 +15,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from decimal import Decimal
 from functools import partial
 from typing import Protocol, cast
 
@@ -131,7 +130,8 @@ class CcxtClient:
                     "enableLastJsonResponse": False,
                     "enableLastResponseHeaders": False,
                     "maxRetriesOnFailure": 0,
-                    "number": Decimal,
+                    # Decimal would be ccxt's word for it, but then its fees come out empty.
+                    "number": str,
                     "options": dict(self._profile.options),
                 }
             ),

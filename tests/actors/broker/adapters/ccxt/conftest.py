@@ -22,7 +22,14 @@ KINDS = {
     "bybit-spot": ("bybit", "spot", "POST /v5/order/create"),
     "bybit-linear": ("bybit", "swap", "POST /v5/order/create"),
 }
-SECONDS = 30
+SECONDS = 120
+
+
+async def until(condition, seconds=60.0):
+    """Wait for something that has no event of its own."""
+    with trio.fail_after(seconds):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.01)
 
 
 class RealClock:
@@ -58,7 +65,7 @@ class Place:
             "redirect": Redirect(
                 host=self.running.host, port=self.running.port, ca_file=str(self.running.ca_file)
             ),
-            "timeout_seconds": 1.0,
+            "timeout_seconds": 10.0,
         }
         return build("here", self.kind, **{**settings, **more})
 
@@ -83,6 +90,10 @@ class Place:
 
     def fault(self, kind, where=None, **more):
         return self.venue.faults.add({"kind": kind, "where": where or self.submits, **more})
+
+    def be_impatient(self, seconds):
+        """Let the adapter give up on a request sooner from now on."""
+        self.adapter._client._exchange.timeout = int(seconds * 1000)
 
     def by_hand(self):
         """The owner of the account buys on the exchange's own site."""

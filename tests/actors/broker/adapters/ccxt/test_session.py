@@ -73,7 +73,7 @@ def leaf(running):
 
 async def test_pins_are_checked_after_the_usual_verification():
     """The right key passes, a wrong one does not; a foreign authority is refused whatever the pins say."""
-    with trio.fail_after(30):
+    with trio.fail_after(120):
         async with open_venue(Plan()) as running:
             here = Redirect(host=running.host, port=running.port, ca_file=str(running.ca_file))
             assert await fetch(here) == (200, True)
