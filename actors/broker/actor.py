@@ -15,6 +15,7 @@ from contextlib import suppress
 from random import Random
 from typing import Any, ClassVar
 
+import structlog
 import trio
 
 from actors.broker.breaker import Breaker, BreakerSettings, Circuit
@@ -44,6 +45,8 @@ from actors.model.order import Order, Submission
 _EVIDENCE_READY = say.EvidenceReady()
 BALANCES_SECONDS = 1.0
 """How long whoever reads the balances waits for the exchange before he gets what was seen last."""
+_log = structlog.get_logger(room="broker")
+
 CIRCUIT_LOOK = 0.25
 """How often the circuit's state is looked at, to tell others when it changed by time, in seconds."""
 
@@ -91,7 +94,7 @@ class BrokerActor(TrioActor):
             cancel_breaker or Breaker(BreakerSettings()),
         )
         self._timings = timings or BrokerTimings()
-        self._accepted: list[OrderAccepted] = []
+        self._accepted: list[Record] = []
         self._balances: tuple[say.Balance, ...] = ()
         self._instruments: tuple[Instrument, ...] = ()
         self._state = ("", Circuit.CLOSED, "")
@@ -141,7 +144,7 @@ class BrokerActor(TrioActor):
             event = record.event
             if type(event) is OrderAccepted:
                 if event.intent.exchange == self._exchange:
-                    accepted.append(event)
+                    accepted.append(record)
             elif type(event) is TradingStateChanged:
                 self._resume_if(event)
         if before == 0 and accepted:
@@ -156,8 +159,10 @@ class BrokerActor(TrioActor):
 
     def _advance(self, _message: object = None) -> None:
         accepted, self._accepted = self._accepted, []
-        for event in accepted:
-            self._submits.accept(event.intent, event.send_before_us)
+        for record in accepted:
+            event = record.event
+            if isinstance(event, OrderAccepted):
+                self._submits.accept(event.intent, event.send_before_us, record.correlation_id)
 
     def _give_evidence(self, message: say.TakeEvidence) -> say.EvidenceTaken:
         return say.EvidenceTaken(evidence=self._desk.outbox.take(message.symbol, message.acknowledged))
@@ -165,7 +170,7 @@ class BrokerActor(TrioActor):
     def _cancel(self, message: say.CancelAtExchange) -> None:
         # The order may have been committed so recently that it waits to be accepted here.
         self._advance()
-        self._cancels.request(message.order, self._submits)
+        self._cancels.request(message.order, self._submits, message.correlation_id)
 
     def _sweep(self, message: say.Sweep) -> None:
         self._advance()
@@ -238,6 +243,7 @@ class BrokerActor(TrioActor):
         if now == self._state and not news:
             return
         self._state = now
+        _log.info("broker_state", exchange=self._exchange, state=state, circuit=now[1].value, detail=detail)
         told = say.BrokerState(
             exchange=self._exchange,
             state=state,
@@ -250,6 +256,7 @@ class BrokerActor(TrioActor):
             self.system.ref(address).tell(told, key=f"broker {self._exchange}")
 
     def _tell_halt(self, cause: str) -> None:
+        _log.error("exchange_halted", exchange=self._exchange, cause=cause)
         self._tell_operator(say.HaltExchange(exchange=self._exchange, cause=cause))
         self._announce(self._state[0], cause)
 

@@ -8,6 +8,7 @@ that are ours.
 
 from collections.abc import Callable
 
+import structlog
 import trio
 
 from actors.broker.limiter import Priority
@@ -18,6 +19,8 @@ from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
 from actors.model.messages import Sweep, SweepProgress
 from actors.model.order import Order, Submission
+
+_log = structlog.get_logger(room="broker")
 
 LONGEST_PAUSE = 5.0
 REFUSALS = 3
@@ -36,8 +39,9 @@ class Cancels:
         self._running: dict[str, None] = {}
         self._sweeps: dict[str, None] = {}
 
-    def request(self, order: Order, submits: Submits) -> None:
+    def request(self, order: Order, submits: Submits, correlation_id: str) -> None:
         """Withdraw the order if it has not left, else cancel it at the exchange."""
+        _log.info("cancel_asked", correlation_id=correlation_id, order_id=order.order_id)
         if not submits.stop(order.order_id, "cancelled before it was sent"):
             self.begin(order)
 

@@ -7,6 +7,7 @@ an acknowledged one, that the exchange's report and the fills in the journal tel
 """
 
 import msgspec
+import structlog
 import trio
 
 from actors.broker.outcome import ENDED
@@ -15,6 +16,8 @@ from actors.broker.shell.desk import Desk
 from actors.broker.unresolved import Absent, Found, Looked, NeedsOperator, TooEarly, verdict
 from actors.model.fill import Fill
 from actors.model.order import Order, Submission
+
+_log = structlog.get_logger(room="broker")
 
 MICROSECONDS = 1_000_000
 FIRST_PAUSE = 0.1
@@ -231,6 +234,8 @@ class Inquiries:
     ) -> None:
         if kind != "acknowledged":
             inquiry.ended = True
+            order_id = inquiry.order.order_id
+            _log.info("order_resolved", order_id=order_id, outcome=kind, why=inquiry.why, detail=reason)
         elif self._desk.current(inquiry.order).submission is Submission.WORKING:
             return
         intent = inquiry.order.intent

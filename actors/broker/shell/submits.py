@@ -8,6 +8,7 @@ the journal and calls it unresolved.
 from collections.abc import Callable
 
 import msgspec
+import structlog
 import trio
 
 from actors.broker.limiter import Priority
@@ -19,12 +20,15 @@ from actors.model.order import Order, OrderIntent, Submission
 
 MICROSECONDS = 1_000_000
 
+_log = structlog.get_logger(room="broker")
+
 
 class Sending(msgspec.Struct, kw_only=True):
     """One order between the journal and its evidence."""
 
     intent: OrderIntent
     send_before_us: int
+    correlation_id: str = ""
     begun_at: float | None = None
     announced: bool = False
     cancel_wanted: bool = False
@@ -46,9 +50,9 @@ class Submits:
         self._cancel = cancel
         self._sending: dict[str, Sending] = {}
 
-    def accept(self, intent: OrderIntent, send_before_us: int) -> None:
+    def accept(self, intent: OrderIntent, send_before_us: int, correlation_id: str) -> None:
         """An order of ours was committed: let it leave as soon as it may."""
-        sending = Sending(intent=intent, send_before_us=send_before_us)
+        sending = Sending(intent=intent, send_before_us=send_before_us, correlation_id=correlation_id)
         self._sending[intent.order_id] = sending
         self._desk.start_task(self._send, sending)
 
@@ -153,6 +157,23 @@ class Submits:
     def _not_sent(self, sending: Sending, why: str) -> None:
         self._sending.pop(sending.intent.order_id, None)
         self._desk.outbox.add(sending.intent.symbol, "not_sent", venue_id=sending.intent.venue_id, reason=why)
+        self._note(sending, "not_sent", why)
+
+    def _note(self, sending: Sending, outcome: str, detail: str) -> None:
+        """One line an order: from its request to the exchange's answer by one correlation id."""
+        desk, intent = self._desk, sending.intent
+        begun = sending.begun_at
+        _log.info(
+            "order_answered",
+            correlation_id=sending.correlation_id,
+            user_id=intent.user,
+            order_id=intent.order_id,
+            venue_id=intent.venue_id,
+            exchange=desk.exchange,
+            outcome=outcome,
+            detail=detail,
+            seconds=None if begun is None else round(desk.clock.monotonic() - begun, 6),
+        )
 
     def _conclude(self, sending: Sending, outcome: Outcome) -> None:
         desk, intent = self._desk, sending.intent
@@ -160,6 +181,7 @@ class Submits:
         add = desk.outbox.add
         if isinstance(outcome, Confirmed):
             self._confirmed(sending, outcome)
+            self._note(sending, "confirmed", outcome.status)
         elif isinstance(outcome, Rejected):
             desk.line.heed(outcome.retry_after_seconds)
             add(
@@ -169,10 +191,13 @@ class Submits:
                 code=outcome.code,
                 reason=outcome.reason,
             )
+            self._note(sending, "refused", f"{outcome.code}: {outcome.reason}")
         elif isinstance(outcome, NotSent):
             add(intent.symbol, "not_sent", venue_id=intent.venue_id, reason=outcome.reason)
+            self._note(sending, "not_sent", outcome.reason)
         else:
             self._unresolved(sending, outcome)
+            self._note(sending, "unresolved", outcome.reason)
         desk.gate.end_send(intent.order_id)
 
     def _confirmed(self, sending: Sending, answer: Confirmed) -> None:
