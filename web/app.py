@@ -10,6 +10,7 @@ import structlog
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+from werkzeug.routing import BaseConverter
 
 from web.call import (
     BODY_SECONDS,
@@ -27,6 +28,7 @@ from web.edge import Edge
 from web.feeds.hub import Hub
 from web.feeds.session import GOING_AWAY, POLICY, Hangup
 from web.feeds.socket import EdgeSocket
+from web.patterns import ORDER_ID
 from web.problems import problem
 from web.routes.table import ROUTES
 from web.services import Services
@@ -41,6 +43,13 @@ _CODES = {
 }
 
 _log = structlog.get_logger(room="web")
+
+
+class OrderIdConverter(BaseConverter):
+    """An order id in a path; what can't be one is no such path."""
+
+    regex = ORDER_ID.removeprefix("^").removesuffix(r"\Z")
+    part_isolating = True
 
 
 class EdgeApp(QuartTrio):
@@ -63,6 +72,7 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.url_map.merge_slashes = False
+    app.url_map.converters["order_id"] = OrderIdConverter
     app.edge = Edge(services)
     app.hub = None
     app.sockets = {}
@@ -70,13 +80,27 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
     app.lane = {(route.method.encode(), route.path.encode()): route for route in routes if route.fast}
     for route in routes:
         app.add_url_rule(
-            route.path.replace("{orderId}", "<order_id>"),
+            _rule(route.path),
             endpoint=route.name,
             view_func=_view(app.edge, route),
             methods=[route.method],
         )
     app.register_error_handler(HTTPException, _http_error)
     return app
+
+
+_PARAMETERS = {
+    "{orderId}": "<order_id:order_id>",
+    "{webhookId}": "<webhook_id>",
+    "{deadLetterId}": "<dead_letter_id>",
+}
+
+
+def _rule(path: str) -> str:
+    """The contract's path in the framework's spelling."""
+    for written, rule in _PARAMETERS.items():
+        path = path.replace(written, rule)
+    return path
 
 
 def _feeds(app: EdgeApp) -> Callable[[], AsyncGenerator[None, None]]:

@@ -3,6 +3,7 @@
 import msgspec
 
 from actors.model.clock import Clock
+from actors.webhook.desk import WebhookDesk
 from web.auth.keyring import Keyring
 from web.auth.port import TokenStore
 from web.observability import Metrics
@@ -21,7 +22,7 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """Handed to every handler."""
+    """Handed to every handler. `webhooks` None: there are none in this process."""
 
     port: CommandPort
     keyring: Keyring
@@ -29,3 +30,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     clock: Clock
     settings: EdgeSettings
+    webhooks: WebhookDesk | None = None

@@ -164,16 +164,19 @@ def kinds(schema: Node) -> set[str]:
 
 
 def merged(contract: Node, schema: Node) -> dict[str, Any]:
-    """A schema with its references and its `allOf` and `oneOf` parts taken in."""
+    """A schema with its references and its `allOf`, `oneOf` and `anyOf` parts taken in."""
     schema = resolve(contract, schema)
     whole: dict[str, Any] = {}
-    for part in (*schema.get("allOf", ()), *schema.get("oneOf", ())):
+    for part in (*schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())):
         found = merged(contract, part)
         both = kinds(whole) | kinds(found)
         whole = {**found, **whole}
         if both:
             whole["type"] = sorted(both)
-    return {**whole, **{key: value for key, value in schema.items() if key not in {"allOf", "oneOf"}}}
+    return {
+        **whole,
+        **{key: value for key, value in schema.items() if key not in {"allOf", "oneOf", "anyOf"}},
+    }
 
 
 def resolve(contract: Node, found: Node) -> Node:

@@ -1,7 +1,6 @@
 """What is held, what was executed, what may still be risked, and the journal itself."""
 
 from web.call import Answer, Call, answer_json
-from web.problems import invalid_field
 from web.routes import parameters
 from web.routes.orders import event_page
 from web.services import Services
@@ -84,7 +83,7 @@ async def events(services: Services, call: Call) -> Answer:
     """A page of the journal, oldest first."""
     query = call.query("after", "orderId", "limit", "cursor")
     cursor = parameters.read_cursor(query)
-    if cursor is not None and "after" in query:
-        raise invalid_field("?cursor", "is not used together with after")
-    after = parameters.whole(query, "after", 0, 0, MAX_SEQUENCE) if cursor is None else cursor[0]
+    after = parameters.whole(query, "after", 0, 0, MAX_SEQUENCE)
+    if cursor is not None:
+        after = cursor[0]
     return await event_page(services, after, parameters.page_size(query), parameters.query_order_id(query))

@@ -165,7 +165,7 @@ def answer(outcome: Outcome, call: Call, *, locate: bool) -> Answer:
 
 
 def _statuses(found: str | None) -> tuple[str, ...]:
-    if found is None:
+    if not found:
         return ()
     wanted = tuple(found.split(","))
     for status in wanted:

@@ -15,6 +15,7 @@ DEFAULT_PAGE = 100
 _exchange = re.compile(EXCHANGE).match
 _symbol = re.compile(SYMBOL).match
 _order_id = re.compile(ORDER_ID).match
+_cursor = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII).fullmatch
 _key = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
 _wait = re.compile(r"wait\s*=\s*\"?([0-9]{1,4}(?:\.[0-9]{1,3})?)\"?", re.ASCII).fullmatch
 
@@ -74,11 +75,8 @@ def query_order_id(query: Mapping[str, str]) -> str | None:
 
 
 def path_order_id(call: Call) -> str:
-    """The order id in the path; one that can't be an id is not found."""
-    found = call.params["order_id"]
-    if _order_id(found) is None:
-        raise no_such_order(found)
-    return found
+    """The order id in the path; the router lets nothing else through."""
+    return call.params["order_id"]
 
 
 def no_such_order(order_id: str) -> ProblemError:
@@ -96,15 +94,18 @@ def read_cursor(query: Mapping[str, str]) -> tuple[int, str] | None:
     found = query.get("cursor")
     if found is None:
         return None
+    if _cursor(found) is None:
+        raise invalid_field("?cursor", "1 to 128 letters, digits, - and _ are needed")
     try:
         padded = found + "=" * (-len(found) % 4)
         at, dot, row_id = (
             base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
         )
-        if not dot or not at.isdigit() or len(at) > 18 or len(found) > 128:
+        if not dot or not at.isdigit() or len(at) > 18:
             raise ValueError(found)
     except (ValueError, binascii.Error):
-        raise invalid_field("?cursor", "is none of ours; use the nextCursor of a page") from None
+        detail = "cursor: is none of ours; use the nextCursor of a page"
+        raise ProblemError(problem("VALIDATION", detail, status=422)) from None
     return int(at), row_id
 
 

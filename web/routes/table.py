@@ -2,6 +2,7 @@
 
 from web.call import Route
 from web.routes import account, batch, operator, orders, service
+from web.routes.webhook_table import WEBHOOK_ROUTES
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
         command=True,
     ),
     Route("GET", "/operator/tree", "getTree", operator.tree, "read", "tree_read"),
+    *WEBHOOK_ROUTES,
     Route("GET", "/healthz", "health", service.health, None, "health_read", quiet=True),
     Route("GET", "/readyz", "readiness", service.readiness, None, "readiness_read", quiet=True),
     Route("GET", "/metrics", "metrics", service.metrics, None, "metrics_read", quiet=True),
