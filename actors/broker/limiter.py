@@ -110,23 +110,37 @@ class Budget:
             self._window, self._own = window, 0
 
 
-class Limiter:
-    """All budgets of one exchange account, and the times during which the exchange wants to hear nothing at
-    all.
+class Egress:
+    """What all accounts behind one address share at one exchange: budgets counted by address, and bans.
+
+    The tree makes one for each exchange (by its own name, not by account) and gives it to every account's
+    limiter.
     """
 
     def __init__(self, budgets: Sequence[Budget] = ()) -> None:
-        self._budgets = {budget.name: budget for budget in budgets}
-        self._blocked_until_us = 0
+        self.budgets = tuple(budgets)
+        self.blocked_until_us = 0
+
+    def block(self, until_us: int) -> None:
+        """The exchange has banned the address or asked for silence: nothing goes, not even a cancel."""
+        self.blocked_until_us = max(self.blocked_until_us, until_us)
+
+
+class Limiter:
+    """All budgets of one exchange account: its own, and those of the address that it shares."""
+
+    def __init__(self, budgets: Sequence[Budget] = (), egress: Egress | None = None) -> None:
+        self._egress = egress or Egress()
+        self._budgets = {budget.name: budget for budget in (*self._egress.budgets, *budgets)}
 
     @property
     def blocked_until_us(self) -> int:
-        """Until then the exchange has banned us or asked for silence; nothing goes, not even a cancel."""
-        return self._blocked_until_us
+        """Until then nothing goes at all."""
+        return self._egress.blocked_until_us
 
     def wait_us(self, now_us: int, cost: Mapping[str, int], priority: Priority) -> int:
         """How long until a call of this cost may go: 0 now."""
-        longest = max(0, self._blocked_until_us - now_us)
+        longest = max(0, self._egress.blocked_until_us - now_us)
         for name, units in cost.items():
             budget = self._budgets.get(name)
             if budget is not None:
@@ -141,11 +155,11 @@ class Limiter:
                 budget.spend(now_us, units)
 
     def learn(self, now_us: int, wall_us: int, usage: Usage) -> None:
-        """Take over what the exchange's own headers say."""
+        """Take over what the exchange's own headers say; `wall_us` is the wall clock at `now_us`."""
         budget = self._budgets.get(usage.budget)
         if budget is not None:
             budget.learn(now_us, wall_us, usage)
 
     def block(self, until_us: int) -> None:
-        """Honour a Retry-After or a ban."""
-        self._blocked_until_us = max(self._blocked_until_us, until_us)
+        """Honour a Retry-After or a ban, for every account behind the address."""
+        self._egress.block(until_us)

@@ -22,6 +22,8 @@ _log = structlog.get_logger(room="broker")
 MICROSECONDS = 1_000_000
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 30.0
+ROUNDS_FOR_FILLS = 12
+"""Looks until trades that never get listed halt the exchange: two to three minutes."""
 READING_SECONDS = 1.0
 """For how long many inquiries may share one reading of the exchange's clock."""
 
@@ -205,6 +207,7 @@ class Inquiries:
         if report.executed > desk.executed(inquiry.order):
             await self._fills(inquiry)
             if report.executed > desk.executed(inquiry.order):
+                self._doubt(inquiry, report)
                 return self._pause(inquiry)
         if report.status in ENDED:
             self._say(inquiry, report.status, reason=report.reason or f"{report.status} at the exchange")
@@ -213,6 +216,14 @@ class Inquiries:
         elif report.status == "open" and inquiry.after_cancel and inquiry.rounds < desk.timings.looks:
             return self._pause(inquiry)
         return None
+
+    def _doubt(self, inquiry: Inquiry, report: OrderReport) -> None:
+        """Trades are listed late, but not this late: once, after minutes, the exchange halts."""
+        if inquiry.rounds == ROUNDS_FOR_FILLS:
+            self._desk.halt(
+                f"order {inquiry.order.order_id}: the exchange says that {report.executed} is executed, "
+                f"but lists trades for {self._desk.executed(inquiry.order)} only"
+            )
 
     def _missed(self, inquiry: Inquiry) -> float | None:
         """An order that the exchange once had is nowhere: believed only after several looks in a row."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.broker.limiter import Budget, BudgetSpec, Limiter, Priority
+from actors.broker.limiter import Budget, BudgetSpec, Egress, Limiter, Priority
 from actors.broker.port import Usage
 
 SECOND = 1_000_000
@@ -95,6 +95,18 @@ def test_a_retry_after_silences_everything():
     limiter.block(5 * SECOND)
     assert limiter.wait_us(0, {"weight": 1}, Priority.CANCEL) == 5 * SECOND
     assert limiter.wait_us(5 * SECOND, {"weight": 1}, Priority.CANCEL) == 0
+
+
+def test_accounts_behind_one_address_share_its_budget_and_its_bans():
+    """What one spends the other can't; a ban of one silences both."""
+    egress = Egress([weight(limit=100)])
+    one, two = Limiter(egress=egress), Limiter(egress=egress)
+    now = 0
+    while one.wait_us(now, {"weight": 1}, Priority.CANCEL) == 0:
+        one.spend(now, {"weight": 1})
+    assert two.wait_us(now, {"weight": 1}, Priority.CANCEL) > 0
+    one.block(MINUTE)
+    assert two.wait_us(now, {}, Priority.CANCEL) == MINUTE
 
 
 def test_the_tightest_budget_decides():
