@@ -34,6 +34,8 @@ from actors.model.journal import Append, AppendFailed, Fence, Fenced, JournalSta
 from actors.model.snapshot import encode_book
 
 PROBE_SECONDS = 2.0
+SUCCESSOR_SECONDS = 5.0
+"""How often an idle writer looks whether another process has taken the journal over."""
 TAKEN_OVER = "another process has taken the journal over"
 
 
@@ -168,7 +170,7 @@ class JournalActor(TrioActor):
 
     async def _write_once(self) -> None:
         if not len(self._queue):
-            await (self._idle.park() if self._log.available else self._wait_for_store())
+            await (self._rest() if self._log.available else self._wait_for_store())
         appends, dropped = self._queue.take(self._clock.monotonic(), self._max_batch_events)
         self._refuse(dropped)
         if appends:
@@ -263,6 +265,27 @@ class JournalActor(TrioActor):
                     raise Deposed(f"the journal goes on at {strangers[0].seq} without us")
                 self._set_available(True, "the store answers again")
                 return
+
+    async def _rest(self) -> None:
+        """Return when something is queued; look now and then whether the journal goes on without us.
+
+        A process that has nothing to write would otherwise never hear that it is deposed, and show its
+        readers an old state for ever.
+        """
+        while not len(self._queue):
+            with trio.move_on_after(SUCCESSOR_SECONDS) as patience:
+                await self._idle.park()
+            if patience.cancelled_caught:
+                await self._look_for_successor()
+
+    async def _look_for_successor(self) -> None:
+        with trio.move_on_after(PROBE_SECONDS):
+            try:
+                strangers = await self._store.read(self._log.head, 1)
+            except StoreUnavailable:
+                return
+            if strangers:
+                raise Deposed(f"the journal goes on at {strangers[0].seq} without us")
 
     async def _oversee(self) -> None:
         while True:

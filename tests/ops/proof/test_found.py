@@ -68,3 +68,32 @@ async def test_the_journal_looks_at_a_slow_commit_once_however_the_clock_rounds(
         await trio.sleep(20.0)
         assert log.head == 1
     assert not spun
+
+
+async def test_a_process_with_nothing_to_write_hears_that_it_is_deposed(autojump_clock: MockClock):
+    """It used to find out with its next append only, and served an old state until then."""
+    disk, deposed = MemoryDisk(), []
+    async with open_system() as first, open_system() as second:
+        for system, heard in ((first, deposed.append), (second, print)):
+            journal = JournalActor(
+                store=MemoryJournalStore(disk),
+                log=CommittedTail(),
+                clock=WorldClock(),
+                on_deposed=heard,
+                report_to=(),
+            )
+            await system.start(journal, "journal")
+        fenced = await second.ref("journal").ask(Fence("operator"), timeout=1.0)
+        event = TradingResumed(kill_ids=(), reason="", by="")
+        second.ref("journal").tell(
+            Append(
+                append_id="one",
+                stream="operator",
+                generation=fenced.generation,
+                events=(event,),
+                correlation_id="",
+                reply_to="operator",
+            )
+        )
+        await trio.sleep(30.0)
+    assert len(deposed) == 1
