@@ -98,6 +98,7 @@ async def _serve_web(
             metrics=metrics,
             clock=runtime.outside.clock,
             settings=edge.settings,
+            webhooks=None if runtime.webhooks is None else runtime.webhooks.desk,
         )
     )
     async with trio.open_nursery() as nursery:

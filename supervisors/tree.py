@@ -12,6 +12,8 @@
           <exchange>                  one_for_one
             broker                    one account at one exchange
             position <symbol> ...     one for each symbol
+        webhooks                      never gives up: whom to tell is no reason to stop trading
+          webhook                     follows the journal by a durable cursor
 
 What is outside (store, exchanges, clock, ids, latch) is handed in, so that a simulation runs this very page
 with twins. `trading` is described only when the journal is folded: the symbols with a history must have
@@ -55,6 +57,7 @@ from actors.risk.limits import RiskLimits
 from supervisors.metrics import RuntimeMetrics
 from supervisors.otp import Backoff, ChildSpec, Supervisor, SupervisorSpec, TreeNode, open_tree
 from supervisors.otp.watchdog import Watchdog
+from supervisors.webhooks import WebhookOutside, WebhookPart
 
 VERSION = "0.1.0"
 
@@ -73,6 +76,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     exchanges: Mapping[str, ExchangePort]
     on_deposed: Callable[[str], None]
     observer: Observer | None = None
+    webhooks: WebhookOutside | None = None
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +131,21 @@ class Runtime:
             tree=self.snapshot,
             readiness=self.readiness,
         )
+        self.webhooks = self._webhooks()
         self.tree: Supervisor | None = None
+
+    def _webhooks(self) -> WebhookPart | None:
+        if self.outside.webhooks is None:
+            return None
+        return WebhookPart(
+            self.outside.webhooks,
+            log=self.log,
+            history=self.outside.archive,
+            clock=self.outside.clock,
+            ids=self.outside.ids,
+            rng=self.outside.rng,
+            brokers=self.broker_states,
+        )
 
     def snapshot(self) -> TreeNode:
         """The live tree."""
@@ -191,6 +209,7 @@ class Runtime:
                     period_seconds=60.0,
                     children=tuple(self._exchange(exchange) for exchange in self.outside.exchanges),
                 ),
+                *(() if self.webhooks is None else (self.webhooks.spec(),)),
             ),
         )
 

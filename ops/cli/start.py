@@ -6,13 +6,16 @@ The one place beside the command line's other commands that reads settings; what
 
 from functools import partial
 from random import SystemRandom
+from secrets import token_bytes
 
 import structlog
 import trio
 
 from actors.risk.limits import RiskLimits
+from actors.webhook.adapters.http import HttpCarrier
+from actors.webhook.ssrf import Allowed
 from config import logs
-from config.settings import ExchangeSettings, Settings, SimSettings
+from config.settings import ExchangeSettings, Settings, SettingsError, SimSettings, WebhookSettings
 from persistence.embedded import EmbeddedServer
 from persistence.latch import FileLatch
 from persistence.postgres.archive import PostgresArchive
@@ -20,12 +23,14 @@ from persistence.postgres.journal_store import PostgresJournalStore
 from persistence.postgres.pool import Database, open_bridge
 from persistence.postgres.sim_ledger import PostgresLedger
 from persistence.postgres.tokens import PostgresTokenStore
+from persistence.postgres.webhooks import PostgresWebhookStore
 from supervisors.database import database
 from supervisors.edge import EdgeChoice, run_service
 from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges
 from supervisors.process import ProcessIds, SystemClock, instance_name
 from supervisors.service import EXIT_DEPOSED, Ending
 from supervisors.tree import VERSION, Choices, Outside, Runtime
+from supervisors.webhooks import WebhookOutside
 from web.server import ServerSettings
 from web.services import EdgeSettings
 
@@ -39,16 +44,17 @@ def main(settings: Settings) -> int:
     """
     logs.configure(settings.log.level)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    allowed = allowed_hosts(settings.webhooks)
     url = None if settings.database_url is None else settings.database_url.reveal()
     with database(url, settings.data_dir) as (dsn, server):
-        return trio.run(_serve, settings, dsn, server)
+        return trio.run(_serve, settings, dsn, server, allowed)
 
 
-async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None) -> int:
+async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None, allowed: Allowed) -> int:
     ending = Ending()
     clock = SystemClock()
     async with open_bridge(lambda what, error: _log.error("asyncio_error", what=what, error=repr(error))):
-        base = Database(dsn)
+        base, for_webhooks = Database(dsn), Database(dsn, readers=2)
         tokens = PostgresTokenStore(base)
         outside = Outside(
             clock=clock,
@@ -65,6 +71,13 @@ async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None) ->
                 ledgers={each.name: PostgresLedger(base, each.name) for each in settings.exchanges},
             ),
             on_deposed=partial(ending.set, EXIT_DEPOSED),
+            webhooks=WebhookOutside(
+                store=PostgresWebhookStore(for_webhooks),
+                carrier=HttpCarrier(allowed),
+                entropy=token_bytes,
+                allowed=allowed,
+                pauses=settings.webhooks.schedule_seconds,
+            ),
         )
         runtime = Runtime(outside, _choices(settings))
         edge = EdgeChoice(
@@ -79,8 +92,18 @@ async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None) ->
             token_file=settings.data_dir / "token",
         )
         await run_service(runtime, tokens, edge, ending, settings.data_dir, server)
+        await for_webhooks.close()
         await base.close()
     return ending.code
+
+
+def allowed_hosts(chosen: WebhookSettings) -> Allowed:
+    """The hosts on the local network that webhooks may reach; raises SettingsError."""
+    try:
+        return Allowed.read(chosen.allow_hosts)
+    except ValueError as error:
+        name = "TRADEWARDEN_WEBHOOKS__ALLOW_HOSTS"
+        raise SettingsError(name, found=str(error), allowed="host or host:port, several") from None
 
 
 def _choices(settings: Settings) -> Choices:

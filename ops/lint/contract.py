@@ -18,7 +18,7 @@ from web import asked, wire
 from web.feeds import protocol, trade
 from web.feeds.socket import PATHS
 from web.problems import CODES, Problem
-from web.routes import account, batch, operator, orders
+from web.routes import account, batch, operator, orders, webhooks
 from web.routes.table import ROUTES
 
 ROOT = Path(__file__).parents[2] / "web" / "contract"
@@ -45,6 +45,16 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "ResumeResult": operator.ResumeBody,
     "Tree": operator.TreeBody,
     "TreeNode": operator.NodeBody,
+    "NewWebhook": webhooks.NewWebhook,
+    "RotateRequest": webhooks.RotateRequest,
+    "ReplayRequest": webhooks.ReplayRequest,
+    "Webhook": webhooks.WebhookBody,
+    "Webhooks": webhooks.WebhookList,
+    "WebhookStatistics": webhooks.WebhookStatistics,
+    "TestSent": webhooks.TestSent,
+    "DeadLetter": webhooks.DeadLetterBody,
+    "DeadLetterPage": webhooks.DeadLetterPage,
+    "Replayed": webhooks.Replayed,
     "Problem": Problem,
 }
 """The schema of each body, and the struct that is its equal in the code."""

@@ -1,0 +1,227 @@
+"""Sends over HTTP, and only to addresses that were checked.
+
+httpx makes the request; below it, where a connection is opened, the name is resolved once, every address is
+judged, and the connection goes to that very address while TLS still proves the name. So a name that
+resolves differently later, a redirect or a proxy of the environment can't lead anywhere else. An answer is
+read up to a bound, and everything together has one deadline.
+"""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import TypeAlias
+
+import httpcore
+import httpx
+import trio
+
+from actors.webhook.port import Answer
+from actors.webhook.ssrf import (
+    Address,
+    Allowed,
+    Forbidden,
+    Target,
+    check_addresses,
+    check_url,
+    literal_of,
+)
+
+SEND_SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+MOST_ANSWER_BYTES = 4096
+MOST_ADDRESSES = 4
+RESOLVERS_A_LINE = 2
+KEEP_ALIVE_SECONDS = 20.0
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
+SocketOption: TypeAlias = (
+    tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+)
+
+
+class CheckedBackend(httpcore.AsyncNetworkBackend):
+    """Opens connections for httpcore, each to an address that `allowed` permits. Raises Forbidden."""
+
+    def __init__(
+        self, allowed: Allowed, scheme: str, resolve: Resolve, connector: httpcore.AsyncNetworkBackend
+    ) -> None:
+        self._allowed = allowed
+        self._scheme = scheme
+        self._resolve = resolve
+        self._connector = connector
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Resolve, judge, and connect to one of what was judged."""
+        target = Target(self._scheme, host, port)
+        literal = literal_of(host)
+        found = (literal,) if literal is not None else await self._resolve(host, port)
+        error: Exception = httpcore.ConnectError("no address")
+        for address in check_addresses(target, found, self._allowed)[:MOST_ADDRESSES]:
+            try:
+                return await self._connector.connect_tcp(
+                    str(address), port, timeout=timeout, socket_options=socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
+                error = failed
+        raise error
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuse: a socket of this machine is no webhook."""
+        raise Forbidden(path, "a socket of this machine is no webhook")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait between attempts of httpcore's own, which are switched off."""
+        await trio.sleep(seconds)
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, stream: AsyncIterator[bytes], close: Callable[[], Awaitable[None]]) -> None:
+        self._stream = stream
+        self._close = close
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+
+    async def aclose(self) -> None:
+        await self._close()
+
+
+class CheckedTransport(httpx.AsyncBaseTransport):
+    """What httpx sends through: a pool of httpcore's for each scheme on checked connections."""
+
+    def __init__(self, allowed: Allowed, resolve: Resolve, connector: httpcore.AsyncNetworkBackend) -> None:
+        self._pools = {
+            scheme: httpcore.AsyncConnectionPool(
+                ssl_context=_tls(),
+                max_connections=None,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+                network_backend=CheckedBackend(allowed, scheme, resolve, connector),
+            )
+            for scheme in ("https", "http")
+        }
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; raises what httpcore raises, and Forbidden."""
+        url = request.url
+        response = await self._pools[url.scheme].handle_async_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                ),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            status_code=response.status,
+            headers=response.headers,
+            stream=_Body(response.aiter_stream(), response.aclose),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for pool in self._pools.values():
+            await pool.aclose()
+
+
+class HttpLine:
+    """Implements `actors.webhook.port.Line`."""
+
+    def __init__(self, allowed: Allowed, resolve: Resolve, connector: httpcore.AsyncNetworkBackend) -> None:
+        self._allowed = allowed
+        self._client = httpx.AsyncClient(
+            transport=CheckedTransport(allowed, resolve, connector),
+            timeout=httpx.Timeout(SEND_SECONDS, connect=CONNECT_SECONDS),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def send(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
+        """POST once; whatever goes wrong is data. Cancelling drops the connection."""
+        with trio.move_on_after(SEND_SECONDS):
+            try:
+                check_url(url, self._allowed)
+                return await self._post(url, headers, body)
+            except Forbidden as error:
+                return Answer(status=None, error=f"refused: {error}")
+            except (
+                httpx.HTTPError,
+                httpx.InvalidURL,
+                httpcore.NetworkError,
+                httpcore.TimeoutException,
+                httpcore.ProtocolError,
+                httpcore.UnsupportedProtocol,
+                OSError,
+            ) as error:
+                return Answer(status=None, error=f"{type(error).__name__}: {error}")
+        return Answer(status=None, error=f"no answer within {SEND_SECONDS:g} s")
+
+    async def _post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
+        async with self._client.stream("POST", url, content=body, headers=list(headers)) as response:
+            read = 0
+            async for part in response.aiter_raw():
+                read += len(part)
+                if read > MOST_ANSWER_BYTES:
+                    break
+            return Answer(status=response.status_code, retry_after=response.headers.get("retry-after"))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+class HttpCarrier:
+    """Implements `actors.webhook.port.Carrier`; `resolve` and `connector` are for tests."""
+
+    def __init__(
+        self,
+        allowed: Allowed,
+        *,
+        resolve: Resolve | None = None,
+        connector: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._allowed = allowed
+        self._resolve = resolve
+        self._connector = connector
+
+    def line(self) -> HttpLine:
+        """A line with connections and resolvers of its own."""
+        return HttpLine(self._allowed, self._resolve or resolver(), self._connector or httpcore.TrioBackend())
+
+
+def resolver(threads: int = RESOLVERS_A_LINE) -> Resolve:
+    """The system's resolver in a few threads: names that hang use up only those."""
+    limiter = trio.CapacityLimiter(threads)
+
+    async def resolve(host: str, port: int) -> Sequence[Address]:
+        found = await trio.to_thread.run_sync(
+            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM),
+            abandon_on_cancel=True,
+            limiter=limiter,
+        )
+        return tuple(dict.fromkeys(ipaddress.ip_address(each[4][0]) for each in found))
+
+    return resolve
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context

@@ -1,0 +1,51 @@
+"""The endpoints as this process knows them: one plain object that the desk writes and the actor reads.
+
+The store is the truth; this is what makes a new endpoint count from the moment at which its maker is told
+so, without a question to the store for each event.
+"""
+
+from collections.abc import Callable, Iterable
+
+from actors.webhook.port import Endpoint
+
+
+class Roster:
+    """All calls are synchronous. `on_change` is called after each change."""
+
+    def __init__(self) -> None:
+        self.endpoints: dict[str, Endpoint] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def put(self, endpoint: Endpoint) -> None:
+        """Know an endpoint, new or changed."""
+        self.endpoints[endpoint.endpoint_id] = endpoint
+        self._tell()
+
+    def drop(self, endpoint_id: str) -> None:
+        """Know it no longer."""
+        if self.endpoints.pop(endpoint_id, None) is not None:
+            self._tell()
+
+    def replace(self, endpoints: Iterable[Endpoint]) -> None:
+        """Know exactly these, as the store has them."""
+        found = {each.endpoint_id: each for each in endpoints}
+        if found != self.endpoints:
+            self.endpoints = found
+            self._tell()
+
+    def nudge(self) -> None:
+        """Have everybody look again: there is something to send."""
+        self._tell()
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after each change; return what ends that."""
+        self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            self._listeners = [each for each in self._listeners if each is not listener]
+
+        return end
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()

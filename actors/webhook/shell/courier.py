@@ -1,0 +1,168 @@
+"""Sends what one endpoint is owed: in order for each subject, several subjects at a time, again until taken.
+
+Every endpoint has a courier of its own with connections of its own, so that one which hangs holds up only
+itself. What became of attempts is written down before more are begun; what the process did not get to
+write down when it died goes out again under the same id.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+import structlog
+import trio
+
+from actors.model.clock import Clock
+from actors.webhook import schedule, signing
+from actors.webhook.port import (
+    ACTIVE,
+    DISABLED,
+    Answer,
+    Delivery,
+    Endpoint,
+    Line,
+    Settlement,
+    WebhookStore,
+)
+from actors.webhook.roster import Roster
+
+CONCURRENCY = 8
+LOOK_AHEAD = 4 * CONCURRENCY
+LOOK_AGAIN_SECONDS = 15.0
+RETRY_SECONDS = 1.0
+
+Form = Callable[[Endpoint, Delivery, int], tuple[str, Sequence[tuple[str, str]], bytes]]
+"""The URL, headers and body with which a delivery goes out to a kind of endpoint."""
+
+_log = structlog.get_logger(room="webhook")
+
+
+def standard_form(
+    endpoint: Endpoint, delivery: Delivery, now_us: int
+) -> tuple[str, Sequence[tuple[str, str]], bytes]:
+    """A webhook as Standard Webhooks has it."""
+    headers = signing.headers(endpoint, delivery.delivery_id, delivery.body, now_us)
+    return endpoint.url, headers, delivery.body
+
+
+class Courier:
+    """Runs until its endpoint leaves the roster. `wake` makes it look at once."""
+
+    def __init__(
+        self,
+        endpoint_id: str,
+        *,
+        store: WebhookStore,
+        away: type[Exception],
+        line: Line,
+        roster: Roster,
+        clock: Clock,
+        rng: Random,
+        pauses: Sequence[float],
+        form: Form = standard_form,
+        on_attempt: Callable[[Settlement], None] = lambda _settlement: None,
+    ) -> None:
+        self._endpoint_id = endpoint_id
+        self._store = store
+        self._away = away
+        self._line = line
+        self._roster = roster
+        self._clock = clock
+        self._rng = rng
+        self._pauses = pauses
+        self._form = form
+        self._on_attempt = on_attempt
+        self._wake = trio.Event()
+        self._in_flight: dict[str, None] = {}
+        self._outcomes: list[Settlement] = []
+        self._health = schedule.HEALTHY
+        self._gone = False
+
+    @property
+    def health(self) -> schedule.Health:
+        """The endpoint's circuit."""
+        return self._health
+
+    def wake(self) -> None:
+        """Look at once whether something is due."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until the endpoint is deleted. Cancelling loses nothing: what was under way goes again."""
+        try:
+            async with trio.open_nursery() as nursery:
+                while (endpoint := self._roster.endpoints.get(self._endpoint_id)) is not None:
+                    try:
+                        pause = await self._round(endpoint, nursery)
+                    except self._away as error:
+                        _log.warning(
+                            "courier_waits_for_the_store", endpoint=self._endpoint_id, why=str(error)
+                        )
+                        pause = RETRY_SECONDS
+                        await trio.sleep(pause)
+                        continue
+                    with trio.move_on_after(pause):
+                        await self._wake.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(1.0):
+                await self._line.close()
+
+    async def _round(self, endpoint: Endpoint, nursery: trio.Nursery) -> float:
+        """Write down, look what is due, begin what may begin; how long to wait for the next round."""
+        self._wake = trio.Event()
+        await self._write_down()
+        now_us = self._clock.now_us()
+        free = self._health.room(now_us, CONCURRENCY) - len(self._in_flight)
+        if endpoint.state != ACTIVE:
+            return LOOK_AGAIN_SECONDS
+        if free <= 0:
+            rest_us = self._health.rest_until_us - now_us
+            return LOOK_AGAIN_SECONDS if rest_us <= 0 else rest_us / schedule.SECOND_US
+        heads = await self._store.heads(self._endpoint_id, LOOK_AHEAD, tuple(self._in_flight))
+        for delivery in heads:
+            if delivery.due_us > now_us:
+                return min(LOOK_AGAIN_SECONDS, (delivery.due_us - now_us) / schedule.SECOND_US)
+            if free == 0:
+                break
+            free -= 1
+            self._in_flight[delivery.delivery_id] = None
+            nursery.start_soon(self._attempt, endpoint, delivery)
+        return LOOK_AGAIN_SECONDS
+
+    async def _attempt(self, endpoint: Endpoint, delivery: Delivery) -> None:
+        url, headers, body = self._form(endpoint, delivery, self._clock.now_us())
+        answer = await self._line.send(url, headers, body)
+        now_us = self._clock.now_us()
+        self._note(delivery, answer, now_us)
+
+    def _note(self, delivery: Delivery, answer: Answer, now_us: int) -> None:
+        settlement = schedule.settle(delivery, answer, self._pauses, now_us, self._rng)
+        success = schedule.succeeded(answer)
+        was_resting = bool(self._health.rests)
+        self._health = self._health.after(success=success, now_us=now_us)
+        if bool(self._health.rests) != was_resting:
+            _log.info("endpoint_circuit", endpoint=self._endpoint_id, resting=not was_resting)
+        self._gone = self._gone or answer.status == schedule.GONE
+        self._outcomes.append(settlement)
+        self._on_attempt(settlement)
+        self._wake.set()
+
+    async def _write_down(self) -> None:
+        outcomes = self._outcomes[:]
+        if outcomes:
+            await self._store.settle(outcomes)
+            del self._outcomes[: len(outcomes)]
+            for each in outcomes:
+                self._in_flight.pop(each.delivery_id, None)
+        if self._gone:
+            await self._disable()
+
+    async def _disable(self) -> None:
+        reason = "its receiver answered 410: gone"
+        now_us = self._clock.now_us()
+        await self._store.set_state(self._endpoint_id, DISABLED, reason, now_us)
+        self._gone = False
+        _log.warning("endpoint_disabled", endpoint=self._endpoint_id, why=reason)
+        found = [each for each in await self._store.endpoints() if each.endpoint_id == self._endpoint_id]
+        if found:
+            self._roster.put(found[0])
