@@ -86,7 +86,7 @@ class _Waiter:
 
 
 class Mailbox:
-    """The queue of one life."""
+    """The queue of one life. Senders wait only while it is full: whoever makes room admits the first."""
 
     __slots__ = (
         "_by_key", "_capacity", "_control", "_normal", "_self_keyed", "_system", "_task", "_waiters",
@@ -119,7 +119,7 @@ class Mailbox:
             self._put_urgent(envelope, lane)
         elif envelope.tag is not None or (self._self_keyed and self._key_by_class(envelope)):
             self._put_keyed(envelope)
-        elif len(self._normal) < self._capacity and not self._waiters:
+        elif len(self._normal) < self._capacity:
             self._normal.append(envelope)
         elif not self._overflow(envelope, can_wait):
             return False
@@ -187,7 +187,7 @@ class Mailbox:
         """Whether a plain message would be queued at once."""
         if self.spec.policy == "conflate":
             return True
-        return len(self._normal) < self._capacity and not self._waiters
+        return len(self._normal) < self._capacity
 
     async def put_when_room(self, envelope: Envelope) -> None:
         """Queue `envelope`, waiting for room first in line.
