@@ -32,6 +32,9 @@ RESUME_SECONDS = 1.5
 answer.
 """
 
+PATIENCE_US = 3_600_000_000
+"""How long the first of two people waits for the second."""
+
 SUPERVISOR = "supervisor"
 """Who a kill is by that the top of the tree pulled when it gave up: it ends by itself after a clean
 reconciliation.
@@ -82,7 +85,7 @@ class OperatorActor(TrioActor):
     """Handles KillPulled, GateChanged, HaltExchange, BrokerState, SweepProgress, JournalState (tells);
     Resume, ReadHalt (asks).
 
-    `epoch` gives the journal's epoch of this process.
+    `epoch` gives the journal's epoch of this process. With `second_person` a resume needs two people.
     """
 
     rank: ClassVar[int | None] = 50
@@ -99,6 +102,7 @@ class OperatorActor(TrioActor):
         exchanges: Sequence[str],
         epoch: Callable[[], int],
         version: str,
+        second_person: bool = False,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -109,6 +113,8 @@ class OperatorActor(TrioActor):
         self._exchanges = tuple(exchanges)
         self._epoch = epoch
         self._version = version
+        self._second_person = second_person
+        self._asked: tuple[str, int] | None = None
         self._securing = False
         self._sweeps: dict[tuple[str, str], m.SweepProgress] = {}
         self._resuming: dict[str, Resuming] = {}
@@ -334,9 +340,21 @@ class OperatorActor(TrioActor):
         restrictions = () if message.kill_ids else tuple(self._gate.restrictions.values())
         if not wanted and not restrictions:
             return m.Resumed(kill_ids=())
+        if self._second_person and not self._is_second(message.by):
+            detail = "another person has to resume too within an hour"
+            return m.Refused(code="SECOND_PERSON", detail=detail)
         deferred = self.defer()
         self._resume(wanted, restrictions, message, deferred)
         return deferred
+
+    def _is_second(self, by: str) -> bool:
+        """Whether somebody else has asked for a resume lately; otherwise this is the first to ask."""
+        now_us, first = self._clock.now_us(), self._asked
+        if first is not None and first[0] != by and now_us - first[1] <= PATIENCE_US:
+            self._asked = None
+            return True
+        self._asked = (by, now_us)
+        return False
 
     def _on_end_restriction(self, message: m.EndRestriction) -> None:
         if not self._records.can_write:

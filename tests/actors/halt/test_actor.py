@@ -329,3 +329,15 @@ async def test_a_restarted_operator_goes_on_with_what_was_not_finished(autojump_
         await floor.settle()
         assert [sweep.sweep_id for sweep in sweeps(floor)] == [result.kill_id]
         assert len(floor.events(KillEngaged)) == 1
+
+
+async def test_a_resume_can_need_two_people(autojump_clock):
+    floor = Floor()
+    floor.second_person = True
+    async with floor.open():
+        result = await pull(floor)
+        assert (await resume(floor, by="ann")).code == "SECOND_PERSON"
+        assert (await resume(floor, by="ann")).code == "SECOND_PERSON"
+        await trio.sleep(3_700)
+        assert (await resume(floor, by="ben")).code == "SECOND_PERSON"
+        assert await resume(floor, by="ann") == m.Resumed(kill_ids=(result.kill_id,))
