@@ -281,8 +281,7 @@ class BrokerActor(TrioActor):
         listed = tuple(instruments)
         if listed != self._instruments:
             self._instruments = listed
-            traded = [each.market_type for each in listed if each.symbol in self._symbols]
-            self._desk.is_spot = all(market_type == "spot" for market_type in traded)
+            self._desk.take_listing(self._symbols, listed)
             self._announce(self._state[0], self._state[2], news=True)
 
     def _take_tick(self, tick: say.Tick) -> None:

@@ -2,7 +2,7 @@
 leaves.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -18,6 +18,7 @@ from actors.broker.shell.line import Line
 from actors.broker.timings import BrokerTimings
 from actors.model.clock import Clock
 from actors.model.fill import Fill
+from actors.model.instrument import Instrument
 from actors.model.journal import CommittedLog
 from actors.model.money import EXACT
 from actors.model.order import Order
@@ -77,6 +78,23 @@ class Desk:
         """Our order by its id at the exchange, if memory holds it."""
         order_id = self.log.book.venue_ids.get(venue_id)
         return None if order_id is None else self.log.book.order(order_id)
+
+    def take_listing(self, wanted: Sequence[str], instruments: Sequence[Instrument]) -> None:
+        """Work with those of the wanted symbols that the exchange lists.
+
+        One that it lists no more is left alone, unless something of ours is there: then a person has to help.
+        """
+        market_types = {each.symbol: each.market_type for each in instruments}
+        self.symbols = tuple(symbol for symbol in wanted if symbol in market_types)
+        self.is_spot = all(market_types[symbol] == "spot" for symbol in self.symbols)
+        for symbol in wanted:
+            if symbol not in market_types and self._is_exposed(symbol):
+                self.halt(f"{symbol} is not listed any more, yet an order or a position of ours is there")
+
+    def _is_exposed(self, symbol: str) -> bool:
+        here = (self.exchange, symbol)
+        working = any((o.intent.exchange, o.intent.symbol) == here for o in self.log.book.orders.values())
+        return working or bool(self.log.book.position(*here).quantity)
 
     async def ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         """Put a question of reconciliation to the exchange; raise Unavailable."""

@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import trio
 
+from actors.broker.timings import BrokerTimings
 from actors.model import messages as say
-from tests.actors.broker.world import open_world
+from tests.actors.broker.little_exchange import LittleExchange
+from tests.actors.broker.world import TestClock, eventually, open_world
 
 
 async def test_a_market_order_fills_and_moves_the_position(autojump_clock):
@@ -108,3 +110,19 @@ async def test_orders_wait_while_the_broker_reconnects_but_not_beyond_their_time
         await world.trading()
         await world.until(world.accept(), "filled")
         assert len(world.port.submits) == 1
+
+
+async def test_a_symbol_that_the_exchange_does_not_list_is_left_alone(autojump_clock):
+    """It would else be asked for in vain, and the exchange never be ready."""
+    port = LittleExchange(TestClock())
+    async with open_world(port=port, symbols=("BTC/USDT", "OLD/USDT")) as world:
+        await world.until(world.accept(), "filled")
+
+
+async def test_a_delisted_symbol_with_a_position_halts_the_exchange(autojump_clock):
+    """Nobody can trade out of it any more."""
+    async with open_world(timings=BrokerTimings(skew_every=1.0, instruments_looks=1)) as world:
+        await world.until(world.accept(), "filled")
+        world.port.symbols = ()
+        await eventually(lambda: world.state == "halted")
+        assert "not listed" in world.operator.of(say.HaltExchange)[0].cause
