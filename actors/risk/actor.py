@@ -25,6 +25,7 @@ from actors.model.journal import (
     JournalState,
     Lagged,
 )
+from actors.model.money import EXACT
 from actors.risk.changes import LimitDesk, settings_changes
 from actors.risk.checks.breach import Breach
 from actors.risk.decide import Decider, Passed
@@ -39,6 +40,9 @@ __all__ = ["Known", "RiskActor"]
 
 STREAM = "risk"
 FENCE_SECONDS = 5.0
+
+OWN = "risk/"
+"""How the ids of appends begin that are not about an order."""
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -162,7 +166,7 @@ class RiskActor(TrioActor):
         changes = settings_changes(self._settings, book)
         if changes:
             state.set_limits(from_texts(state.limits, {change.name: change.new for change in changes}))
-            self._append("settings", changes, "")
+            self._append(f"{OWN}settings", changes, "")
         self._open_accounts()
 
     # Messages.
@@ -281,13 +285,17 @@ class RiskActor(TrioActor):
         )
 
     def _append_own(self, event: AnyEvent) -> None:
-        self._append("guard", (event,), "")
+        self._append(f"{OWN}guard", (event,), "")
 
     def _tell_operator(self, message: m.Message) -> None:
         self.system.ref("operator").tell(message, lane=Lane.CONTROL)
 
     def _on_append_failed(self, failed: AppendFailed) -> None:
         self._catch_up()
+        if failed.append_id.startswith(OWN):
+            # The state is ahead of the journal; what the journal says is what holds.
+            self._fence()
+            return
         if self._log.book.order(failed.append_id) is None:
             self._state.release(failed.append_id)
             self._admissions.fail(failed.append_id, "JOURNAL_UNAVAILABLE", failed.detail)
@@ -330,13 +338,13 @@ class RiskActor(TrioActor):
         state, limit = self._state, self._state.limits.max_drawdown_usd
         if limit is not None and state.day.name and (state.peak - state.day.peak) * 100 > limit:
             state.open_day(msgspec.structs.replace(state.day, peak=state.peak))
-            self._append("peak", (_day_opened(state.day),), "")
+            self._append(f"{OWN}peak", (_day_opened(state.day),), "")
 
     def _open_day(self, now_us: int) -> None:
         day = self._state.next_day(now_us)
         if day is not None:
             self._state.open_day(day)
-            self._append(f"day/{day.name}", (_day_opened(day),), "")
+            self._append(f"{OWN}day/{day.name}", (_day_opened(day),), "")
 
     def _open_accounts(self) -> None:
         """Journal what an exchange account holds when it is first seen; the day's equity moves by as much."""
@@ -352,11 +360,11 @@ class RiskActor(TrioActor):
                 state.valuation.set_cash(exchange, asset, amount)
             events: tuple[AnyEvent, ...] = (AccountOpened(exchange=exchange, balances=broker.balances),)
             if state.day.name:
-                gained = state.valuation.equity() - before
-                day = msgspec.structs.replace(state.day, equity=state.day.equity + gained)
+                gained = EXACT.subtract(state.valuation.equity(), before)
+                day = msgspec.structs.replace(state.day, equity=EXACT.add(state.day.equity, gained))
                 state.open_day(day)
                 events = (*events, _day_opened(day))
-            self._append(f"account/{exchange}", events, "")
+            self._append(f"{OWN}account/{exchange}", events, "")
         now_us = self._clock.now_us()
         if state.valuation.cash and state.day_due(now_us):
             self._open_day(now_us)
@@ -372,7 +380,7 @@ class RiskActor(TrioActor):
         if isinstance(event, m.Refused):
             return event
         self._state.set_limits(from_texts(self._state.limits, {event.name: event.new}))
-        self._append(f"limit/{event.name}", (event,), "")
+        self._append(f"{OWN}limit/{event.name}", (event,), "")
         return m.LimitSet(name=event.name, old=event.old, new=event.new)
 
     def _on_read(self, _read: m.ReadRisk) -> m.RiskView:

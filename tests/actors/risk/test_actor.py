@@ -192,3 +192,33 @@ async def test_an_exit_under_reducing_may_be_sent_and_an_opening_order_may_not(a
         assert isinstance(await floor.ask_risk(closing), m.Admitted)
         assert floor.gate.may_send(closing, False) is None
         assert floor.gate.may_send(opening, False) is not None
+
+
+async def test_an_account_whose_opening_the_journal_refused_is_opened_again(autojump_clock):
+    floor = Floor()
+    async with floor.open(trading=False):
+        refused = []
+
+        def refuse_once(batch):
+            if not refused and any(isinstance(record.event, AccountOpened) for record in batch.records):
+                refused.append(batch)
+                return "a constraint"
+            return None
+
+        floor.faults.refuse = refuse_once
+        floor.trade()
+        await trio.sleep(1)
+        assert refused
+        assert len(floor.events(AccountOpened)) == 1
+        assert isinstance(await floor.place("buy", "0.1", "39000"), m.Admitted)
+
+
+async def test_a_second_exchange_moves_the_days_equity_by_what_it_holds(autojump_clock):
+    floor = Floor()
+    floor.exchanges = ("sim", "other")
+    async with floor.open():
+        floor.trade("other")
+        await floor.settle()
+        assert [event.equity for event in floor.events(DayOpened)] == [Decimal(1_000_000), Decimal(2_000_000)]
+        view = await floor.system.ref("risk").ask(m.ReadRisk(), timeout=1)
+        assert (view.equity, view.day_pnl) == (Decimal(2_000_000), 0)
