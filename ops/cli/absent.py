@@ -14,7 +14,6 @@ PROGRAMS = {
     "replay": "ops.proof.replay",
     "backup": "ops.proof.backup",
     "restore": "ops.proof.restore",
-    "webhook": "ops.proof.webhook",
 }
 EXAMPLES = {
     "simulate": "tradewarden simulate --seeds 100",
@@ -22,7 +21,6 @@ EXAMPLES = {
     "replay": "tradewarden replay",
     "backup": "tradewarden backup --to tradewarden.backup",
     "restore": "tradewarden restore --from tradewarden.backup",
-    "webhook": "tradewarden webhook list",
 }
 
 

@@ -12,6 +12,7 @@ from ops.cli.command import Failed, settings
 from web.client import ApiError, Client, Unreachable
 
 T = TypeVar("T")
+ClientT = TypeVar("ClientT", bound=Client)
 
 
 def configure_access(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +30,18 @@ def configure_access(parser: argparse.ArgumentParser) -> None:
 
 def ask(asked: argparse.Namespace, work: Callable[[Client], Awaitable[T]]) -> T:
     """Do something with the service; what goes wrong becomes one line."""
+    return ask_as(Client, asked, work)
+
+
+def ask_as(kind: type[ClientT], asked: argparse.Namespace, work: Callable[[ClientT], Awaitable[T]]) -> T:
+    """Do something that this kind of client can."""
     chosen = settings()
     url = asked.url or url_of(chosen)
     token = token_of(chosen, asked.token_file)
 
     async def main() -> T:
-        async with Client(url, token, attempts=1) as client:
+        client = kind(url, token, attempts=1)
+        async with client:
             return await work(client)
 
     try:
