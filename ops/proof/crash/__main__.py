@@ -50,6 +50,7 @@ class Rounds:
         self.load = Load(self.service.url, self.service.token, SYMBOLS, self.rng)
         self.recovery: list[float] = []
         self.kinds: Counter[str] = Counter()
+        self.last_kind = ""
         self.kills: list[tuple[int, int]] = []
 
     def begin(self) -> None:
@@ -61,6 +62,7 @@ class Rounds:
         """One crash; what was wrong after it."""
         kind = self.rng.choice(KINDS)
         self.kinds[kind] += 1
+        self.last_kind = kind
         killed_at = trio.run(self._loaded, kind)
         began = time.monotonic()
         if kind == "during the start":
@@ -115,8 +117,7 @@ class Rounds:
     def _resume_after(self, killed_at: int) -> None:
         """Trade against the halted service for a moment, then let it go on."""
         self.service.wait_ready()
-        with trio.CancelScope():
-            trio.run(self._try_in_vain)
+        trio.run(self._try_in_vain)
         self.kills.append((killed_at, now_us()))
         answer = httpx.post(
             f"{self.service.url}/operator/resume",
@@ -160,7 +161,10 @@ def main() -> int:
             failed += bool(found)
             for violation in found[:10]:
                 print(f"round {number}: {violation.rule}: {violation.what}")
-            print(f"round {number}: {len(rounds.load.notes)} requests, back after {rounds.recovery[-1]:.2f} s")
+            print(
+                f"round {number}: {rounds.last_kind}: {len(rounds.load.notes)} requests so far,"
+                f" back after {rounds.recovery[-1]:.2f} s"
+            )
             sys.stdout.flush()
     finally:
         code = rounds.service.stop()
