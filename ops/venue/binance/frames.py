@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ops.venue.binance import spot_shapes, usdm_shapes
+from ops.venue.binance import spot_frames, usdm_frames
 from ops.venue.exchange import VenueExchange
 from ops.venue.markets import OrderEvent, Print, Quote
 
@@ -15,10 +15,10 @@ def spot_user(exchange: VenueExchange, event: OrderEvent) -> Frames:
     market = exchange.markets[event.order.spec.market_id]
     owner = exchange.accounts[event.order.owner]
     return [
-        ("executionReport", spot_shapes.execution_report(event)),
+        ("executionReport", spot_frames.execution_report(event)),
         (
             "outboundAccountPosition",
-            spot_shapes.account_position(owner, (market.base, market.quote), event.at_ms),
+            spot_frames.account_position(owner, (market.base, market.quote), event.at_ms),
         ),
     ]
 
@@ -27,11 +27,11 @@ def spot_market(market_id: str, quote: Quote, done: Print | None) -> LazyFrames:
     """Quotes as bookTicker, trades as trade and tickers."""
     name = market_id.lower()
     if done is None:
-        return [(f"{name}@bookTicker", lambda: spot_shapes.book_ticker_frame(market_id, quote))]
+        return [(f"{name}@bookTicker", lambda: spot_frames.book_ticker_frame(market_id, quote))]
     return [
-        (f"{name}@trade", lambda: spot_shapes.trade_frame(done, done.at_ms)),
-        (f"{name}@miniTicker", lambda: spot_shapes.mini_ticker_frame(market_id, quote, done.at_ms)),
-        (f"{name}@ticker", lambda: spot_shapes.ticker_frame(market_id, quote, done.at_ms)),
+        (f"{name}@trade", lambda: spot_frames.trade_frame(done, done.at_ms)),
+        (f"{name}@miniTicker", lambda: spot_frames.mini_ticker_frame(market_id, quote, done.at_ms)),
+        (f"{name}@ticker", lambda: spot_frames.ticker_frame(market_id, quote, done.at_ms)),
     ]
 
 
@@ -42,9 +42,9 @@ def usdm_user(exchange: VenueExchange, event: OrderEvent) -> Frames:
         market = exchange.markets[event.order.spec.market_id]
         owner = exchange.accounts[event.order.owner]
         frames.append(
-            ("ACCOUNT_UPDATE", usdm_shapes.account_update(owner, owner.position(market), event.at_ms))
+            ("ACCOUNT_UPDATE", usdm_frames.account_update(owner, owner.position(market), event.at_ms))
         )
-    frames.append(("ORDER_TRADE_UPDATE", usdm_shapes.order_update(event)))
+    frames.append(("ORDER_TRADE_UPDATE", usdm_frames.order_update(event)))
     return frames
 
 
@@ -52,11 +52,11 @@ def usdm_market(market_id: str, quote: Quote, done: Print | None) -> LazyFrames:
     """Quotes as bookTicker, trades as trade, aggTrade, ticker and mark price."""
     name = market_id.lower()
     if done is None:
-        return [(f"{name}@bookTicker", lambda: usdm_shapes.book_ticker_frame(market_id, quote, quote.at_ms))]
+        return [(f"{name}@bookTicker", lambda: usdm_frames.book_ticker_frame(market_id, quote, quote.at_ms))]
     return [
-        (f"{name}@trade", lambda: usdm_shapes.trade_frame(done)),
-        (f"{name}@miniTicker", lambda: spot_shapes.mini_ticker_frame(market_id, quote, done.at_ms)),
-        (f"{name}@aggTrade", lambda: usdm_shapes.agg_trade_frame(done)),
-        (f"{name}@markPrice@1s", lambda: usdm_shapes.mark_price_frame(market_id, quote, done.at_ms)),
-        (f"{name}@markPrice", lambda: usdm_shapes.mark_price_frame(market_id, quote, done.at_ms)),
+        (f"{name}@trade", lambda: usdm_frames.trade_frame(done)),
+        (f"{name}@miniTicker", lambda: spot_frames.mini_ticker_frame(market_id, quote, done.at_ms)),
+        (f"{name}@aggTrade", lambda: usdm_frames.agg_trade_frame(done)),
+        (f"{name}@markPrice@1s", lambda: usdm_frames.mark_price_frame(market_id, quote, done.at_ms)),
+        (f"{name}@markPrice", lambda: usdm_frames.mark_price_frame(market_id, quote, done.at_ms)),
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from ops.venue.binance.common import sign
-from ops.venue.bybit import shapes
+from ops.venue.bybit import frames
 from ops.venue.bybit.rest import Bybit
 from ops.venue.hub import Hub, Socket
 from ops.venue.markets import OrderEvent, Print, Quote, Refused
@@ -32,23 +32,23 @@ class BybitStreams:
         buys_spot = category == "spot" and event.order.spec.side == "buy"
         fee_asset = market.base if buys_spot else market.quote
         if event.trade is not None:
-            self._tell(owner, "execution", shapes.execution_frame(event.trade, category), event.at_ms)
-        self._tell(owner, "order", shapes.order_frame(event.order, category, fee_asset), event.at_ms)
+            self._tell(owner, "execution", frames.execution_frame(event.trade, category), event.at_ms)
+        self._tell(owner, "order", frames.order_frame(event.order, category, fee_asset), event.at_ms)
 
     def _tell(self, owner: str, topic: str, row: dict[str, object], at_ms: int) -> None:
         self._frames += 1
-        self.private.to_owner(owner, topic, shapes.private_frame(topic, [row], self._frames, at_ms))
+        self.private.to_owner(owner, topic, frames.private_frame(topic, [row], self._frames, at_ms))
 
     def _on_market(self, category: str, market_id: str, quote: Quote, done: Print | None) -> None:
         hub, now_ms = self.public[category], self._dialect.clock.now_ms()
         if done is None:
             hub.to_stream(
-                f"orderbook.1.{market_id}", lambda: shapes.orderbook_frame(market_id, quote, now_ms)
+                f"orderbook.1.{market_id}", lambda: frames.orderbook_frame(market_id, quote, now_ms)
             )
         else:
-            hub.to_stream(f"publicTrade.{market_id}", lambda: shapes.trade_frame(done))
+            hub.to_stream(f"publicTrade.{market_id}", lambda: frames.trade_frame(done))
             hub.to_stream(
-                f"tickers.{market_id}", lambda: shapes.ticker_frame(market_id, quote, category, now_ms)
+                f"tickers.{market_id}", lambda: frames.ticker_frame(market_id, quote, category, now_ms)
             )
 
     def on_public(self, category: str, socket: Socket, said: Mapping[str, object]) -> None:
@@ -62,7 +62,7 @@ class BybitStreams:
         for topic in topics:
             kind, _, market_id = topic.rpartition(".")
             if kind == "orderbook.1" and market_id in exchange.quotes:
-                socket.push(topic, shapes.orderbook_frame(market_id, exchange.quotes[market_id], now_ms))
+                socket.push(topic, frames.orderbook_frame(market_id, exchange.quotes[market_id], now_ms))
 
     def on_private(self, socket: Socket, said: Mapping[str, object]) -> None:
         """A message on a private socket: `auth` first, then topics."""

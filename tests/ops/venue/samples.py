@@ -8,7 +8,8 @@ the other way.
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ops.venue.binance import spot_shapes, usdm_shapes
+from ops.venue.binance import spot_frames, spot_shapes, usdm_frames, usdm_shapes
+from ops.venue.bybit import frames as bybit_frames
 from ops.venue.bybit import shapes as bybit_shapes
 from ops.venue.markets import OrderSpec
 from ops.venue.service import Limits, Venue
@@ -80,13 +81,13 @@ def spot_samples(world):
         return Sample(name=f"Binance spot: {name}", json=json, proof=proof, **more)
 
     def report(kind):
-        return spot_shapes.execution_report(world.event("binance-spot", kind))
+        return spot_frames.execution_report(world.event("binance-spot", kind))
 
     def wrapped(frame):
         return {"subscriptionId": 0, "event": frame}
 
     place = spot_shapes.new_order(orders["filled"], [trade])
-    position = spot_shapes.account_position(account, ("BTC",), 1)
+    position = spot_frames.account_position(account, ("BTC",), 1)
     more = frozenset("FgIMYQWV")
     return [
         http("GET time", {"serverTime": 1}, "server_time_response"),
@@ -123,9 +124,9 @@ def spot_samples(world):
         user("executionReport, wrapped", wrapped(report("NEW")), "execution_report_wrapped"),
         user("outboundAccountPosition", position, "account_position"),
         user("outboundAccountPosition, wrapped", wrapped(position), "account_position_wrapped"),
-        http("bookTicker stream", spot_shapes.book_ticker_frame("BTCUSDT", quote), UNPROVEN),
-        http("ticker and miniTicker streams", spot_shapes.ticker_frame("BTCUSDT", quote, 1), UNPROVEN),
-        http("trade stream", spot_shapes.trade_frame(quote.prints[0], 1), UNPROVEN),
+        http("bookTicker stream", spot_frames.book_ticker_frame("BTCUSDT", quote), UNPROVEN),
+        http("ticker and miniTicker streams", spot_frames.ticker_frame("BTCUSDT", quote, 1), UNPROVEN),
+        http("trade stream", spot_frames.trade_frame(quote.prints[0], 1), UNPROVEN),
         http(
             "userDataStream.subscribe.signature",
             {"id": "1", "status": 200, "result": {"subscriptionId": 0}},
@@ -143,7 +144,7 @@ def usdm_samples(world):
         return Sample(name=f"Binance USD-M: {name}", json=json, proof=proof, **more)
 
     def update(kind):
-        return usdm_shapes.order_update(world.event("binance-usdm", kind))
+        return usdm_frames.order_update(world.event("binance-usdm", kind))
 
     trailing = frozenset({"AP", "cr"})
     leveraged = account.leverage
@@ -164,16 +165,16 @@ def usdm_samples(world):
         one("errors", {"code": -2019, "msg": "Margin is insufficient."}),
         one("ORDER_TRADE_UPDATE NEW", update("NEW"), "futures order_update_new", without=trailing),
         one("ORDER_TRADE_UPDATE TRADE", update("TRADE"), "futures order_update_trade", without=trailing),
-        one("ACCOUNT_UPDATE", usdm_shapes.account_update(account, position, 1), "futures account_update"),
+        one("ACCOUNT_UPDATE", usdm_frames.account_update(account, position, 1), "futures account_update"),
         one(
             "bookTicker stream",
-            usdm_shapes.book_ticker_frame("BTCUSDT", quote, 1),
+            usdm_frames.book_ticker_frame("BTCUSDT", quote, 1),
             "futures book_ticker_stream",
         ),
-        one("trade stream", usdm_shapes.trade_frame(quote.prints[0]), "futures trade_stream"),
-        one("aggTrade stream", usdm_shapes.agg_trade_frame(quote.prints[0])),
+        one("trade stream", usdm_frames.trade_frame(quote.prints[0]), "futures trade_stream"),
+        one("aggTrade stream", usdm_frames.agg_trade_frame(quote.prints[0])),
         one(
-            "markPrice stream", usdm_shapes.mark_price_frame("BTCUSDT", quote, 1), "futures mark_price_stream"
+            "markPrice stream", usdm_frames.mark_price_frame("BTCUSDT", quote, 1), "futures mark_price_stream"
         ),
     ]
 
@@ -200,10 +201,10 @@ def bybit_samples(world):
         return Sample(name=f"Bybit: {name}", json=json, proof=proof, **more)
 
     row = bybit_shapes.order_row(order, "linear")
-    order_frame = bybit_shapes.private_frame(
-        "order", [bybit_shapes.order_frame(order, "linear", "USDT")], 1, 1
+    order_frame = bybit_frames.private_frame(
+        "order", [bybit_frames.order_frame(order, "linear", "USDT")], 1, 1
     )
-    run_frame = bybit_shapes.private_frame("execution", [bybit_shapes.execution_frame(trade, "linear")], 1, 1)
+    run_frame = bybit_frames.private_frame("execution", [bybit_frames.execution_frame(trade, "linear")], 1, 1)
     return [
         http("GET order/realtime", answer(row), "orders_realtime"),
         http("GET order/history", answer(row), "orders_history"),
@@ -257,11 +258,11 @@ def bybit_samples(world):
         ws("execution topic", run_frame, "bybit ws_account_execution", beyond=frozenset()),
         ws(
             "orderbook.1 topic",
-            bybit_shapes.orderbook_frame("BTCUSDT", quote, 1),
+            bybit_frames.orderbook_frame("BTCUSDT", quote, 1),
             "bybit ws_orderbook_snapshot",
             beyond=frozenset({"cts"}),
         ),
-        ws("publicTrade topic", bybit_shapes.trade_frame(quote.prints[0]), "bybit ws_public_trade"),
+        ws("publicTrade topic", bybit_frames.trade_frame(quote.prints[0]), "bybit ws_public_trade"),
         ws(
             "auth",
             {"op": "auth", "success": True, "retCode": 0, "retMsg": "", "connId": "c"},
@@ -274,10 +275,10 @@ def bybit_samples(world):
         ),
         ws(
             "tickers topic, linear",
-            bybit_shapes.ticker_frame("BTCUSDT", quote, "linear", 1),
+            bybit_frames.ticker_frame("BTCUSDT", quote, "linear", 1),
             "bybit ws_ticker_linear",
         ),
-        ws("tickers topic, spot", bybit_shapes.ticker_frame("BTCUSDT", quote, "spot", 1)),
+        ws("tickers topic, spot", bybit_frames.ticker_frame("BTCUSDT", quote, "spot", 1)),
         ws("pong", {}),
     ]
 
