@@ -28,7 +28,7 @@ from web.edge import Edge
 from web.feeds.hub import Hub
 from web.feeds.session import GOING_AWAY, POLICY, Hangup
 from web.feeds.socket import EdgeSocket
-from web.patterns import ORDER_ID
+from web.patterns import UUID
 from web.problems import problem
 from web.routes.table import ROUTES
 from web.services import Services
@@ -45,10 +45,10 @@ _CODES = {
 _log = structlog.get_logger(room="web")
 
 
-class OrderIdConverter(BaseConverter):
-    """An order id in a path; what can't be one is no such path."""
+class UuidText(BaseConverter):
+    """An id in a path; what can't be one is no such path."""
 
-    regex = ORDER_ID.removeprefix("^").removesuffix(r"\Z")
+    regex = UUID.removeprefix("^").removesuffix(r"\Z")
     part_isolating = True
 
 
@@ -72,7 +72,7 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.url_map.merge_slashes = False
-    app.url_map.converters["order_id"] = OrderIdConverter
+    app.url_map.converters["uuid_text"] = UuidText
     app.edge = Edge(services)
     app.hub = None
     app.sockets = {}
@@ -90,7 +90,8 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
 
 
 _PARAMETERS = {
-    "{orderId}": "<order_id:order_id>",
+    "{orderId}": "<uuid_text:order_id>",
+    "{tokenId}": "<uuid_text:token_id>",
     "{webhookId}": "<webhook_id>",
     "{deadLetterId}": "<dead_letter_id>",
 }

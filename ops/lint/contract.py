@@ -18,7 +18,7 @@ from web import asked, wire
 from web.feeds import protocol, trade
 from web.feeds.socket import PATHS
 from web.problems import CODES, Problem
-from web.routes import account, batch, operator, orders, webhooks
+from web.routes import account, batch, operator, orders, tokens, webhooks
 from web.routes.table import ROUTES
 
 ROOT = Path(__file__).parents[2] / "web" / "contract"
@@ -55,6 +55,11 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "DeadLetter": webhooks.DeadLetterBody,
     "DeadLetterPage": webhooks.DeadLetterPage,
     "Replayed": webhooks.Replayed,
+    "NewToken": tokens.NewToken,
+    "RotateToken": tokens.RotateToken,
+    "Token": tokens.TokenBody,
+    "MadeToken": tokens.MadeToken,
+    "TokenList": tokens.TokenList,
     "Problem": Problem,
 }
 """The schema of each body, and the struct that is its equal in the code."""
@@ -128,8 +133,8 @@ def bodies_differ(contract: Mapping[str, Any]) -> Iterator[str]:
         incoming = issubclass(struct, asked.Asked)
         if incoming:
             required = {field for field, found in fields.items() if found.required}
-            if required != set(schema["required"]):
-                there = sorted(schema["required"])
+            if required != set(schema.get("required", ())):
+                there = sorted(schema.get("required", ()))
                 yield f"{name} requires {sorted(required)} in the code, {there} in the contract"
             if schema.get("additionalProperties") is not False:
                 yield f"{name} refuses unknown fields; its schema does not say so"

@@ -16,6 +16,8 @@ BODIES = {
     "placeOrders": {"orders": [LIMIT]},
     "kill": {"reason": "x"},
     "resume": {"reason": "x"},
+    "makeToken": {"user": "bob", "scopes": ["operator"]},
+    "rotateToken": {},
 }
 GUARDED = [route for route in ROUTES if route.scope is not None]
 OPEN = [route for route in ROUTES if route.scope is None]
@@ -23,7 +25,9 @@ SECOND_US = 1_000_000
 
 
 def path_of(route):
-    return route.path.replace("{orderId}", "00000000-0000-4000-8000-000000000001").replace("{tokenId}", "t-1")
+    return route.path.replace("{orderId}", "00000000-0000-4000-8000-000000000001").replace(
+        "{tokenId}", "00000000-0000-4000-8000-000000000002"
+    )
 
 
 async def ask(client, route, headers):
@@ -61,7 +65,7 @@ async def test_no_route_is_served_without_a_valid_token(client, port, route, kin
 async def test_every_route_takes_its_own_scope_and_no_other(client, port, make_token, route, scope):
     answer = await ask(client, route, {"Authorization": f"Bearer {await make_token(scope)}"})
     if scope == route.scope:
-        assert answer.status_code in {200, 201, 202, 404, 409}
+        assert answer.status_code not in {401, 403, 500}
     else:
         assert (answer.status_code, (await answer.get_json(force=True))["code"]) == (403, "FORBIDDEN")
         assert (port.placed, port.killed) == ([], [])

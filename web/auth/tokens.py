@@ -73,16 +73,23 @@ async def first_token(store: TokenStore, now_us: int) -> str | None:
     return text
 
 
-async def rotate(store: TokenStore, token_id: str, now_us: int, overlap_us: int) -> str | None:
-    """Make a token like this one, which ends after the overlap; the new one's text, or None when it is not
-    valid.
+async def rotated(
+    store: TokenStore, old: TokenRecord, now_us: int, overlap_us: int
+) -> tuple[str, TokenRecord] | None:
+    """Make a token like this one, which then ends after the overlap; None when it has ended already.
 
     The new one is kept first: whatever breaks in between, there is a valid token.
     """
-    old = next((each for each in await store.all() if each.token_id == token_id), None)
-    if old is None or not old.alive(now_us):
+    if not old.alive(now_us):
         return None
     text, record = new_token(old.user, old.scopes, now_us, expires_us=old.expires_us, note=old.note)
     await store.add(record)
-    await store.revoke(token_id, now_us + overlap_us)
-    return text
+    await store.revoke(old.token_id, now_us + overlap_us)
+    return text, record
+
+
+async def rotate(store: TokenStore, token_id: str, now_us: int, overlap_us: int) -> str | None:
+    """Rotate the token of this id; the new one's text, or None when there is no valid token of this id."""
+    old = next((each for each in await store.all() if each.token_id == token_id), None)
+    made = None if old is None else await rotated(store, old, now_us, overlap_us)
+    return None if made is None else made[0]

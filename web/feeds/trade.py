@@ -19,7 +19,7 @@ from web.edge import Edge
 from web.feeds.hub import Hub
 from web.feeds.protocol import Action, Ping, Subscribe, Unsubscribe
 from web.feeds.session import Peer, Session
-from web.patterns import ORDER_ID
+from web.patterns import UUID
 from web.problems import Problem
 from web.routes.orders import place_one
 from web.routes.outcomes import Outcome, of_cancel
@@ -50,7 +50,7 @@ class Cancel(Action, frozen=True, kw_only=True, tag="cancel"):
     """Cancel an order."""
 
     id: RequestId
-    order_id: Annotated[str, Meta(pattern=ORDER_ID)]
+    order_id: Annotated[str, Meta(pattern=UUID)]
     wait: Seconds | None = None
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from web.call import Call
-from web.patterns import EXCHANGE, ORDER_ID, SYMBOL
+from web.patterns import EXCHANGE, SYMBOL, UUID
 from web.problems import ProblemError, invalid_field, problem
 
 MAX_PAGE = 1000
@@ -14,7 +14,7 @@ DEFAULT_PAGE = 100
 
 _exchange = re.compile(EXCHANGE).match
 _symbol = re.compile(SYMBOL).match
-_order_id = re.compile(ORDER_ID).match
+_order_id = re.compile(UUID).match
 _cursor = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII).fullmatch
 _key = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
 _wait = re.compile(r"wait\s*=\s*\"?([0-9]{1,4}(?:\.[0-9]{1,3})?)\"?", re.ASCII).fullmatch

@@ -1,7 +1,7 @@
 """Every operation that is served: a lint compares this table with the contract."""
 
 from web.call import Route
-from web.routes import account, batch, operator, orders, service
+from web.routes import account, batch, operator, orders, service, tokens
 from web.routes.webhook_table import WEBHOOK_ROUTES
 
 ROUTES: tuple[Route, ...] = (
@@ -56,6 +56,36 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/operator/tree", "getTree", operator.tree, "read", "tree_read"),
     *WEBHOOK_ROUTES,
+    Route("GET", "/operator/tokens", "listTokens", tokens.listed, "operator", "tokens_listed"),
+    Route(
+        "POST",
+        "/operator/tokens",
+        "makeToken",
+        tokens.made,
+        "operator",
+        "token_made",
+        body=True,
+        command=True,
+    ),
+    Route(
+        "POST",
+        "/operator/tokens/{tokenId}/rotate",
+        "rotateToken",
+        tokens.rotate,
+        "operator",
+        "token_rotated",
+        body=True,
+        command=True,
+    ),
+    Route(
+        "DELETE",
+        "/operator/tokens/{tokenId}",
+        "revokeToken",
+        tokens.revoke,
+        "operator",
+        "token_revoked",
+        command=True,
+    ),
     Route("GET", "/healthz", "health", service.health, None, "health_read", quiet=True),
     Route("GET", "/readyz", "readiness", service.readiness, None, "readiness_read", quiet=True),
     Route("GET", "/metrics", "metrics", service.metrics, None, "metrics_read", quiet=True),
