@@ -81,6 +81,10 @@ class Outbox:
         """Symbols with evidence that is not known to be committed."""
         return tuple(symbol for symbol, waiting in self._waiting.items() if waiting)
 
+    def venue_ids(self) -> dict[str, None]:
+        """The orders of which evidence waits, by our id at the exchange."""
+        return {item.venue_id: None for waiting in self._waiting.values() for item in waiting}
+
     def all_executed(self, book: Book) -> dict[str, Decimal]:
         """By our id at the exchange: what `executed` says of every order that has fills in here."""
         totals: dict[str, Decimal] = {}

@@ -23,6 +23,7 @@ from actors.queries import Archive
 EVIDENCE_AT_ONCE = 200
 """How much evidence one append may hold; the rest stays with the broker for the next."""
 
+COMMANDS_AT_ONCE = 200
 BROKER_SECONDS = 5.0
 FENCE_SECONDS = 30.0
 RETRY_SECONDS = 0.2
@@ -151,7 +152,7 @@ class PositionActor(TrioActor):
             self._decide((), {})
 
     def _decide(self, evidence: tuple[say.Evidence, ...], recalled: Known) -> None:
-        commands, self._commands = self._commands, []
+        commands, self._commands = self._commands[:COMMANDS_AT_ONCE], self._commands[COMMANDS_AT_ONCE:]
         decision = decide(self._log.book, self._exchange, self._symbol, evidence, commands, recalled)
         if evidence:
             self._deciding_on = evidence[-1].number

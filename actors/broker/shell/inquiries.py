@@ -15,7 +15,7 @@ from actors.broker.port import OrderReport, Unavailable
 from actors.broker.shell.desk import Desk
 from actors.broker.unresolved import Absent, Found, Looked, NeedsOperator, TooEarly, verdict
 from actors.model.fill import Fill
-from actors.model.order import Order, Submission
+from actors.model.order import Order, Submission, Terminal
 
 _log = structlog.get_logger(room="broker")
 
@@ -137,6 +137,10 @@ class Inquiries:
 
     async def _round(self, inquiry: Inquiry) -> float | None:
         """Look once; None when the order's fate is told, else how long to wait before the next look."""
+        known = self._desk.log.book.order(inquiry.order.order_id)
+        if known is None or known.terminal is Terminal.FILLED:
+            inquiry.ended = True
+            return None
         try:
             looked = await self._look(inquiry)
             if self._open.get(inquiry.order.order_id) is not inquiry:
@@ -207,8 +211,7 @@ class Inquiries:
         if report.executed > desk.executed(inquiry.order):
             await self._fills(inquiry)
             if report.executed > desk.executed(inquiry.order):
-                self._doubt(inquiry, report)
-                return self._pause(inquiry)
+                return self._pause(inquiry) if self._may_be_late(inquiry, report) else None
         if report.status in ENDED:
             self._say(inquiry, report.status, reason=report.reason or f"{report.status} at the exchange")
         elif report.status == "filled":
@@ -217,13 +220,15 @@ class Inquiries:
             return self._pause(inquiry)
         return None
 
-    def _doubt(self, inquiry: Inquiry, report: OrderReport) -> None:
-        """Trades are listed late, but not this late: once, after minutes, the exchange halts."""
-        if inquiry.rounds == ROUNDS_FOR_FILLS:
-            self._desk.halt(
-                f"order {inquiry.order.order_id}: the exchange says that {report.executed} is executed, "
-                f"but lists trades for {self._desk.executed(inquiry.order)} only"
-            )
+    def _may_be_late(self, inquiry: Inquiry, report: OrderReport) -> bool:
+        """Trades are listed late, but not by minutes: then the exchange halts, and only a person can tell."""
+        if inquiry.rounds < ROUNDS_FOR_FILLS:
+            return True
+        self._desk.halt(
+            f"order {inquiry.order.order_id}: the exchange says that {report.executed} is executed, "
+            f"but lists trades for {self._desk.executed(inquiry.order)} only"
+        )
+        return False
 
     def _missed(self, inquiry: Inquiry) -> float | None:
         """An order that the exchange once had is nowhere: believed only after several looks in a row."""

@@ -99,10 +99,11 @@ class Reconciling:
         """
         desk = self._desk
         before_us = desk.clock.now_us() - round(desk.timings.inflight_threshold * MICROSECONDS)
+        said = desk.outbox.venue_ids()
         for order in desk.log.book.orders.values():
             if order.intent.exchange != desk.exchange or order.submission is Submission.WORKING:
                 continue
-            if order.updated_us < before_us and not self._attended(order):
+            if order.updated_us < before_us and not self._attended(order, said):
                 self._ask_for(order, "has had no answer for long")
 
     async def orders(self) -> None:
@@ -126,8 +127,9 @@ class Reconciling:
         return desk.take_fills(fills)
 
     def _act(self, findings: OrderFindings) -> None:
+        said = self._desk.outbox.venue_ids()
         for question in findings.questions:
-            if not self._attended(question.order):
+            if not self._attended(question.order, said):
                 self._ask_for(question.order, question.why)
         for order, report in findings.revived:
             if was_judged_absent(order) or not self._inquiries.is_open(order.order_id):
@@ -144,8 +146,12 @@ class Reconciling:
             self._desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=why)
         self._inquiries.begin(order, why, unresolved=not answered)
 
-    def _attended(self, order: Order) -> bool:
-        return self._submits.is_sending(order.order_id) or self._inquiries.is_open(order.order_id)
+    def _attended(self, order: Order, said: dict[str, None]) -> bool:
+        """Whether the order is being sent or asked for, or what was found out waits for its commit."""
+        order_id = order.order_id
+        if self._submits.is_sending(order_id) or self._inquiries.is_open(order_id):
+            return True
+        return order.submission is not Submission.WORKING and order.intent.venue_id in said
 
     def _executed(self) -> dict[str, Decimal]:
         """By order id, the executed quantities of orders with fills on their way to the journal."""

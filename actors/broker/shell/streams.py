@@ -6,6 +6,8 @@ lost connection: the owner reconnects and reconciles, because nobody knows what 
 
 from collections.abc import Callable
 
+import trio
+
 from actors.broker.outcome import ENDED
 from actors.broker.port import OrderReport, StreamItem, Unavailable
 from actors.broker.shell.desk import Desk
@@ -35,6 +37,7 @@ class Streams:
         self._inquiries = inquiries
         self._revive = revive
         self._tick = tick
+        self._doubted: dict[str, None] = {}
 
     async def follow_orders(self) -> None:
         """Until cancelled; raise Unavailable when the stream is lost."""
@@ -59,11 +62,34 @@ class Streams:
             return
         if not order.is_open:
             if report.status == "open" and order.submission is not Submission.WORKING:
-                self._revive(order, report)
+                self._look_twice(order)
         elif self._inquiries.is_open(order.order_id):
             self._inquiries.nudge(order.order_id)
         elif report.status != "open":
             self._over(order, report)
+
+    def _look_twice(self, order: Order) -> None:
+        """A stream may be late: an order that is over here only lives if the exchange says so when asked."""
+        if order.order_id not in self._doubted:
+            self._doubted[order.order_id] = None
+            self._desk.start_task(self._ask_again, order)
+
+    async def _ask_again(self, order: Order) -> None:
+        intent = order.intent
+        report: OrderReport | None = None
+        try:
+            await trio.sleep(FILLS_FOLLOW)
+            report = await self._desk.ask(
+                "order", lambda: self._desk.port.order(intent.symbol, intent.venue_id)
+            )
+        except Unavailable:
+            # The next listing of open orders asks the same.
+            return
+        finally:
+            self._doubted.pop(order.order_id, None)
+        current = self._desk.current(order)
+        if report is not None and report.status == "open" and not current.is_open:
+            self._revive(current, report)
 
     def _over(self, order: Order, report: OrderReport) -> None:
         complete = report.executed == self._desk.executed(order)

@@ -87,7 +87,9 @@ class CcxtExchange:
         return cost_of(self._profile.family, self._profile.market_type, call)
 
     async def connect(self) -> None:
-        await self._client.connect()
+        """Connect, and read the markets again when they have become old; raise Unavailable."""
+        if not await self._client.connect() and self._names.by_symbol:
+            return
         try:
             markets = markets_of(
                 self._name, self._profile.market_type, self._client.markets(), self._initial_margin
@@ -104,6 +106,8 @@ class CcxtExchange:
         await self._client.close()
 
     async def instruments(self) -> Sequence[Instrument]:
+        """What is offered now: a delisting or another grid is seen within a quarter of an hour."""
+        await self.connect()
         return [market.instrument for market in self._names.by_symbol.values()]
 
     async def submit(self, intent: OrderIntent) -> Outcome:

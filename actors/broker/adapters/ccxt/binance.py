@@ -290,6 +290,9 @@ class Binance:
         kind = event.get("e")
         if kind in ("outboundAccountPosition", "balanceUpdate", "ACCOUNT_UPDATE", "listStatus"):
             return ()
+        if kind in ("listenKeyExpired", "eventStreamTerminated"):
+            # ccxt lets the connection stand, and nobody would hear anything any more.
+            raise Malformed("e", kind)
         if kind not in ("executionReport", "ORDER_TRADE_UPDATE"):
             return None
         order = event if kind == "executionReport" else mapping(event.get("o"), "o")

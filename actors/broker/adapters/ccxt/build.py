@@ -12,6 +12,8 @@ from actors.broker.adapters.ccxt.dialect import Dialect
 from actors.broker.adapters.ccxt.profiles import Profile, profile_for
 from actors.broker.adapters.ccxt.session import Redirect
 from actors.broker.adapters.ccxt.unified import UnifiedExchange
+from actors.broker.adapters.ccxt.usage import LIMITS
+from actors.broker.limiter import BudgetSpec
 from actors.broker.port import ExchangePort
 from actors.model.clock import Clock
 
@@ -25,6 +27,15 @@ def looks_like_ours(client_order_id: str) -> bool:
     where the instance is known.
     """
     return _OUR_IDS.fullmatch(client_order_id) is not None
+
+
+def budgets(kind: str, account_type: str | None) -> tuple[BudgetSpec, ...]:
+    """What the exchange allows an ordinary account, for the broker's limiter; none for an untested
+    exchange.
+    """
+    profile = profile_for(kind, account_type)
+    limits = LIMITS.get((profile.family, profile.market_type), ())
+    return tuple(BudgetSpec(name=name, limit=limit, window_seconds=window) for name, limit, window in limits)
 
 
 def build(

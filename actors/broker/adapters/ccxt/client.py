@@ -32,6 +32,11 @@ from actors.model.clock import Clock
 
 _LOG = logging.getLogger(__name__)
 _MARKETS_LAST_SECONDS = 900.0
+_PING_MS = 15_000
+"""How often a stream is pinged; two pongs missed end it. ccxt's own three minutes are too long for a dead
+link.
+"""
+
 _CALL: ContextVar[CallRecord | None] = ContextVar("ccxt_call", default=None)
 
 
@@ -92,8 +97,11 @@ class CcxtClient:
         self._taps: dict[str, Tap] = {}
         self._loaded_at: float | None = None
 
-    async def connect(self) -> None:
-        """Load exchange and markets; a later call reloads markets that have become old. Raise Unavailable."""
+    async def connect(self) -> bool:
+        """Load exchange and markets; a later call reloads markets that have become old.
+
+        True when the markets were read anew; raise Unavailable.
+        """
         if self._exchange is None:
             try:
                 made = await trio.to_thread.run_sync(load, self._profile.ccxt_id)
@@ -103,7 +111,7 @@ class CcxtClient:
             await trio_asyncio.aio_as_trio(self._open)(made)
         now = self._clock.monotonic()
         if self._loaded_at is not None and now - self._loaded_at < _MARKETS_LAST_SECONDS:
-            return
+            return False
         record = CallRecord(self._clock.now_us())
         await trio_asyncio.aio_as_trio(self._run)(record, partial(self._opened().load_markets, True))
         self._loaded_at = None if record.error else now
@@ -111,6 +119,7 @@ class CcxtClient:
             raise Unavailable(
                 _kind(record), f"markets could not be loaded: {record.error} {record.cause}".rstrip()
             )
+        return True
 
     async def _open(self, exchange_class: type) -> None:
         hooks = Hooks(call=_CALL.get, frame=self._on_frame, usage=self._report, now_us=self._clock.now_us)
@@ -130,6 +139,7 @@ class CcxtClient:
                     "enableLastJsonResponse": False,
                     "enableLastResponseHeaders": False,
                     "maxRetriesOnFailure": 0,
+                    "streaming": {"keepAlive": _PING_MS},
                     # Decimal would be ccxt's word for it, but then its fees come out empty.
                     "number": str,
                     "options": dict(self._profile.options),

@@ -67,8 +67,10 @@ class Client(Protocol):
 
     report_usage: Callable[[Usage], None]
 
-    async def connect(self) -> None:
-        """Load the exchange's module and its markets; raise Unavailable."""
+    async def connect(self) -> bool:
+        """Load the exchange's module and its markets, if need be; whether they were read anew; raise
+        Unavailable.
+        """
         ...
 
     async def close(self) -> None: ...
