@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from actors.halt.states import HALTED, REDUCING, State, rank, scopes_over, state_of
+from actors.halt.states import HALTED, State, rank, scopes_over, state_of
 from actors.model.book import Kill, scope_key
 from actors.model.order import OrderIntent
 
@@ -169,9 +169,11 @@ class Gate:
         if intent.order_id in self._withdrawn:
             return "its client was told that it was not taken"
         state = self.state_for(intent.exchange, intent.symbol)
-        if state == "active" or reduces or intent.order_id in self._exits:
+        if state == "active" or reduces:
             return None
-        return "trading is halted" if state == HALTED else f"trading is {REDUCING}, and the order may open"
+        if state == HALTED:
+            return "trading is halted"
+        return None if intent.order_id in self._exits else "trading is reducing, and the order may open"
 
     def begin_send(self, order_id: str) -> None:
         """The order is leaving now."""

@@ -138,6 +138,9 @@ def test_while_reducing_only_verified_exits_pass():
     assert gate.may_send(intent(), reduces=False) is not None
     gate.verify_exit("o1")
     assert gate.may_send(intent(), reduces=False) is None
+    gate.engage(kill())
+    assert gate.may_send(intent(), reduces=False) == "trading is halted"
+    gate.lift(["k1"])
     gate.end_send("o1")
     assert gate.may_send(intent(), reduces=False) is not None
 
