@@ -102,8 +102,8 @@ def run(
         requests=len(latencies),
         seconds=seconds,
         per_second=round(len(latencies) / seconds, 1),
-        p50_ms=_percentile(latencies, 0.50),
-        p99_ms=_percentile(latencies, 0.99),
+        p50_ms=percentile(latencies, 0.50),
+        p99_ms=percentile(latencies, 0.99),
         errors=errors,
     )
 
@@ -122,7 +122,8 @@ def order_body(_number: int) -> bytes:
     return b'{"symbol":"BTC/USDT","side":"buy","type":"market","qty":"0.0002"}'
 
 
-def _percentile(ordered: list[float], share: float) -> float:
+def percentile(ordered: list[float], share: float) -> float:
+    """A percentile of sorted seconds, in milliseconds."""
     if not ordered:
         return 0.0
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 3)

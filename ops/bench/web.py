@@ -16,6 +16,7 @@ from hypercorn.trio import serve as hypercorn_serve
 from quart import request
 from quart_trio import QuartTrio
 
+from actors.model.book import Book
 from actors.model.order import Order, OrderIntent, Submission
 from actors.model.results import Placed, PlaceResult
 from config.logs import configure
@@ -34,6 +35,7 @@ class InstantPort:
     """Answers every order at once, as if the exchange had it."""
 
     head = 0
+    book = Book()
 
     def __init__(self) -> None:
         self._count = 0
