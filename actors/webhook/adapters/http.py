@@ -103,10 +103,16 @@ class _Body(httpx.AsyncByteStream):
 class CheckedTransport(httpx.AsyncBaseTransport):
     """What httpx sends through: a pool of httpcore's for each scheme on checked connections."""
 
-    def __init__(self, allowed: Allowed, resolve: Resolve, connector: httpcore.AsyncNetworkBackend) -> None:
+    def __init__(
+        self,
+        allowed: Allowed,
+        resolve: Resolve,
+        connector: httpcore.AsyncNetworkBackend,
+        tls: ssl.SSLContext,
+    ) -> None:
         self._pools = {
             scheme: httpcore.AsyncConnectionPool(
-                ssl_context=_tls(),
+                ssl_context=tls,
                 max_connections=None,
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
                 network_backend=CheckedBackend(allowed, scheme, resolve, connector),
@@ -144,10 +150,16 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 class HttpLine:
     """Implements `actors.webhook.port.Line`."""
 
-    def __init__(self, allowed: Allowed, resolve: Resolve, connector: httpcore.AsyncNetworkBackend) -> None:
+    def __init__(
+        self,
+        allowed: Allowed,
+        resolve: Resolve,
+        connector: httpcore.AsyncNetworkBackend,
+        tls: ssl.SSLContext,
+    ) -> None:
         self._allowed = allowed
         self._client = httpx.AsyncClient(
-            transport=CheckedTransport(allowed, resolve, connector),
+            transport=CheckedTransport(allowed, resolve, connector, tls),
             timeout=httpx.Timeout(SEND_SECONDS, connect=CONNECT_SECONDS),
             follow_redirects=False,
             trust_env=False,
@@ -188,7 +200,7 @@ class HttpLine:
 
 
 class HttpCarrier:
-    """Implements `actors.webhook.port.Carrier`; `resolve` and `connector` are for tests."""
+    """Implements `actors.webhook.port.Carrier`; `resolve`, `connector` and `tls` are for tests."""
 
     def __init__(
         self,
@@ -196,14 +208,19 @@ class HttpCarrier:
         *,
         resolve: Resolve | None = None,
         connector: httpcore.AsyncNetworkBackend | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._allowed = allowed
+        self._tls = tls
         self._resolve = resolve
         self._connector = connector
 
     def line(self) -> HttpLine:
         """A line with connections and resolvers of its own."""
-        return HttpLine(self._allowed, self._resolve or resolver(), self._connector or httpcore.TrioBackend())
+        if self._tls is None:
+            self._tls = default_tls()
+        connector = self._connector or httpcore.TrioBackend()
+        return HttpLine(self._allowed, self._resolve or resolver(), connector, self._tls)
 
 
 def resolver(threads: int = RESOLVERS_A_LINE) -> Resolve:
@@ -221,7 +238,8 @@ def resolver(threads: int = RESOLVERS_A_LINE) -> Resolve:
     return resolve
 
 
-def _tls() -> ssl.SSLContext:
+def default_tls() -> ssl.SSLContext:
+    """The certificates that this system trusts, and TLS 1.3; reading them takes a while."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
