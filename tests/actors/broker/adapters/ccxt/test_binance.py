@@ -252,6 +252,13 @@ def test_a_frame_with_a_hole_is_an_error_and_not_a_zero():
         SPOT.order_frame(frame(l=None), names())
 
 
+@pytest.mark.parametrize("kind", ["listenKeyExpired", "eventStreamTerminated"])
+def test_the_end_of_a_user_stream_is_an_error(kind):
+    """The connection stays open: without this nobody would notice that nothing comes any more."""
+    with pytest.raises(Malformed):
+        SPOT.order_frame({"event": {"e": kind, "E": 1}}, names())
+
+
 def test_quotes_and_trades_become_ticks():
     book = {"u": 1, "s": "BTCUSDT", "b": "1.5", "B": "1", "a": "1.6", "A": "1"}
     trade = {"e": "trade", "s": "BTCUSDT", "p": "1.55", "q": "3"}

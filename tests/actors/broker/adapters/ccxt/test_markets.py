@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.broker.adapters.ccxt.build import looks_like_ours
+from actors.broker.adapters.ccxt.build import budgets, looks_like_ours
 from actors.broker.adapters.ccxt.dialect import plain
 from actors.broker.adapters.ccxt.markets import Names, markets_of
 from actors.broker.adapters.ccxt.precision import Filters, breach, describe
 from actors.broker.adapters.ccxt.profiles import UnknownAccountType, profile_for
+from actors.broker.adapters.ccxt.usage import usage_in
 from actors.broker.adapters.ccxt.values import Malformed, micros, number
 from actors.broker.port import EXTERNAL
 from actors.model.order import OrderIntent
@@ -178,6 +179,22 @@ def test_profiles_are_found_by_kind_and_account_type():
     assert (untested.tested, untested.receive_window_ms) == (False, None)
     with pytest.raises(UnknownAccountType):
         profile_for("binance", "margin")
+
+
+def test_the_budgets_of_an_exchange_are_known_and_headers_speak_of_them():
+    assert {spec.name: spec.limit for spec in budgets("binance", "spot")} == {"weight": 6000, "orders": 100}
+    assert {spec.name for spec in budgets("bybit", "swap")} == {"requests", "orders"}
+    assert budgets("kraken", "spot") == ()
+    told = usage_in(
+        {"X-MBX-USED-WEIGHT-1M": "70", "x-mbx-order-count-10s": "3", "X-MBX-ORDER-COUNT-1D": "9", "A": "b"}
+    )
+    assert [(usage.budget, usage.used, usage.window_seconds) for usage in told] == [
+        ("weight", 70, 60.0),
+        ("orders", 3, 10.0),
+        ("orders_1d", 9, 86400.0),
+    ]
+    (bybit,) = usage_in({"X-Bapi-Limit": "20", "X-Bapi-Limit-Status": "18"})
+    assert (bybit.budget, bybit.used, bybit.limit) == ("endpoint", 2, 20)
 
 
 def test_bounds_that_are_not_there_hold_nothing_back():

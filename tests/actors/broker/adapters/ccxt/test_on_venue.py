@@ -2,6 +2,7 @@
 
 import logging
 import random
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -348,3 +349,18 @@ async def test_the_dead_mans_switch_is_armed_where_there_is_one(where):
         assert place.venue.usdm.switches.expire() == 0
         await place.adapter.arm(0.2)
         await until(lambda: not any(order.is_open for order in place.exchange.orders.values()))
+
+
+async def test_a_market_that_is_delisted_or_changed_is_noticed(where):
+    """The market table is read again when it has become old; an order meets the new grid."""
+    async with open_place(where) as place:
+        listed = place.exchange.markets
+        del listed["ETHUSDT"]
+        listed["BTCUSDT"] = replace(listed["BTCUSDT"], lot=Decimal("0.1"))
+        assert [one.symbol for one in await place.adapter.instruments()] == ["BTC/USDT", "ETH/USDT"]
+        place.adapter._client._loaded_at -= 1000
+        (left,) = await place.adapter.instruments()
+        assert (left.symbol, left.lot) == ("BTC/USDT", Decimal("0.1"))
+        answer = await place.adapter.submit(place.intent())
+        assert isinstance(answer, NotSent)
+        assert answer.reason.startswith("INVALID_LOT")
