@@ -1,21 +1,17 @@
 """The risk proof passes, is a function of its seed, and finds faults that are planted in the risk room."""
 
-import decimal
-
 import pytest
 
 from actors.model.order import Submission
 from actors.risk.checks import exposure
 from actors.risk.ledger import Account, Hold
-from ops.proof import determinism
 from ops.proof.risk_checker import Unfounded
 from ops.proof.risk_proof import prove
 
 
 def run(seed: str, attempts: int) -> dict[str, object]:
     """A short proof."""
-    with decimal.localcontext(decimal.Context(prec=76)):
-        return determinism.run(prove, seed, attempts, lambda line: None, seed=seed)
+    return prove(seed, attempts, lambda line: None)
 
 
 def test_a_short_proof_passes_and_its_journal_is_a_function_of_the_seed():
