@@ -4,6 +4,7 @@ known is denied.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -622,3 +623,9 @@ def test_a_clock_too_far_from_the_exchanges_denies_what_opens():
     assert desk.code("buy", "0.01") is None
     desk.state.skews["sim"] = -1_000_001
     assert desk.code("buy", "0.01") == "CLOCK_SKEW"
+
+
+def test_the_documentation_names_every_code_and_every_limit():
+    page = (Path(__file__).parents[3] / "docs" / "risk.md").read_text()
+    missing = {rule.code for rule in RULES} | set(KINDS)
+    assert {name for name in missing if f"`{name}`" not in page} == set()
