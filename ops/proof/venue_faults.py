@@ -36,7 +36,7 @@ from actors.kernel import System, TrioActor, open_system
 from actors.model.addresses import broker_address, position_address
 from actors.model.events import OrderAccepted
 from actors.model.journal import Append, Fence, Fenced
-from actors.model.messages import BrokerState
+from actors.model.messages import BrokerState, CancelOrder
 from actors.model.money import ZERO
 from actors.model.order import Order, OrderIntent
 from actors.position.actor import PositionActor
@@ -113,13 +113,16 @@ class Listener(TrioActor):
 class Desk:
     """The actors around one exchange account, and the way to place an order as the risk actor does."""
 
-    def __init__(self, system: System, port: ExchangePort, seed: int) -> None:
+    def __init__(
+        self, system: System, port: ExchangePort, seed: int, timings: BrokerTimings | None = None
+    ) -> None:
         self.clock = Clock()
         self.disk, self.faults = MemoryDisk(), Faults()
         self.log = CommittedTail()
         self._system = system
         self._port = port
         self._seed = seed
+        self._timings = timings or BrokerTimings(submit=ANSWER_SECONDS + 1)
         self._listener = Listener()
         self._generation = 0
         self._count = 0
@@ -142,7 +145,7 @@ class Desk:
             gate=OpenGate(),
             clock=self.clock,
             rng=random.Random(self._seed),
-            timings=BrokerTimings(submit=ANSWER_SECONDS + 1),
+            timings=self._timings,
             breaker=Breaker(_PATIENT),
             cancel_breaker=Breaker(_PATIENT),
         )
@@ -192,6 +195,11 @@ class Desk:
         )
         return order_id
 
+    async def cancel(self, order_id: str) -> object:
+        """Ask the position actor to cancel; its answer."""
+        message = CancelOrder(order_id=order_id, by="proof", correlation_id=order_id)
+        return await self._system.ref(position_address("venue", SYMBOL)).ask(message, timeout=10)
+
     def order(self, order_id: str) -> Order | None:
         """The order as journaled, open or closed."""
         return self.log.book.order(order_id) or self.disk.orders.get(order_id)
@@ -202,7 +210,9 @@ def _deposed(*_: object) -> None:
 
 
 @asynccontextmanager
-async def open_desk(running: Running, exchange: str, seed: int) -> AsyncIterator[Desk]:
+async def open_desk(
+    running: Running, exchange: str, seed: int, timings: BrokerTimings | None = None
+) -> AsyncIterator[Desk]:
     """A started desk whose orders go to the venue."""
     kind, account_type = EXCHANGES[exchange]
     key, secret = "proof-api-key-0001", "proof-secret-0001"
@@ -220,7 +230,7 @@ async def open_desk(running: Running, exchange: str, seed: int) -> AsyncIterator
     )
     try:
         async with open_system() as system:
-            desk = Desk(system, port, seed)
+            desk = Desk(system, port, seed, timings)
             await desk.start()
             yield desk
     finally:
