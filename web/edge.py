@@ -13,6 +13,7 @@ import trio
 
 from actors.journal.port import StoreUnavailable
 from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull
+from web.auth.guesses import Guesses
 from web.auth.keyring import Holder
 from web.auth.port import Principal
 from web.call import Answer, Call, Disconnected, Headers, Route, answer_problem, require_json
@@ -48,6 +49,7 @@ class Edge:
         self.services = services
         self.in_flight = 0
         self.correlations = correlations or Correlations()
+        self._guesses = Guesses()
         self._policy = b'"token";q=%d;w=1' % services.keyring.requests_per_second
 
     async def serve(self, route: Route, call: Call) -> Answer:
@@ -157,10 +159,25 @@ class Edge:
         keyring = self.services.keyring
         holder = keyring.holder(call.authorization) or await keyring.find(call.authorization)
         if holder is None:
-            given = "there is no bearer token" if call.authorization is None else "the token is not valid"
-            detail = f"{given}; send Authorization: Bearer TOKEN"
-            raise ProblemError(problem("UNAUTHENTICATED", detail), _CHALLENGE)
+            raise self.unauthenticated(call.authorization, call.client)
         return holder
+
+    def unauthenticated(self, authorization: bytes | None, address: str) -> ProblemError:
+        """The problem of a request without a valid token; whoever keeps trying from one address is told to
+        wait.
+        """
+        if authorization is None:
+            return ProblemError(
+                problem("UNAUTHENTICATED", "there is no bearer token; send Authorization: Bearer TOKEN"),
+                _CHALLENGE,
+            )
+        wait = self._guesses.failed(address, int(trio.current_time() * 1_000_000_000))
+        if wait is not None:
+            detail = "too many tokens that are not valid came from this address"
+            return ProblemError(problem("RATE_LIMITED", detail, retry_after_seconds=wait))
+        return ProblemError(
+            problem("UNAUTHENTICATED", "the token is not valid; send Authorization: Bearer TOKEN"), _CHALLENGE
+        )
 
     async def _handle(self, route: Route, call: Call) -> Answer:
         if route.body:

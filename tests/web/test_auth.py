@@ -137,6 +137,19 @@ async def test_guesses_are_looked_up_only_so_often(clock, autojump_clock):
     assert Counting.looked <= 51
 
 
+async def test_whoever_keeps_trying_tokens_is_told_to_wait_while_valid_ones_pass(
+    client, auth, autojump_clock
+):
+    answers = [
+        await client.get("/risk", headers={"Authorization": f"Bearer no-{number}"}) for number in range(8)
+    ]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 3
+    assert "Retry-After" in answers[-1].headers
+    assert (await client.get("/risk", headers=auth)).status_code == 200
+    await trio.sleep(1)
+    assert (await client.get("/risk", headers={"Authorization": "Bearer no"})).status_code == 401
+
+
 async def test_the_first_start_makes_one_token_with_every_scope():
     store = MemoryTokens()
     text = await first_token(store, 1)

@@ -92,6 +92,14 @@ async def test_requests_follow_each_other_on_one_connection(address, port):
         assert len((await one_answer(stream))[2]["orders"]) == 3
 
 
+async def test_a_client_that_wants_to_close_is_let_go(address, port):
+    async with opened(address) as stream:
+        await stream.send_all(request(body=ORDER, headers=TOKEN + b"Connection: close\r\n"))
+        status, fields, _ = await one_answer(stream)
+        assert (status, fields[b"connection"]) == (201, b"close")
+        assert await everything(stream) == b""
+
+
 async def test_a_body_in_pieces_is_one_body(address, port):
     async with opened(address) as stream:
         whole = request(body=ORDER)

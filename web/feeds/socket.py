@@ -133,6 +133,10 @@ class EdgeSocket(TrioASGIWebsocketConnection):
         path = self.scope["path"]
         if path not in PATHS:
             raise ProblemError(problem("NOT_FOUND", f"there is no WebSocket at {path[:200]}"))
+        if self.scope["query_string"]:
+            raise ProblemError(
+                problem("VALIDATION", "a WebSocket takes no query; a token belongs into a header")
+            )
         origin = self._headers.get(b"origin")
         if origin is not None and not self._same_origin(origin):
             raise ProblemError(problem("FORBIDDEN", "a page of another origin may not open a socket here"))
@@ -156,7 +160,8 @@ class EdgeSocket(TrioASGIWebsocketConnection):
             detail = f"tokens can't be looked up now ({error})"
             raise ProblemError(problem("JOURNAL_UNAVAILABLE", detail, retry_after_seconds=1.0)) from None
         if holder is None:
-            raise ProblemError(problem("UNAUTHENTICATED", "the token is not valid"))
+            client = self.scope.get("client")
+            raise app.edge.unauthenticated(authorization, client[0] if client else "")
         if self.scope["path"] != "/ws/trade" and "read" not in holder.principal.scopes:
             raise ProblemError(problem("FORBIDDEN", "this needs the scope read"))
         return holder
