@@ -42,10 +42,14 @@ class Standstill(trio.abc.Instrument):
 def run(main: Callable[..., Awaitable[T]], *args: object, seed: str) -> T:
     """Run `main` on simulated time, scheduled by the seed alone; what it raises comes out."""
     allowed, coin = scheduler._ALLOW_DETERMINISTIC_SCHEDULING, scheduler._r.getstate()
-    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
+    _allow(True)
     scheduler._r.seed(seed)
     try:
         return trio.run(main, *args, clock=MockClock(autojump_threshold=0))
     finally:
-        scheduler._ALLOW_DETERMINISTIC_SCHEDULING = allowed
+        _allow(allowed)
         scheduler._r.setstate(coin)
+
+
+def _allow(allowed: bool) -> None:
+    setattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING", allowed)  # noqa: B010 - trio calls the name final

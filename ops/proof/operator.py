@@ -38,6 +38,7 @@ async def pull(world: World, level: str, exchange: str | None, symbol: str | Non
             exchange=exchange,
             symbol=symbol,
             began=trio.current_time(),
+            ready=process is not None and not process.runtime.readiness(),
             sending=tuple(
                 submit.order_id
                 for submit in world.submits
@@ -81,7 +82,7 @@ async def resume(world: World) -> None:
 
 
 async def office(world: World) -> None:
-    """Resume what the faults left behind once they are over, and give verdicts where nothing can be proven."""
+    """Resume what the faults left behind, and give verdicts where nothing can be proven."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_give_verdicts, world)
         await trio.sleep_until(world.plan.calm_from)
@@ -103,11 +104,16 @@ async def _give_verdicts(world: World) -> None:
         now = trio.current_time()
         for order in tuple(process.runtime.port.book.orders.values()):
             intent = order.intent
-            if intent.exchange not in world.plan.no_proof_of_absence or order.submission is not Submission.UNKNOWN:
+            if (
+                intent.exchange not in world.plan.no_proof_of_absence
+                or order.submission is not Submission.UNKNOWN
+            ):
                 unresolved.pop(order.order_id, None)
                 continue
             since = unresolved.setdefault(order.order_id, now)
-            taken = any(item.venue_id == intent.venue_id for item in world.venues[intent.exchange].listed.values())
+            taken = any(
+                item.venue_id == intent.venue_id for item in world.venues[intent.exchange].listed.values()
+            )
             if now - since > VERDICT_AFTER and not taken:
                 verdict = RecordAbsence(order_id=order.order_id, by="operator", reason="looked, not there")
                 process.runtime.system.ref(f"broker/{intent.exchange}").tell(verdict)

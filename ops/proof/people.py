@@ -4,10 +4,9 @@ A note says what was asked, when, of which incarnation, and what came back. A ca
 no answer; the note then stays without one, which is how it is with a real connection that breaks.
 """
 
-from collections.abc import Awaitable, Callable
 from decimal import ROUND_DOWN, Decimal
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
@@ -19,7 +18,6 @@ from actors.model.order import Order, OrderIntent
 if TYPE_CHECKING:
     from ops.proof.world import World
 
-T = TypeVar("T")
 WAIT_SECONDS = 2.0
 
 
@@ -56,6 +54,8 @@ class KillNote(msgspec.Struct, kw_only=True):
     kill_id: str = ""
     durable: bool = False
     in_flight: tuple[str, ...] = ()
+    ready: bool = True
+    """Whether the runtime was ready for orders when it was pulled."""
 
 
 class ResumeNote(msgspec.Struct, kw_only=True):
@@ -190,6 +190,3 @@ class Client:
         )
         self._world.calls.append(call)
         return call
-
-
-Ask = Callable[[object], Awaitable[T]]

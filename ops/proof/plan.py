@@ -84,7 +84,9 @@ def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Pl
     symbols = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")[: rng.choice((2, 3, 3, 3, 4))]
     midnight_us = 1_767_225_600_000_000
     before_midnight = rng.random() < 0.3
-    start_us = midnight_us - 100_000_000 if before_midnight else midnight_us + rng.randrange(80_000) * 1_000_000
+    start_us = (
+        midnight_us - 100_000_000 if before_midnight else midnight_us + rng.randrange(80_000) * 1_000_000
+    )
     return Plan(
         seed=seed,
         seconds=seconds,

@@ -1,14 +1,16 @@
 """Playing one seed from beginning to end, and what is left of it: a result small enough to hand around."""
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 import structlog
 
 from ops.proof import determinism
-from ops.proof.checks import Violation, check
+from ops.proof.checks import Violation, check, story_of
 from ops.proof.operator import office
 from ops.proof.plan import Fault, Plan, make_plan
+from ops.proof.sometimes import count_from, look_around
 from ops.proof.storm import storm
 from ops.proof.world import World
 
@@ -36,18 +38,19 @@ def be_quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def play(plan: Plan, *, watch: "object | None" = None) -> tuple[World, Result]:
+def play(plan: Plan, *, watch: Callable[[World], None] | None = None) -> tuple[World, Result]:
     """Run a plan and check it."""
 
     async def main() -> World:
         world = World(plan)
-        if callable(watch):
+        if watch is not None:
             watch(world)
-        await world.run(storm, office)
+        await world.run(storm, office, look_around)
         return world
 
     world = determinism.run(main, seed=f"{plan.seed}/schedule")
     violations = tuple(check(world))
+    count_from(world, story_of(world))
     return world, Result(
         seed=plan.seed,
         digest=world.disk.hash.hex(),

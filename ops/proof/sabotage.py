@@ -61,7 +61,7 @@ async def _then_fail(result: "CoroutineType[object, object, object]", address: s
 
 
 class SimRuntime(Runtime):
-    """`supervisors.tree.Runtime`, every actor of which passes through the saboteur's hands when it is made."""
+    """`supervisors.tree.Runtime`; every actor passes through the saboteur's hands when it is made."""
 
     def __init__(self, outside: Outside, choices: Choices, saboteur: Saboteur) -> None:
         super().__init__(outside, choices)

@@ -1,7 +1,7 @@
 """`python -m ops.proof.simulate`: play seeds, report what happened, and help with those that failed.
 
-    --seed S [--trace] [--shrink]    one seed; its journal's hash is the last line
-    --seeds N [--from S]             many, on as many processes as there are cores
+--seed S [--trace] [--shrink]    one seed; its journal's hash is the last line
+--seeds N [--from S]             many, on as many processes as there are cores
 """
 
 import argparse
@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from ops.proof.plan import KINDS, make_plan
 from ops.proof.play import Result, be_quiet, play, play_seed
 from ops.proof.shrink import shrink
+from ops.proof.sometimes import MARKERS
 from ops.proof.trace import Trace
 
 WORKERS = 2
@@ -85,7 +86,9 @@ def _tell_failures(results: Iterable[Result]) -> None:
 
 
 def _commit() -> str:
-    found = subprocess.run(("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() or "unknown"
 
 
@@ -103,7 +106,8 @@ def report(results: list[Result], seconds: float) -> None:
         edges.update(result.edges)
     print(f"{len(results)} seeds in {seconds:.0f} s")
     print(
-        f"a seed on average: {mean(r.orders for r in results)} orders, {mean(r.clients for r in results)} clients,"
+        f"a seed on average: {mean(r.orders for r in results)} orders,"
+        f" {mean(r.clients for r in results)} clients,"
         f" {mean(r.exchanges for r in results)} exchanges, {mean(r.symbols for r in results)} symbols,"
         f" {mean(r.records for r in results)} records, {mean(r.processes for r in results)} processes"
     )
@@ -111,8 +115,9 @@ def report(results: list[Result], seconds: float) -> None:
     for kind in KINDS:
         print(f"  {kind:24} {fired[kind]:8}   in {sum(kind in r.fired for r in results)} seeds")
     print("sometimes:")
-    for marker, times in sorted(markers.items()):
-        print(f"  {marker:44} {times:8}")
+    for marker in MARKERS:
+        seen = sum(bool(r.markers.get(marker)) for r in results)
+        print(f"  {marker:60} {markers[marker]:8}   in {seen} seeds")
     print("edges of the order table:")
     for edge, times in sorted(edges.items()):
         print(f"  {edge:44} {times:8}")

@@ -67,5 +67,4 @@ class Trace:
     def write(self, out: TextIO) -> None:
         """Everything, in order; the references are as before afterwards."""
         Ref.tell, Ref.ask = self._tell, self._ask  # type: ignore[method-assign]
-        for line in self.lines:
-            out.write(line + "\n")
+        out.writelines(line + "\n" for line in self.lines)

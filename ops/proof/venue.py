@@ -1,8 +1,8 @@
 """An exchange that outlives every process, and its own books, which the checkers take as the truth.
 
-The matching is that of the simulated exchange; the rest is as hard on its clients as real ones are: a client's
-order id is unique among open orders only, order ids count per symbol, trade ids count per order. It runs in
-the world, not in a process, so orders fill while nobody watches.
+The matching is that of the simulated exchange; the rest is as hard on its clients as real ones are: a
+client's order id is unique among open orders only, order ids count per symbol, trade ids count per order.
+It runs in the world, not in a process, so orders fill while nobody watches.
 """
 
 from collections.abc import Callable, Sequence
@@ -140,7 +140,9 @@ class SimVenue:
 
     def _quote(self, symbol: str) -> Quote:
         half = max(TICK, (self._mids[symbol] / 5000).quantize(TICK))
-        return Quote(bid=(self._mids[symbol] - half).quantize(TICK), ask=(self._mids[symbol] + half).quantize(TICK))
+        return Quote(
+            bid=(self._mids[symbol] - half).quantize(TICK), ask=(self._mids[symbol] + half).quantize(TICK)
+        )
 
     def tick(self, symbol: str) -> Tick:
         """How the market stands."""
@@ -177,9 +179,7 @@ class SimVenue:
 
     def cancel(self, symbol: str, venue_id: str) -> Listed | Refusal:
         """Take an order off."""
-        answer = self._venue.cancel(
-            OURS, symbol, f"{venue_id}#{self._uses.get(venue_id, 0)}", self.now_us()
-        )
+        answer = self._venue.cancel(OURS, symbol, f"{venue_id}#{self._uses.get(venue_id, 0)}", self.now_us())
         self._settle()
         if isinstance(answer, Refusal):
             return answer

@@ -46,7 +46,11 @@ class Weather:
         """The fate of a call that begins now."""
         fate = Fate()
         for gust in self.gusts:
-            if gust.kind in _CALLS and (gust.kind not in _SUBMITS or operation == "submit") and gust.strikes():
+            if (
+                gust.kind in _CALLS
+                and (gust.kind not in _SUBMITS or operation == "submit")
+                and gust.strikes()
+            ):
                 self.fired[gust.kind] += 1
                 _CALLS[gust.kind](fate, gust.rng)
         return fate

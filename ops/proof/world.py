@@ -17,6 +17,7 @@ from actors.broker.port import Capabilities
 from actors.command_port import CommandPort
 from actors.journal.port import StoreUnavailable
 from actors.journal.replay import state_hash
+from actors.kernel import NullObserver
 from actors.risk.limits import RiskLimits, from_texts
 from ops.proof.determinism import Standstill
 from ops.proof.life import Life
@@ -76,6 +77,17 @@ class SimIds:
         """What the exchange is given."""
         self._venue += 1
         return f"sim{self.incarnation}-{self._venue:x}"
+
+
+class Restarts(NullObserver):
+    """Counts how often a supervisor had to start an actor again."""
+
+    def __init__(self, markers: Counter[str]) -> None:
+        self._markers = markers
+
+    def restarted(self, address: str, restarts: int, error: BaseException | None) -> None:
+        """One more."""
+        self._markers["an actor was restarted"] += 1
 
 
 class Process:
@@ -232,6 +244,8 @@ class World:
         saboteur = Saboteur()
         wires = {name: self._wire(name, life) for name in self.plan.exchanges}
         ending = service.Ending()
+        if self.disk.snapshots:
+            self.markers["a start from a snapshot"] += 1
         outside = Outside(
             clock=self.clock,
             ids=SimIds(rng, number),
@@ -241,6 +255,7 @@ class World:
             latch=MortalLatch(life, self.latch),
             exchanges=wires,
             on_deposed=lambda why: ending.set(service.EXIT_DEPOSED, why),
+            observer=Restarts(self.markers),
         )
         choices = Choices(
             limits=from_texts(RiskLimits(symbol_whitelist=self.plan.symbols), dict(self.plan.limits)),

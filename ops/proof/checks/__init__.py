@@ -1,8 +1,8 @@
-"""What must hold after a run, each checker reading journal records, the exchange's books and people's notes.
+"""What must hold after a run, read from journal records, the exchange's books and people's notes.
 
-No checker uses the runtime's folds, ledgers or rules; where one has to know what an order or a position is, it
-has a few lines of its own (`story`). The exception is the chain and the snapshot check, whose very question is
-whether the runtime's own fold agrees with itself.
+No checker uses the runtime's folds, ledgers or rules; where one has to know what an order or a position
+is, it has a few lines of its own (`story`). The exception is the chain and the snapshot check, whose very
+question is whether the runtime's own fold agrees with itself.
 """
 
 from ops.proof.checks.agreement import agreement, live_agreement

@@ -23,7 +23,9 @@ def agreement(world: World, story: Story) -> list[Violation]:
     for order_id, order in world.disk.orders.items():
         tale = story.orders.get(order_id)
         if tale is None or tale.executed != order.executed or bool(tale.end) == order.is_open:
-            found.append(Violation("I4", f"the table has order {order_id} as {order.status}, not the journal"))
+            found.append(
+                Violation("I4", f"the table has order {order_id} as {order.status}, not the journal")
+            )
     return found
 
 
@@ -36,11 +38,13 @@ def _invented(world: World, story: Story) -> list[Violation]:
             books[key] = (fill.quantity, fill.price, fill.fee, item.venue_id)
     found = []
     for key, fills in story.trades.items():
-        fill = fills[0]
-        tale = story.orders[fill["order_id"]]
-        told = (Decimal(fill["quantity"]), Decimal(fill["price"]), Decimal(fill["fee"]), tale.venue_id)
+        body = fills[0]
+        tale = story.orders[body["order_id"]]
+        told = (Decimal(body["quantity"]), Decimal(body["price"]), Decimal(body["fee"]), tale.venue_id)
         if books.get(key) != told:
-            found.append(Violation("I3", f"the journal has fill {key} as {told}, the exchange {books.get(key)}"))
+            found.append(
+                Violation("I3", f"the journal has fill {key} as {told}, the exchange {books.get(key)}")
+            )
     return found
 
 
@@ -51,7 +55,11 @@ def live_agreement(world: World, story: Story) -> list[Violation]:
         for item in venue.traded:
             fill = item.fill
             key = (venue.name, fill.symbol, fill.exchange_order_id, fill.trade_id)
-            if not is_foreign(item.venue_id) and item.venue_id in story.by_venue_id and key not in story.trades:
+            if (
+                not is_foreign(item.venue_id)
+                and item.venue_id in story.by_venue_id
+                and key not in story.trades
+            ):
                 found.append(Violation("I3", f"fill {key} of {item.venue_id} never reached the journal"))
         for listed in venue.listed.values():
             tale = story.by_venue_id.get(listed.venue_id)
@@ -61,7 +69,7 @@ def live_agreement(world: World, story: Story) -> list[Violation]:
                 found.append(
                     Violation(
                         "live",
-                        f"{venue.name} has {tale.order_id} as {listed.status} with {listed.executed} executed,"
+                        f"{venue.name} has {tale.order_id} as {listed.status}, {listed.executed} executed,"
                         f" the journal as {tale.end or 'open'} with {tale.executed}",
                     )
                 )
@@ -69,5 +77,7 @@ def live_agreement(world: World, story: Story) -> list[Violation]:
             held = story.held.get((venue.name, symbol), Held())
             total = venue.total(symbol.partition("/")[0])
             if held.quantity != total:
-                found.append(Violation("I4", f"{venue.name} holds {total} of {symbol}, the journal {held.quantity}"))
+                found.append(
+                    Violation("I4", f"{venue.name} holds {total} of {symbol}, the journal {held.quantity}")
+                )
     return found

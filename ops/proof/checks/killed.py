@@ -1,4 +1,4 @@
-"""I6: after a kill is acknowledged nothing that opens leaves, whatever crashes, until a resume was asked for."""
+"""I6: after an acknowledged kill nothing that opens leaves, whatever crashes, until a resume is asked for."""
 
 from ops.proof.checks.found import Violation
 from ops.proof.checks.story import Story
@@ -14,18 +14,20 @@ def killed(world: World, story: Story) -> list[Violation]:
     found: list[Violation] = []
     for kill in world.kills:
         until = _lifted(world, kill)
-        for order_id in kill.sending:
-            if order_id not in kill.in_flight:
-                found.append(Violation("I6", f"kill {kill.kill_id} does not list {order_id}, which was leaving"))
-        for submit in world.submits:
-            if _forbidden(world, kill, submit, until) and not _is_exit(story, submit):
-                found.append(
-                    Violation(
-                        "I6",
-                        f"order {submit.order_id} left at {submit.began:.3f}, kill {kill.kill_id} was"
-                        f" acknowledged at {kill.acknowledged:.3f} and in force until {until:.3f}",
-                    )
-                )
+        found.extend(
+            Violation("I6", f"kill {kill.kill_id} does not list {order_id}, which was leaving")
+            for order_id in kill.sending
+            if order_id not in kill.in_flight
+        )
+        found.extend(
+            Violation(
+                "I6",
+                f"order {submit.order_id} left at {submit.began:.3f}, kill {kill.kill_id} was"
+                f" acknowledged at {kill.acknowledged:.3f} and in force until {until:.3f}",
+            )
+            for submit in world.submits
+            if _forbidden(world, kill, submit, until) and not _is_exit(story, submit)
+        )
         if until >= world.plan.seconds:
             found.extend(_swept(world, story, kill))
     return found
@@ -73,5 +75,7 @@ def _swept(world: World, story: Story, kill: KillNote) -> list[Violation]:
             if item.status != "open" or is_foreign(item.venue_id) or tale is None:
                 continue
             if kill.level != "halt" and not tale.intent.get("reduce_only"):
-                found.append(Violation("I6", f"{venue.name} still has {tale.order_id} after kill {kill.kill_id}"))
+                found.append(
+                    Violation("I6", f"{venue.name} still has {tale.order_id} after kill {kill.kill_id}")
+                )
     return found

@@ -24,11 +24,15 @@ def liveness(world: World, story: Story) -> list[Violation]:
             waits = tale.intent["exchange"] in world.plan.no_proof_of_absence and tale.unknown
             if not waits:
                 found.append(Violation("live", f"order {tale.order_id} is neither final nor resting"))
-    for call in world.calls:
-        if call.over is None and not call.answer and call.began > world.plan.calm_from and call.client >= 0:
-            found.append(Violation("live", f"{call.what} {call.request} was never answered"))
+    found.extend(
+        Violation("live", f"{call.what} {call.request} was never answered")
+        for call in world.calls
+        if call.over is None and not call.answer and call.began > world.plan.calm_from and call.client >= 0
+    )
     newest = len(world.disk.records)
-    for watcher in world.watchers:
-        if (watcher.seen[-1][0] if watcher.seen else 0) != newest:
-            found.append(Violation("live", f"watcher {watcher.number} is not at the newest record {newest}"))
+    found.extend(
+        Violation("live", f"watcher {watcher.number} is not at the newest record {newest}")
+        for watcher in world.watchers
+        if (watcher.seen[-1][0] if watcher.seen else 0) != newest
+    )
     return found

@@ -15,11 +15,29 @@ def orders(world: World, story: Story) -> list[Violation]:
     found.extend(_answers(world, story))
     found.extend(_refused_stays_home(world, story))
     found.extend(_once(world, story))
+    found.extend(_in_time(world, story))
+    found.extend(
+        Violation("I8", f"order {submit.order_id} left at {submit.began:.3f} before it was durable")
+        for submit in world.submits
+        if not submit.durable
+    )
+    return found
+
+
+def _in_time(world: World, story: Story) -> list[Violation]:
+    """Nothing leaves after the time that its acceptance names, where the process's clock was right."""
+    if any(fault.kind == "own_clock_jump" for fault in world.plan.faults):
+        return []
+    before = {
+        entry.body["intent"]["order_id"]: entry.body["send_before_us"]
+        for entry in story.entries
+        if entry.kind == "OrderAccepted"
+    }
+    found = []
     for submit in world.submits:
-        if not submit.durable:
-            found.append(
-                Violation("I8", f"order {submit.order_id} left at {submit.began:.3f} before it was durable")
-            )
+        left_us = world.plan.start_us + int(submit.began * 1_000_000)
+        if left_us > before.get(submit.order_id, left_us):
+            found.append(Violation("I8", f"order {submit.order_id} left at {submit.began:.3f}, too late"))
     return found
 
 
@@ -39,15 +57,14 @@ def _refused_stays_home(world: World, story: Story) -> list[Violation]:
     for call in world.calls:
         if call.what == "place":
             tries.setdefault(call.request, []).append(call)
-    found = []
-    for request, calls in tries.items():
-        if any(call.answer != "Refused" for call in calls):
-            continue
-        for tale in story.by_request.get(request, ()):
-            for venue in world.venues.values():
-                if tale.venue_id and any(item.venue_id == tale.venue_id for item in venue.listed.values()):
-                    found.append(Violation("I1", f"{request} was refused, yet {venue.name} has it"))
-    return found
+    taken = {item.venue_id for venue in world.venues.values() for item in venue.listed.values()}
+    return [
+        Violation("I1", f"{request} was refused every time, yet an exchange has it as {tale.venue_id}")
+        for request, calls in tries.items()
+        if all(call.answer == "Refused" for call in calls)
+        for tale in story.by_request.get(request, ())
+        if tale.venue_id in taken
+    ]
 
 
 def _once(world: World, story: Story) -> list[Violation]:

@@ -32,7 +32,9 @@ def snapshots(world: World, _story: Story) -> list[Violation]:
         if state_hash(book) != expected:
             found.append(Violation("I7", f"the snapshot at {snapshot.seq} leads to another state"))
     if world.last_state and world.last_state != (len(records), expected):
-        found.append(Violation("I7", f"the last process stood at {world.last_state}, a replay gives {expected}"))
+        found.append(
+            Violation("I7", f"the last process stood at {world.last_state}, a replay gives {expected}")
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""The journal as the checkers understand it: read from the payload bytes, folded by a few lines of their own."""
+"""The journal as the checkers understand it: read from payload bytes, folded by a few lines of their own."""
 
 import json
 from collections.abc import Sequence

@@ -23,12 +23,18 @@ def _client(calls: list[Call]) -> list[Violation]:
     written: dict[str, float] = {}
     head: dict[int, int] = {}
     executed: dict[str, object] = {}
-    for call in sorted((call for call in calls if call.over is not None), key=lambda call: (call.over or 0.0, call.head)):
+    for call in sorted(
+        (call for call in calls if call.over is not None), key=lambda call: (call.over or 0.0, call.head)
+    ):
         # Calls of one client may overlap; what is compared began after the other was answered.
         if call.head < head.get(call.life, 0):
             found.append(Violation("view", f"{call.what} {call.request}: the head went back to {call.head}"))
         head[call.life] = call.head
-        if call.what == "look" and call.answer == "NoneType" and written.get(call.order_id, 1e9) <= call.began:
+        if (
+            call.what == "look"
+            and call.answer == "NoneType"
+            and written.get(call.order_id, 1e9) <= call.began
+        ):
             found.append(Violation("view", f"order {call.order_id} was written and is not found"))
         if call.order is not None:
             before = executed.get(call.order_id)
@@ -37,7 +43,11 @@ def _client(calls: list[Call]) -> list[Violation]:
             executed[call.order_id] = (call.over, call.order.executed)
             if call.what == "place" and call.answer in TAKEN:
                 written.setdefault(call.order_id, call.over or 0.0)
-        if call.what == "cancel" and call.answer == "NoSuchOrder" and written.get(call.order_id, 1e9) <= call.began:
+        if (
+            call.what == "cancel"
+            and call.answer == "NoSuchOrder"
+            and written.get(call.order_id, 1e9) <= call.began
+        ):
             found.append(Violation("view", f"order {call.order_id} was written and can't be found to cancel"))
     return found
 
@@ -48,5 +58,7 @@ def _feed(world: World, number: int, seen: list[tuple[int, bytes]]) -> list[Viol
         if seq != index + 1:
             return [Violation("view", f"watcher {number} was shown {seq} after {index}")]
         if seq > len(records) or records[seq - 1].hash != digest:
-            return [Violation("view", f"watcher {number} was shown a record {seq} that the journal does not have")]
+            return [
+                Violation("view", f"watcher {number} was shown a record {seq} that the journal does not have")
+            ]
     return []

@@ -1,4 +1,4 @@
-"""The same promises, asked of a real process with a real PostgreSQL: kill it in the middle, start it again, compare.
+"""The same promises, asked of a real process with a real PostgreSQL: kill it, start it again, compare.
 
 ```
 service   the process under test: start, kill, and its database's own process

@@ -178,7 +178,8 @@ def main() -> int:
 
 def _report(rounds: Rounds, failed: int, code: int) -> None:
     taken = sum(note.taken for note in rounds.load.notes)
-    print(f"{sum(rounds.kinds.values())} crashes: {dict(rounds.kinds)}; {failed} with violations; last exit {code}")
+    crashes = sum(rounds.kinds.values())
+    print(f"{crashes} crashes: {dict(rounds.kinds)}; {failed} with violations; last exit {code}")
     print(f"{len(rounds.load.notes)} requests, {taken} acknowledged as taken")
     if rounds.recovery:
         ordered = sorted(rounds.recovery)

@@ -25,7 +25,8 @@ QUESTIONS = {
         FROM sim.fills f FULL JOIN fills j
             ON j.exchange = f.exchange AND j.symbol = f.symbol AND j.side = f.side
             AND j.exchange_order_id = f.order_number::text AND j.trade_id = f.number::text
-        WHERE j.id IS NULL OR f.number IS NULL OR j.qty <> f.quantity OR j.price <> f.price OR j.fee <> f.fee""",
+        WHERE j.id IS NULL OR f.number IS NULL
+            OR j.qty <> f.quantity OR j.price <> f.price OR j.fee <> f.fee""",
     "I4": """
         SELECT s.symbol || ': the exchange traded ' || s.qty || ', the position is ' || coalesce(p.qty, 0)
         FROM (SELECT exchange, symbol, sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END) AS qty
@@ -56,10 +57,13 @@ def compare(dsn: str, notes: Sequence[Noted], kills: Sequence[tuple[int, int]]) 
             found.extend(Violation(rule, str(row[0])) for row in connection.execute(question))
         known = {str(row[0]): row[1] for row in connection.execute("SELECT id, venue_id FROM orders")}
         listed = {row[0] for row in connection.execute("SELECT client_id FROM sim.orders")}
-        by_client = dict(connection.execute("SELECT client_order_id, venue_id FROM orders").fetchall())
+        named = connection.execute("SELECT client_order_id, venue_id FROM orders")
+        by_client = {row[0]: row[1] for row in named}
         for acknowledged, resumed in kills:
-            for row in connection.execute(AFTER_KILL, (acknowledged, resumed)):
-                found.append(Violation("I6", f"{row[0]} reached the exchange after a kill was acknowledged"))
+            found.extend(
+                Violation("I6", f"{row[0]} reached the exchange after a kill was acknowledged")
+                for row in connection.execute(AFTER_KILL, (acknowledged, resumed))
+            )
     for note in notes:
         if note.taken and note.order_id not in known:
             found.append(Violation("I1", f"{note.key} was answered {note.answers}, not in the journal"))

@@ -47,10 +47,12 @@ class Load:
     async def run(self) -> None:
         """Trade until cancelled."""
         headers = {"authorization": f"Bearer {self._token}"}
-        async with httpx.AsyncClient(base_url=self._url, headers=headers, timeout=10.0) as client:
-            async with trio.open_nursery() as nursery:
-                for _ in range(WORKERS):
-                    nursery.start_soon(self._work, client)
+        async with (
+            httpx.AsyncClient(base_url=self._url, headers=headers, timeout=10.0) as client,
+            trio.open_nursery() as nursery,
+        ):
+            for _ in range(WORKERS):
+                nursery.start_soon(self._work, client)
 
     async def _work(self, client: httpx.AsyncClient) -> None:
         while True:

@@ -1,8 +1,8 @@
 """`python -m ops.proof.mutants`: plant each bug in a copy and let the simulation find it.
 
-    --only TEXT    those whose name holds the text
-    --most N       how many seeds each may take (200)
-    --list         names only
+--only TEXT    those whose name holds the text
+--most N       how many seeds each may take (200)
+--list         names only
 """
 
 import argparse
@@ -61,7 +61,10 @@ def hunt(bug: Bug, most: int) -> tuple[bool, str]:
             check=False,
         )
     said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    return done.returncode == 0, f"{said[-1] if said else 'it said nothing'} ({time.monotonic() - began:.0f} s)"
+    return (
+        done.returncode == 0,
+        f"{said[-1] if said else 'it said nothing'} ({time.monotonic() - began:.0f} s)",
+    )
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import trio
+from trio._core import _run as scheduler
+
 from ops.proof import determinism
 from ops.proof.plan import make_plan
 from ops.proof.play import play
-from trio._core import _run as scheduler
 
 ROOT = Path(__file__).parents[3]
 

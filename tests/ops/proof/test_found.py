@@ -6,6 +6,8 @@ Seeds change their meaning with every edit; these scenes stay.
 import math
 
 import trio
+from trio.testing import MockClock
+
 from actors.journal.actor import JournalActor
 from actors.journal.port import Batch
 from actors.journal.tail import CommittedTail
@@ -14,7 +16,6 @@ from actors.model.events import TradingResumed
 from actors.model.journal import Append, Fence
 from ops.proof.determinism import Standstill
 from persistence.memory import MemoryDisk, MemoryJournalStore
-from trio.testing import MockClock
 
 
 class WorldClock:

@@ -1,6 +1,7 @@
 """A few seeds of the simulation, small enough for every test run."""
 
 import pytest
+
 from ops.proof.plan import make_plan
 from ops.proof.play import play
 

@@ -1,0 +1,130 @@
+"""What must happen sometimes, or the simulation proves less than it seems to.
+
+A marker that stays at zero over many seeds means that a corner of the runtime is never entered.
+"""
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from ops.proof.checks.story import Story, Tale
+
+if TYPE_CHECKING:
+    from ops.proof.world import World
+
+LOOK_SECONDS = 0.2
+
+MARKERS = (
+    "a process crashed",
+    "a process was deposed",
+    "the supervisor gave up",
+    "a start from a snapshot",
+    "an actor was restarted",
+    "an order became unknown",
+    "an unknown order was found",
+    "an unknown order was proven absent",
+    "an operator's verdict",
+    "a fill after the end of its order",
+    "an order was withdrawn unsent",
+    "a cancel was refused",
+    "a partial fill",
+    "circuit open",
+    "circuit half_open",
+    "exchange reconnecting",
+    "exchange reconciling",
+    "exchange halted",
+    "a kill was acknowledged",
+    "a kill was not durable",
+    "a kill while the runtime was not ready",
+    "a kill across a crash",
+    "positions were flattened",
+    "a limit was breached and journaled",
+    "a client was told not now",
+    "a client's request was answered twice with the same order",
+    "a client lost its connection",
+    "a watcher fell out of the ring",
+    "a day began during the run",
+    "an opening position was taken over",
+    "a trade of another on the account",
+)
+"""In the order in which the report shows them."""
+
+
+async def look_around(world: "World") -> None:
+    """Notice states that leave no trace in the journal; never returns."""
+    while True:
+        await trio.sleep(LOOK_SECONDS)
+        process = world.process
+        if process is not None:
+            for state in process.runtime.broker_states.values():
+                _note(world, f"circuit {state.circuit}")
+                _note(world, f"exchange {state.state}")
+
+
+def _note(world: "World", marker: str) -> None:
+    if marker in MARKERS:
+        world.markers[marker] += 1
+
+
+def count_from(world: "World", story: Story) -> None:
+    """Count what the notes and the journal show."""
+    markers = world.markers
+    markers["a process crashed"] += sum("crash" in ended.why for ended in world.ended)
+    for kill in world.kills:
+        markers["a kill was acknowledged"] += kill.durable
+        markers["a kill was not durable"] += not kill.durable
+        markers["a kill while the runtime was not ready"] += not kill.ready
+        markers["a kill across a crash"] += any(
+            kill.acknowledged is not None and 0 < ended.at - kill.acknowledged < 20.0
+            for ended in world.ended
+            if ended.number == kill.life
+        )
+    for call in world.calls:
+        markers["a client was told not now"] += call.answer == "Refused"
+        markers["a client's request was answered twice with the same order"] += call.answer == "Replayed"
+        markers["a client lost its connection"] += call.life > 0 and not call.answer
+    markers["a watcher fell out of the ring"] += sum(watcher.gaps for watcher in world.watchers)
+    _from_journal(world, story)
+
+
+def _from_journal(world: "World", story: Story) -> None:
+    markers = world.markers
+    ended: dict[str, str] = {}
+    unknown: dict[str, None] = {}
+    days = 0
+    for entry in story.entries:
+        kind, order_id = entry.kind, str(entry.body.get("order_id", ""))
+        if kind == "OrderUnresolved":
+            unknown[order_id] = None
+            markers["an order became unknown"] += 1
+        elif kind == "OrderAbsent":
+            markers["an unknown order was proven absent"] += 1
+        elif order_id in unknown and kind in ("OrderAcknowledged", "OrderFilled", "OrderCanceled"):
+            del unknown[order_id]
+            markers["an unknown order was found"] += 1
+        if kind == "OrderNotSent":
+            markers["an order was withdrawn unsent"] += 1
+        elif kind == "CancelRefused":
+            markers["a cancel was refused"] += 1
+        elif kind == "LimitBreached":
+            markers["a limit was breached and journaled"] += 1
+        elif kind == "DayOpened":
+            days += 1
+        elif kind == "PositionAdjusted":
+            opening = entry.body["cause"] == "opening"
+            markers[
+                "an opening position was taken over" if opening else "a trade of another on the account"
+            ] += 1
+        if kind in ("OrderCanceled", "OrderExpired"):
+            ended[order_id] = kind
+        elif kind == "OrderFilled":
+            markers["a fill after the end of its order"] += order_id in ended
+            markers["a partial fill"] += _is_partial(story.orders[order_id], entry.body["fill"]["quantity"])
+    markers["a day began during the run"] += days > 1
+    markers["positions were flattened"] += any(
+        tale.intent.get("user") == "operator" and tale.executed for tale in story.orders.values()
+    )
+
+
+def _is_partial(tale: Tale, quantity: str) -> bool:
+    return str(tale.quantity) != quantity
