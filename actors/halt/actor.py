@@ -89,7 +89,7 @@ class OperatorActor(TrioActor):
     """
 
     rank: ClassVar[int | None] = 50
-    mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=4096, policy="refuse")
+    mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=65_536, policy="refuse")
 
     def __init__(
         self,

@@ -68,7 +68,7 @@ class RiskActor(TrioActor):
     """
 
     rank: ClassVar[int | None] = 40
-    mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=4096, policy="refuse")
+    mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=65_536, policy="refuse")
 
     def __init__(
         self,
