@@ -82,7 +82,7 @@ def lines(frame: FeedFrame) -> list[str]:
     data: dict[str, Any] = msgspec.json.decode(frame.data)
     if frame.type == "snapshot" and isinstance(data.get(frame.channel), list):
         return [_line(frame, row, "now") for row in data[frame.channel]]
-    return [_line(frame, data, str(frame.seq))]
+    return [_line(frame, data, str(frame.seq))] if data else []
 
 
 def _line(frame: FeedFrame, row: Mapping[str, Any], seq: str) -> str:

@@ -108,10 +108,10 @@ async def snapshot(
 
 
 async def snapshot_markets(port: CommandPort, hub: Hub, symbols: Symbols) -> tuple[int, Sequence[Encoded]]:
-    """The newest prices of every instrument."""
+    """The newest prices, one frame an instrument; one without data when there is no price yet."""
     seq = hub.market_seq
     marks = [mark_body(mark) for mark in await port.marks() if symbols is None or mark.symbol in symbols]
-    return seq, [_snapshot("markets", seq, {"markets": marks})]
+    return seq, [_snapshot("markets", seq, mark) for mark in marks] or [_snapshot("markets", seq, {})]
 
 
 def update(channel: str, item: Item, hub: Hub) -> Encoded | None:
