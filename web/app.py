@@ -115,15 +115,11 @@ def _feeds(app: EdgeApp) -> Callable[[], AsyncGenerator[None, None]]:
     async def while_serving() -> AsyncGenerator[None, None]:
         services = app.edge.services
         app.hub = Hub(services.port)
-        ends = (
-            services.keyring.on_revoked(revoked),
-            services.metrics.follow_positions(app.hub.positions),
-        )
+        end = services.keyring.on_revoked(revoked)
         try:
             yield
         finally:
-            for end in ends:
-                end()
+            end()
             app.hub.close()
             for socket in tuple(app.sockets):
                 socket.hang_up(Hangup(GOING_AWAY, "the service is going away"))

@@ -1,17 +1,28 @@
 """`tradewarden kill`: stops trading, over the API or around it.
 
-With `--direct` nothing is asked of the API: a file is put where a running service looks for it every
-second, and where a starting one finds it.
+With `--direct` nothing is asked of the API: the kill switch has a socket of its own in the data folder, and
+when nobody answers there, a file is put where a running service looks every second and a starting one looks
+first.
 """
 
 import argparse
+import os
+import signal
+import socket
 import time
 from pathlib import Path
 
+import msgspec
+
 from ops.cli.command import OK, Command, Failed, settings
 from ops.cli.service import ask, configure_access
+from persistence.embedded import FolderInUse, FolderLock
+from supervisors.kill_socket import SOCKET, KillAnswer, KillLine
 from web.client import Client
 from web.routes.operator import KillBody
+
+KILL_FILE = "KILL"
+"""As the service has it; said again here because importing the service would make the kill slower."""
 
 TAKEN_SECONDS = 3.0
 LOOK_SECONDS = 0.05
@@ -44,6 +55,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="around the API: works without a token and when the service hangs",
     )
+    parser.add_argument(
+        "--end-process",
+        action="store_true",
+        help="with --direct: end the process of a service that does not answer, so that nothing leaves any more",
+    )
     configure_access(parser)
 
 
@@ -65,10 +81,15 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _direct(asked: argparse.Namespace) -> int:
-    if asked.level != "cancel" or asked.exchange or asked.symbol:
-        raise Failed("--direct stops everything; it takes no --level, --exchange or --symbol", 2)
     folder = settings().data_dir
-    file = folder / "KILL"
+    answer = _ask_socket(folder / SOCKET, asked)
+    if answer is not None:
+        return _told(answer)
+    if asked.level != "cancel" or asked.exchange or asked.symbol:
+        raise Failed(
+            "the service does not answer; without it only everything can be stopped: leave the scope out"
+        )
+    file = folder / KILL_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.write_text(asked.reason)
@@ -77,10 +98,35 @@ def _direct(asked: argparse.Namespace) -> int:
     if _taken(file):
         print("the service has stopped trading")
         return OK
-    print(
-        "the service does not answer; it, or whatever starts next, stops trading as soon as it sees the file"
-    )
+    print("the service does not answer; it, or whatever starts next, stops trading when it sees the file")
     print(f"the file: {file}")
+    if asked.end_process:
+        _end_process(folder)
+    return OK
+
+
+def _ask_socket(path: Path, asked: argparse.Namespace) -> KillAnswer | None:
+    """Ask over the kill switch's own door; None when nobody answers there."""
+    line = KillLine(reason=asked.reason, level=asked.level, exchange=asked.exchange, symbol=asked.symbol)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.settimeout(TAKEN_SECONDS)
+            door.connect(str(path))
+            door.sendall(msgspec.json.encode(line) + b"\n")
+            received = b""
+            while not received.endswith(b"\n") and (part := door.recv(4096)):
+                received += part
+            return msgspec.json.decode(received, type=KillAnswer)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _told(answer: KillAnswer) -> int:
+    if answer.error is not None:
+        raise Failed(answer.error)
+    print(f"trading is {answer.trading_state}; kill {answer.kill_id}")
+    if not answer.durable:
+        raise Failed("the latch could not be written: the halt may not outlive the process")
     return OK
 
 
@@ -92,3 +138,20 @@ def _taken(file: Path) -> bool:
             return True
         time.sleep(LOOK_SECONDS)
     return False
+
+
+def _end_process(folder: Path) -> None:
+    """End the process that holds the data folder: what hangs now could send when it goes on."""
+    lock = FolderLock(folder / "postgres")
+    try:
+        lock.acquire()
+    except FolderInUse as error:
+        if error.holder is None:
+            raise Failed("the service's process is not known; end it yourself") from error
+        os.kill(error.holder, signal.SIGKILL)
+        print(f"process {error.holder} was ended; start the service again to cancel what rests")
+    except OSError as error:
+        raise Failed(f"the service's process is not known ({error.strerror}); end it yourself") from error
+    else:
+        lock.release()
+        print("no service is running")

@@ -5,13 +5,12 @@ that it has fallen behind when its place has left the ring. Each frame is encode
 it. Market data are kept newest-per-instrument, so they are conflated for whoever can't follow.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from actors.model.book import Change
 from actors.model.journal import Record
 from actors.model.messages import Mark
-from actors.model.results import PositionView
 from web.feeds.protocol import Encoded
 from web.port import Feed
 
@@ -85,12 +84,6 @@ class Hub:
         if missing > len(self._items):
             return None
         return self._items[len(self._items) - missing :]
-
-    def positions(self) -> Iterator[PositionView]:
-        """Every position at the newest price that came by."""
-        for place, position in self.feed.book.positions.items():
-            known = self.marks.get(place)
-            yield PositionView(position=position, mark=None if known is None else known[1].mark)
 
     def follow(self, follower: Follower) -> Callable[[], None]:
         """Wake `follower` at each commit; return what ends it."""

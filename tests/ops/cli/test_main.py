@@ -2,7 +2,9 @@
 
 import os
 import re
+import socket
 import stat
+import threading
 
 import pytest
 
@@ -140,6 +142,35 @@ def test_a_direct_kill_leaves_a_file_for_whatever_starts_next(capsys, monkeypatc
     assert file.read_text() == "fire"
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert str(file) in capsys.readouterr().out
+
+
+def test_a_direct_kill_uses_the_door_of_the_running_service(capsys, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    heard = []
+
+    def serve(door):
+        with door.accept()[0] as client:
+            heard.append(client.recv(4096))
+            client.sendall(b'{"tradingState":"halted","killId":"k-7","durable":true}\n')
+
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(folder / "kill.sock"))
+        door.listen(1)
+        thread = threading.Thread(target=serve, args=(door,))
+        thread.start()
+        assert cli.main(["kill", "--direct", "--reason", "fire", "--symbol", "BTC/USDT"]) == 0
+        thread.join()
+    assert b'"symbol":"BTC/USDT"' in heard[0]
+    assert "k-7" in capsys.readouterr().out
+    assert not (folder / "KILL").exists()
+
+
+def test_the_kill_file_has_the_name_that_the_service_looks_for():
+    from ops.cli.kill import KILL_FILE
+    from supervisors import edge
+
+    assert KILL_FILE == edge.KILL_FILE
 
 
 def test_doctor_looks_at_what_a_start_needs(capsys, monkeypatch, postgres_dsn):
