@@ -1,11 +1,13 @@
 """Exchanges to run the broker suite against: each with faults on demand and a ledger to compare with.
 
-A bench gives the port, breaks the next calls as told, and opens its books. What an exchange can't do, it says
-in `lacks`, and the tests that need it are left out.
+A bench gives the port, breaks the next calls as told, and opens its books. What it can't do it says, and the
+tests that need it are left out there.
 """
 
 import random
 from collections import deque
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Protocol
 
@@ -13,9 +15,7 @@ import msgspec
 
 from actors.broker.adapters.simulated import CallFault, MemoryLedger, build
 from actors.broker.port import ExchangePort
-
-FAR_BELOW = Decimal("20000.00")
-"""A price at which a buy order of a suite's symbol rests."""
+from actors.model.clock import Clock
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -26,24 +26,26 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Bench(Protocol):
-    """`fault(operation, kind)` breaks the next call of a port method.
+    """`fault(operation, kind)` breaks the next call of a port method, if it `can`.
 
-    Kinds: `lost` (done, no answer), `never` (not done, no answer), `late` (done after everybody has given
-    up, if at all), `refused` (nothing leaves), `throttled` (turned away unread).
+    Kinds: `lost` (done, no answer), `broken` (done, the connection ends), `never` (not done, no answer),
+    `late` (done after everybody has given up), `too late` (arrives outside of the receive window),
+    `refused` (nothing leaves), `throttled` (turned away unread). `far_below` is a price at which a buy
+    order rests.
     """
 
     name: str
     symbol: str
-    lacks: tuple[str, ...]
+    far_below: Decimal
+    opening: Mapping[str, Decimal]
+    clock: Clock
     port: ExchangePort
+
+    def can(self, operation: str, kind: str) -> bool: ...
 
     def fault(self, operation: str, kind: str) -> None: ...
 
     def break_stream(self) -> None: ...
-
-    def set_skew(self, seconds: float) -> None: ...
-
-    def set_down(self, down: bool) -> None: ...
 
     async def books(self) -> dict[str, Entry]:
         """By our id."""
@@ -114,9 +116,10 @@ class SimBench:
 
     name = "sim"
     symbol = "BTC/USDT"
-    lacks = ()
+    far_below = Decimal("20000.00")
 
     def __init__(self, clock, *, latency=0.0, seed=0, symbols=("BTC/USDT",)):
+        self.opening = {"USDT": Decimal(1_000_000)}
         self.faults = ScriptedFaults(seed)
         self.faults.now = clock.monotonic
         self.ledger = MemoryLedger()
@@ -127,6 +130,9 @@ class SimBench:
     def another_port(self):
         """The same exchange seen by another process."""
         return build("sim", clock=self.clock, ledger=self.ledger, faults=self.faults, **self.options)
+
+    def can(self, operation, kind):
+        return kind in FAULTS
 
     def fault(self, operation, kind):
         self.faults.scripted.setdefault(operation, deque()).append(FAULTS[kind])
@@ -152,4 +158,17 @@ class SimBench:
         return total
 
 
-BENCHES = {"sim": SimBench, "sim with latency": lambda clock, **more: SimBench(clock, latency=0.05, **more)}
+SIMULATED = {"sim": 0.0, "sim with latency": 0.05}
+"""Benches in simulated time, and how long a round trip takes there."""
+
+
+@asynccontextmanager
+async def open_bench(name, clock):
+    """The bench of this name, for as long as the block lasts."""
+    if name in SIMULATED:
+        yield SimBench(clock, latency=SIMULATED[name])
+        return
+    from tests.actors.broker.venue_bench import open_venue_bench
+
+    async with open_venue_bench(name) as bench:
+        yield bench

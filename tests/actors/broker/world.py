@@ -81,9 +81,12 @@ class World:
     `restart_*`.
     """
 
-    def __init__(self, system, port=None, symbols=("BTC/USDT",), timings=None, disk=None, **broker):
+    def __init__(
+        self, system, port=None, symbols=("BTC/USDT",), timings=None, disk=None, bench=None, **broker
+    ):
         self.system = system
-        self.clock = TestClock()
+        self.bench = bench
+        self.clock = TestClock() if bench is None else bench.clock
         self.symbols = symbols
         self.port = port or LittleExchange(self.clock, symbols=symbols)
         self.disk = disk or MemoryDisk()
@@ -106,7 +109,8 @@ class World:
             await self.system.start(ear, address)
         self.fenced = await self.system.ref("journal").ask(Fence("risk"), timeout=1)
         if not self.log.book.cash:
-            self.append(AccountOpened(exchange="sim", balances=(("USDT", Decimal(1_000_000)),)))
+            opening = {"USDT": Decimal(1_000_000)} if self.bench is None else self.bench.opening
+            self.append(AccountOpened(exchange="sim", balances=tuple(opening.items())))
         await self.start_broker()
         for symbol in self.symbols:
             await self.start_position(symbol)
@@ -269,9 +273,8 @@ async def open_world(*, bench=None, wait=True, before=None, **settings) -> Async
     """A started world whose exchange trades; `before` prepares it first. A failed life fails the test."""
     async with open_system() as system:
         if bench is not None:
-            settings |= {"port": bench.port}
+            settings |= {"port": bench.port, "bench": bench}
         world = World(system, **settings)
-        world.bench = bench
         if before is not None:
             await before(world)
         await world.start()
