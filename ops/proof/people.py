@@ -75,6 +75,7 @@ class Client:
         self._world = world
         self._rng = Random(f"{world.plan.seed}/client {number}")
         self._mine: list[str] = []
+        self._resting: list[str] = []
         self._requests = 0
 
     async def run(self) -> None:
@@ -88,7 +89,7 @@ class Client:
             if choice < 0.72 or not self._mine:
                 await self._place()
             elif choice < 0.9:
-                await self._cancel(rng.choice(self._mine[-12:]))
+                await self._cancel(rng.choice(self._resting or self._mine[-12:]))
             elif choice < 0.98:
                 await self._look(rng.choice(self._mine[-12:]))
             else:
@@ -119,6 +120,8 @@ class Client:
             call.order, call.order_id = result.order, result.order.order_id
             if result.order.order_id not in self._mine:
                 self._mine.append(result.order.order_id)
+            if result.order.is_open:
+                self._resting = [*self._resting, result.order.order_id][-8:]
         call.code = getattr(result, "code", "")
         return call
 
@@ -156,6 +159,8 @@ class Client:
     async def _cancel(self, order_id: str) -> None:
         call = self._note("cancel", order_id)
         call.order_id = order_id
+        if order_id in self._resting:
+            self._resting.remove(order_id)
         result = await self._world.ask(
             call,
             lambda port: port.cancel(

@@ -108,16 +108,16 @@ def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Pl
 
 
 def _limits(rng: Random) -> dict[str, str]:
-    limits = {"max_pos_usd": str(rng.choice((3_000, 10_000, 30_000)))}
+    limits = {"max_pos_usd": str(rng.choice((2_500, 5_000, 10_000, 30_000)))}
     optional = {
         "max_order_usd": ("1500", "3000"),
-        "max_open_orders": ("8", "20"),
-        "max_open_orders_per_symbol": ("6",),
-        "max_gross_usd": ("8000", "40000"),
-        "max_net_usd": ("6000",),
+        "max_open_orders": ("4", "8", "20"),
+        "max_open_orders_per_symbol": ("3", "6"),
+        "max_gross_usd": ("15000", "40000"),
+        "max_net_usd": ("15000",),
         "max_long_usd": ("4000",),
         "max_short_usd": ("4000",),
-        "max_exchange_usd": ("10000",),
+        "max_exchange_usd": ("20000",),
         "max_order_quantity": ("300",),
         "max_messages": ("6",),
         "max_repeated_executions": ("12",),

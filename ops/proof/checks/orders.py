@@ -16,6 +16,7 @@ def orders(world: World, story: Story) -> list[Violation]:
     found.extend(_refused_stays_home(world, story))
     found.extend(_once(world, story))
     found.extend(_in_time(world, story))
+    found.extend(_verdicts(world, story))
     found.extend(
         Violation("I8", f"order {submit.order_id} left at {submit.began:.3f} before it was durable")
         for submit in world.submits
@@ -38,6 +39,20 @@ def _in_time(world: World, story: Story) -> list[Violation]:
         left_us = world.plan.start_us + int(submit.began * 1_000_000)
         if left_us > before.get(submit.order_id, left_us):
             found.append(Violation("I8", f"order {submit.order_id} left at {submit.began:.3f}, too late"))
+    return found
+
+
+def _verdicts(world: World, story: Story) -> list[Violation]:
+    """What is called unsent, refused or absent was never taken; a person's verdict may err."""
+    taken = {item.venue_id for venue in world.venues.values() for item in venue.listed.values()}
+    found = []
+    for entry in story.entries:
+        if entry.kind not in ("OrderNotSent", "OrderRejected", "OrderAbsent"):
+            continue
+        tale = story.orders.get(entry.body["order_id"])
+        by_a_person = str(entry.body.get("proof", "")).startswith("verdict of")
+        if tale is not None and tale.venue_id in taken and not by_a_person:
+            found.append(Violation("I2", f"{entry.seq}: {entry.kind} of {tale.order_id}, which was taken"))
     return found
 
 
