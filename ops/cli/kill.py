@@ -58,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-process",
         action="store_true",
-        help="with --direct: end the process of a service that does not answer, so that nothing leaves any more",
+        help="with --direct: end the process of a service that does not answer: nothing leaves any more",
     )
     configure_access(parser)
 
