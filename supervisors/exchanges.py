@@ -7,6 +7,7 @@ import msgspec
 
 from actors.broker.adapters import dummy, simulated
 from actors.broker.adapters.simulated.ledger import SimLedger
+from actors.broker.limiter import Budget, Egress, Limiter
 from actors.broker.port import ExchangePort
 from actors.model.clock import Clock
 
@@ -41,9 +42,29 @@ def build_exchanges(
     symbols: Sequence[str],
     simulation: SimulationChoice,
     ledgers: Mapping[str, SimLedger],
+    instance: str,
 ) -> dict[str, ExchangePort]:
-    """The adapters by name, in the order of the settings; none is connected yet."""
-    return {choice.name: _build(choice, clock, symbols, simulation, ledgers) for choice in choices}
+    """The adapters by name, in the order of the settings; none is connected yet.
+
+    Orders at a real exchange whose id begins with `instance` are ours.
+    """
+    return {choice.name: _build(choice, clock, symbols, simulation, ledgers, instance) for choice in choices}
+
+
+def build_limiters(choices: Sequence[ExchangeChoice]) -> dict[str, Limiter]:
+    """How fast each account may be called. Accounts at one exchange share what it allows, and its bans."""
+    egresses: dict[tuple[str, str | None], Egress] = {}
+    limiters: dict[str, Limiter] = {}
+    for choice in choices:
+        if choice.kind != "ccxt":
+            continue
+        from actors.broker.adapters.ccxt.build import budgets
+
+        place = (choice.venue, choice.account_type)
+        if place not in egresses:
+            egresses[place] = Egress([Budget(spec) for spec in budgets(*place)])
+        limiters[choice.name] = Limiter(egress=egresses[place])
+    return limiters
 
 
 def _build(
@@ -52,6 +73,7 @@ def _build(
     symbols: Sequence[str],
     simulation: SimulationChoice,
     ledgers: Mapping[str, SimLedger],
+    instance: str,
 ) -> ExchangePort:
     if choice.kind == "dummy":
         return dummy.build(choice.name, clock=clock, symbols=symbols)
@@ -77,4 +99,5 @@ def _build(
         api_secret=choice.api_secret,
         account_type=choice.account_type,
         clock=clock,
+        ours=lambda venue_id: venue_id.startswith(instance),
     )

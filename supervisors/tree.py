@@ -74,6 +74,8 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     archive: Archive
     latch: LatchFile
     exchanges: Mapping[str, ExchangePort]
+    limiters: Mapping[str, Limiter] = {}
+    """How fast each exchange may be called; one that is not named has no budget of its own."""
     on_deposed: Callable[[str], None]
     observer: Observer | None = None
     webhooks: WebhookOutside | None = None
@@ -284,7 +286,7 @@ class Runtime:
         )
 
     def _broker(self, exchange: str) -> Callable[[], BrokerActor]:
-        limiter = Limiter()
+        limiter = self.outside.limiters.get(exchange) or Limiter()
         breaker, cancel_breaker = Breaker(self.choices.breaker), Breaker(self.choices.breaker)
 
         def start() -> BrokerActor:

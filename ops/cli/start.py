@@ -26,7 +26,7 @@ from persistence.postgres.tokens import PostgresTokenStore
 from persistence.postgres.webhooks import PostgresWebhookStore
 from supervisors.database import database
 from supervisors.edge import EdgeChoice, run_service
-from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges
+from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges, build_limiters
 from supervisors.process import ProcessIds, SystemClock, instance_name
 from supervisors.service import EXIT_DEPOSED, Ending
 from supervisors.tree import VERSION, Choices, Outside, Runtime
@@ -56,20 +56,24 @@ async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None, al
     async with open_bridge(lambda what, error: _log.error("asyncio_error", what=what, error=repr(error))):
         base, for_webhooks = Database(dsn), Database(dsn, readers=2)
         tokens = PostgresTokenStore(base)
+        instance = instance_name(settings.data_dir)
+        exchanges = [_exchange_choice(each) for each in settings.exchanges]
         outside = Outside(
             clock=clock,
-            ids=ProcessIds(instance_name(settings.data_dir)),
+            ids=ProcessIds(instance),
             rng=SystemRandom(),
             store=PostgresJournalStore(base),
             archive=PostgresArchive(base),
             latch=FileLatch(settings.data_dir / "latch"),
             exchanges=build_exchanges(
-                [_exchange_choice(each) for each in settings.exchanges],
+                exchanges,
                 clock=clock,
                 symbols=settings.risk.symbol_whitelist,
                 simulation=_simulation_choice(settings.sim),
                 ledgers={each.name: PostgresLedger(base, each.name) for each in settings.exchanges},
+                instance=instance,
             ),
+            limiters=build_limiters(exchanges),
             on_deposed=partial(ending.set, EXIT_DEPOSED),
             webhooks=WebhookOutside(
                 store=PostgresWebhookStore(for_webhooks),
