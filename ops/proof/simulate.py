@@ -5,6 +5,8 @@
 """
 
 import argparse
+import os
+import random
 import subprocess
 import sys
 import time
@@ -28,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="play so many seeds")
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first of them")
     parser.add_argument("--workers", type=int, default=WORKERS)
+    parser.add_argument("--twice", action="store_true", help="compare two fresh processes")
+    parser.add_argument("--digests", action="store_true", help="print each journal's hash")
     parser.add_argument("--no-faults", action="store_true", help="play it on a fine day")
     parser.add_argument("--trace", action="store_true", help="say who told whom what")
     parser.add_argument("--shrink", action="store_true", help="leave out the faults that don't matter")
@@ -35,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     be_quiet()
     if chosen.seed is not None:
         return _one(chosen)
-    return _many(range(chosen.first, chosen.first + chosen.seeds), chosen.workers, not chosen.no_faults)
+    seeds = range(chosen.first, chosen.first + chosen.seeds)
+    if chosen.twice:
+        return _twice(seeds)
+    return _many(seeds, 1 if chosen.digests else chosen.workers, not chosen.no_faults, chosen.digests)
 
 
 def _one(chosen: argparse.Namespace) -> int:
@@ -54,11 +61,31 @@ def _one(chosen: argparse.Namespace) -> int:
     return 1 if result.violations else 0
 
 
-def _many(seeds: Iterable[int], workers: int, faults: bool) -> int:
+def _twice(seeds: range) -> int:
+    """Play the seeds in two processes at the same time and compare the journals' hashes."""
+    runs = [
+        subprocess.Popen(
+            (sys.executable, "-m", "ops.proof.simulate", "--digests")
+            + ("--seeds", str(len(seeds)), "--from", str(seeds.start)),
+            env={**os.environ, "PYTHONHASHSEED": str(random.SystemRandom().randrange(1, 2**32))},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    one, other = ([line for line in run.communicate()[0].splitlines() if " journal " in line] for run in runs)
+    same = sum(left == right for left, right in zip(one, other, strict=False))
+    print(f"{same} of {len(seeds)} seeds gave the same journal twice")
+    return 0 if same == len(seeds) else 1
+
+
+def _many(seeds: Iterable[int], workers: int, faults: bool, digests: bool = False) -> int:
     began = time.monotonic()
     results: list[Result] = []
     for result in _play_all(seeds, workers, faults):
         results.append(result)
+        if digests:
+            print(f"{result.seed} journal {result.digest}", flush=True)
         if result.violations:
             _tell_failures([result])
     report(results, time.monotonic() - began)
