@@ -63,17 +63,20 @@ def _one(chosen: argparse.Namespace) -> int:
 
 def _twice(seeds: range) -> int:
     """Play the seeds in two processes at the same time and compare the journals' hashes."""
+    command = (sys.executable, "-m", "ops.proof.simulate", "--digests")
+    asked = ("--seeds", str(len(seeds)), "--from", str(seeds.start))
     runs = [
         subprocess.Popen(
-            (sys.executable, "-m", "ops.proof.simulate", "--digests")
-            + ("--seeds", str(len(seeds)), "--from", str(seeds.start)),
+            (*command, *asked),
             env={**os.environ, "PYTHONHASHSEED": str(random.SystemRandom().randrange(1, 2**32))},
             stdout=subprocess.PIPE,
             text=True,
         )
         for _ in range(2)
     ]
-    one, other = ([line for line in run.communicate()[0].splitlines() if " journal " in line] for run in runs)
+    said = [run.communicate()[0].splitlines() for run in runs]
+    one, other = ([line for line in lines if " journal " in line] for lines in said)
+    print("\n".join(line for line in said[0] if " journal " not in line))
     same = sum(left == right for left, right in zip(one, other, strict=False))
     print(f"{same} of {len(seeds)} seeds gave the same journal twice")
     return 0 if same == len(seeds) else 1
