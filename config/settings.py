@@ -136,6 +136,7 @@ def _web(reader: Reader, default: WebSettings) -> WebSettings:
         token_rate_per_second=reader.take(
             "WEB__TOKEN_RATE_PER_SECOND", whole(1, 1_000_000), default.token_rate_per_second
         ),
+        hooks_file=reader.file("WEB__HOOKS"),
     )
 
 

@@ -50,11 +50,15 @@ class SimSettings:
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """The API: how long an answer waits for the exchange, commands at a time, requests a second a token."""
+    """The API: how long an answer waits for the exchange, commands at a time, requests a second a token.
+
+    ``hooks_file`` describes the alerts that become orders.
+    """
 
     wait_seconds: float = 5.0
     max_commands: int = 64
     token_rate_per_second: int = 5_000
+    hooks_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

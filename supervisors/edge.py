@@ -21,6 +21,7 @@ from web.app import create_app
 from web.auth.keyring import Keyring
 from web.auth.port import TokenStore
 from web.auth.tokens import first_token
+from web.hooks.desk import HookDesk
 from web.observability import Metrics
 from web.server import ServerSettings, serve
 from web.services import EdgeSettings, Services
@@ -42,6 +43,7 @@ class EdgeChoice(msgspec.Struct, frozen=True, kw_only=True):
     development_token: str | None
     requests_per_second: int
     token_file: Path
+    hooks: HookDesk
 
 
 async def run_service(
@@ -98,6 +100,7 @@ async def _serve_web(
             metrics=metrics,
             clock=runtime.outside.clock,
             settings=edge.settings,
+            hooks=edge.hooks,
             webhooks=None if runtime.webhooks is None else runtime.webhooks.desk,
         )
     )

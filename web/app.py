@@ -92,6 +92,7 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
 _PARAMETERS = {
     "{orderId}": "<uuid_text:order_id>",
     "{tokenId}": "<uuid_text:token_id>",
+    "{name}": "<name>",
     "{webhookId}": "<webhook_id>",
     "{deadLetterId}": "<dead_letter_id>",
 }

@@ -132,9 +132,9 @@ Handler = Callable[[Any, Call], Awaitable[Answer]]
 class Route(NamedTuple):
     """One operation of the contract.
 
-    `scope` None means that it is open. One with a `body` takes JSON. A `command` changes something and is
-    never interrupted when its client goes away; a `bounded` one counts against the limit of concurrent
-    commands. A `fast` one skips the framework.
+    `scope` None means that it is open. One with a `body` takes JSON (`any_type`: whatever it is said to
+    be). A `command` changes something and is never interrupted when its client goes away; a `bounded` one
+    counts against the limit of concurrent commands. A `fast` one skips the framework.
     """
 
     method: str
@@ -144,6 +144,7 @@ class Route(NamedTuple):
     scope: str | None
     action: str
     body: bool = False
+    any_type: bool = False
     command: bool = False
     bounded: bool = False
     fast: bool = False

@@ -13,7 +13,6 @@ import trio
 
 from actors.journal.port import StoreUnavailable
 from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull
-from web.auth.guesses import Guesses
 from web.auth.keyring import Holder
 from web.auth.port import Principal
 from web.call import Answer, Call, Disconnected, Headers, Route, answer_problem, require_json
@@ -26,7 +25,6 @@ ANYBODY = Principal("", "", frozenset())
 """Who asks an open route."""
 
 _BUSY = (ActorDead, AskTimeout, HandlerFailed, MailboxFull)
-_CHALLENGE: Headers = ((b"www-authenticate", b'Bearer realm="tradewarden"'),)
 
 _NO_LIMIT = nullcontext()
 
@@ -49,7 +47,6 @@ class Edge:
         self.services = services
         self.in_flight = 0
         self.correlations = correlations or Correlations()
-        self._guesses = Guesses()
         self._policy = b'"token";q=%d;w=1' % services.keyring.requests_per_second
 
     async def serve(self, route: Route, call: Call) -> Answer:
@@ -103,7 +100,7 @@ class Edge:
             (b"ratelimit", b'"token";r=%d;t=1' % verdict.remaining),
         )
         if not allowed:
-            detail = f"the token may ask {bucket.per_second} times a second; nothing was done"
+            detail = f"the token may ask {bucket.count} times a second; nothing was done"
             wait = verdict.retry_after_seconds
             raise ProblemError(problem("RATE_LIMITED", detail, retry_after_seconds=wait), left)
         return left
@@ -159,29 +156,15 @@ class Edge:
         keyring = self.services.keyring
         holder = keyring.holder(call.authorization) or await keyring.find(call.authorization)
         if holder is None:
-            raise self.unauthenticated(call.authorization, call.client)
-        return holder
-
-    def unauthenticated(self, authorization: bytes | None, address: str) -> ProblemError:
-        """The problem of a request without a valid token; whoever keeps trying from one address is told to
-        wait.
-        """
-        if authorization is None:
-            return ProblemError(
-                problem("UNAUTHENTICATED", "there is no bearer token; send Authorization: Bearer TOKEN"),
-                _CHALLENGE,
+            raise self.services.guesses.refusal(
+                call.authorization, call.client, int(trio.current_time() * 1_000_000_000)
             )
-        wait = self._guesses.failed(address, int(trio.current_time() * 1_000_000_000))
-        if wait is not None:
-            detail = "too many tokens that are not valid came from this address"
-            return ProblemError(problem("RATE_LIMITED", detail, retry_after_seconds=wait))
-        return ProblemError(
-            problem("UNAUTHENTICATED", "the token is not valid; send Authorization: Bearer TOKEN"), _CHALLENGE
-        )
+        return holder
 
     async def _handle(self, route: Route, call: Call) -> Answer:
         if route.body:
-            require_json(call)
+            if not route.any_type:
+                require_json(call)
             call.body = await call.read_body()
         if not route.command:
             return await route.handler(self.services, call)

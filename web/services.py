@@ -4,8 +4,10 @@ import msgspec
 
 from actors.model.clock import Clock
 from actors.webhook.desk import WebhookDesk
+from web.auth.guesses import Guesses
 from web.auth.keyring import Keyring
 from web.auth.port import TokenStore
+from web.hooks.desk import HookDesk
 from web.observability import Metrics
 from web.port import CommandPort
 
@@ -31,3 +33,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     settings: EdgeSettings
     webhooks: WebhookDesk | None = None
+    hooks: HookDesk = msgspec.field(default_factory=HookDesk)
+    guesses: Guesses = msgspec.field(default_factory=Guesses)

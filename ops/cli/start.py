@@ -5,6 +5,7 @@ The one place beside the command line's other commands that reads settings; what
 """
 
 from functools import partial
+from pathlib import Path
 from random import SystemRandom
 from secrets import token_bytes
 
@@ -31,6 +32,8 @@ from supervisors.process import ProcessIds, SystemClock, instance_name
 from supervisors.service import EXIT_DEPOSED, Ending
 from supervisors.tree import VERSION, Choices, Outside, Runtime
 from supervisors.webhooks import WebhookOutside
+from web.hooks.desk import HookDesk
+from web.hooks.spec import BadHooks, read_hooks
 from web.server import ServerSettings
 from web.services import EdgeSettings
 
@@ -44,13 +47,15 @@ def main(settings: Settings) -> int:
     """
     logs.configure(settings.log.level)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    allowed = allowed_hosts(settings.webhooks)
+    allowed, hooks = allowed_hosts(settings.webhooks), hook_desk(settings.web.hooks_file)
     url = None if settings.database_url is None else settings.database_url.reveal()
     with database(url, settings.data_dir) as (dsn, server):
-        return trio.run(_serve, settings, dsn, server, allowed)
+        return trio.run(_serve, settings, dsn, server, allowed, hooks)
 
 
-async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None, allowed: Allowed) -> int:
+async def _serve(
+    settings: Settings, dsn: str, server: EmbeddedServer | None, allowed: Allowed, hooks: HookDesk
+) -> int:
     ending = Ending()
     clock = SystemClock()
     async with open_bridge(lambda what, error: _log.error("asyncio_error", what=what, error=repr(error))):
@@ -94,11 +99,21 @@ async def _serve(settings: Settings, dsn: str, server: EmbeddedServer | None, al
             development_token=None if settings.token is None else settings.token.reveal(),
             requests_per_second=settings.web.token_rate_per_second,
             token_file=settings.data_dir / "token",
+            hooks=hooks,
         )
         await run_service(runtime, tokens, edge, ending, settings.data_dir, server)
         await for_webhooks.close()
         await base.close()
     return ending.code
+
+
+def hook_desk(file: Path | None) -> HookDesk:
+    """The alerts that become orders; raises SettingsError."""
+    try:
+        return HookDesk() if file is None else HookDesk(read_hooks(file))
+    except BadHooks as error:
+        allowed = "a file as the documentation of the API describes it"
+        raise SettingsError("TRADEWARDEN_WEB__HOOKS", found=str(error), allowed=allowed) from None
 
 
 def allowed_hosts(chosen: WebhookSettings) -> Allowed:

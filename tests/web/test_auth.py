@@ -20,7 +20,7 @@ BODIES = {
     "rotateToken": {},
 }
 GUARDED = [route for route in ROUTES if route.scope is not None]
-OPEN = [route for route in ROUTES if route.scope is None]
+OPEN = [route for route in ROUTES if route.scope is None and route.method == "GET"]
 SECOND_US = 1_000_000
 
 

@@ -1,7 +1,7 @@
 """How often a token may ask: the generic cell rate algorithm, in whole nanoseconds.
 
 One number per token: the theoretical arrival time of the next request. It needs no window, no timer and no
-cleaning, allows a burst of one second's budget, and forgets nothing when requests come in bunches.
+cleaning, allows a burst of one window's budget, and forgets nothing when requests come in bunches.
 """
 
 from typing import NamedTuple
@@ -18,14 +18,14 @@ class Verdict(NamedTuple):
 
 
 class Bucket:
-    """The budget of one token: `per_second` requests a second, as many at once."""
+    """A budget: `count` requests in a window (of a second, unless told otherwise), as many at once."""
 
-    __slots__ = ("_interval_ns", "_next_ns", "_tolerance_ns", "per_second")
+    __slots__ = ("_interval_ns", "_next_ns", "_tolerance_ns", "count")
 
-    def __init__(self, per_second: int) -> None:
-        self.per_second = per_second
-        self._interval_ns = SECOND_NS // per_second
-        self._tolerance_ns = SECOND_NS
+    def __init__(self, count: int, *, window_seconds: int = 1) -> None:
+        self.count = count
+        self._tolerance_ns = SECOND_NS * window_seconds
+        self._interval_ns = self._tolerance_ns // count
         self._next_ns = 0
 
     def take(self, now_ns: int) -> bool:

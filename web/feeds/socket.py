@@ -161,7 +161,9 @@ class EdgeSocket(TrioASGIWebsocketConnection):
             raise ProblemError(problem("JOURNAL_UNAVAILABLE", detail, retry_after_seconds=1.0)) from None
         if holder is None:
             client = self.scope.get("client")
-            raise app.edge.unauthenticated(authorization, client[0] if client else "")
+            now_ns = int(trio.current_time() * 1_000_000_000)
+            guesses = app.edge.services.guesses
+            raise guesses.refusal(authorization, client[0] if client else "", now_ns)
         if self.scope["path"] != "/ws/trade" and "read" not in holder.principal.scopes:
             raise ProblemError(problem("FORBIDDEN", "this needs the scope read"))
         return holder

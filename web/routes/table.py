@@ -1,7 +1,7 @@
 """Every operation that is served: a lint compares this table with the contract."""
 
 from web.call import Route
-from web.routes import account, batch, operator, orders, service, tokens
+from web.routes import account, batch, hooks, operator, orders, service, tokens
 from web.routes.webhook_table import WEBHOOK_ROUTES
 
 ROUTES: tuple[Route, ...] = (
@@ -85,6 +85,18 @@ ROUTES: tuple[Route, ...] = (
         "operator",
         "token_revoked",
         command=True,
+    ),
+    Route(
+        "POST",
+        "/hooks/{name}",
+        "receiveAlert",
+        hooks.receive,
+        None,
+        "alert_received",
+        body=True,
+        any_type=True,
+        command=True,
+        bounded=True,
     ),
     Route("GET", "/healthz", "health", service.health, None, "health_read", quiet=True),
     Route("GET", "/readyz", "readiness", service.readiness, None, "readiness_read", quiet=True),

@@ -1,0 +1,1 @@
+"""Alerts that become orders: a charting site's webhook, mapped, bounded, with a secret of its own."""
