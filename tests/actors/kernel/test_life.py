@@ -227,9 +227,7 @@ async def test_a_life_that_ignores_its_cancellation_is_named_with_its_stack(syst
     ref = await system.start(Shielded(), "shielded")
     with caplog.at_level(logging.ERROR):
         await system.end(ref.cell, 1)
-    assert (
-        caplog.text.count("shielded was cancelled but does not end") == 2
-    )  # after 5 s and 15 s
+    assert caplog.text.count("shielded was cancelled but does not end") == 2  # after 5 s and 15 s
     assert "await trio.sleep(30)" in caplog.text
 
 
