@@ -1,4 +1,4 @@
-"""The questions that are answered from the store instead of from memory: history, lists, and what was asked before."""
+"""The questions that are answered from the store instead of from memory: history and lists."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ from actors.model.order import Order
 
 
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """None matches everything. `before` is the cursor: (created_us, order_id) of the last row of the page before."""
+    """None matches everything. `before` is (created_us, order_id) of the last row of the page before."""
 
     statuses: tuple[str, ...] = ()
     exchange: str | None = None
@@ -21,7 +21,7 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Archive(Protocol):
-    """Reads of the tables. Every call raises `actors.journal.port.StoreUnavailable` while the store is away."""
+    """Reads of the tables; each raises `actors.journal.port.StoreUnavailable` while the store is away."""
 
     async def order(self, order_id: str) -> Order | None: ...
 
@@ -34,13 +34,20 @@ class Archive(Protocol):
         ...
 
     async def fills(
-        self, exchange: str | None, symbol: str | None, order_id: str | None, limit: int, before: tuple[int, str] | None
+        self,
+        exchange: str | None,
+        symbol: str | None,
+        order_id: str | None,
+        limit: int,
+        before: tuple[int, str] | None,
     ) -> Sequence[Fill]:
         """Newest first; `before` is (at_us, fill_id)."""
         ...
 
     async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]: ...
 
-    async def recall(self, exchange: str, venue_ids: Sequence[str]) -> Sequence[tuple[Order, tuple[str, ...]]]:
+    async def recall(
+        self, exchange: str, venue_ids: Sequence[str]
+    ) -> Sequence[tuple[Order, tuple[str, ...]]]:
         """Orders by our id at the exchange, each with the trade ids already applied to it."""
         ...
