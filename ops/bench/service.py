@@ -189,6 +189,19 @@ def throughput(folder: Path, rounds: int, seconds: float) -> Iterator[dict[str, 
         yield _row("echo_32_per_s", median("echo", 32, "per_second"), "requests/s")
         yield _row("reference_32_per_s", median("reference", 32, "per_second"), "orders/s")
         yield _row("reference_p50_ms_1", median("reference", 1, "p50_ms"), "ms")
+        yield from other_entries(service, seconds)
+
+
+def other_entries(service: Target, seconds: float) -> Iterator[dict[str, object]]:
+    """Orders a second in batches of 50, and with 32 in flight on one WebSocket."""
+    for kind, name in (("batch", "rest_batch_50"), ("trade", "ws_trade_32")):
+        command = [sys.executable, "-m", "ops.bench.entry", kind, f"127.0.0.1:{service.port}"]
+        command += ["--token", service.token, "--seconds", str(seconds)]
+        result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        if result["errors"]:
+            raise RuntimeError(f"{name}: {result['errors']} answers were errors")
+        yield _row(f"{name}_per_s", result["per_second"], "orders/s")
+        yield _row(f"{name}_p99_ms", result["p99_ms"], "ms")
 
 
 def memory(folder: Path, orders: int = MEMORY_ORDERS) -> Iterator[dict[str, object]]:
