@@ -28,7 +28,7 @@ from web.edge import Edge
 from web.feeds.hub import Hub
 from web.feeds.session import GOING_AWAY, POLICY, Hangup
 from web.feeds.socket import EdgeSocket
-from web.patterns import UUID
+from web.patterns import DEAD_LETTER_ID, UUID, WEBHOOK_ID
 from web.problems import problem
 from web.routes.table import ROUTES
 from web.services import Services
@@ -45,11 +45,14 @@ _CODES = {
 _log = structlog.get_logger(room="web")
 
 
-class UuidText(BaseConverter):
-    """An id in a path; what can't be one is no such path."""
+def _converter(pattern: str) -> type[BaseConverter]:
+    """An id of this form in a path; what can't be one is no such path."""
 
-    regex = UUID.removeprefix("^").removesuffix(r"\Z")
-    part_isolating = True
+    class Id(BaseConverter):
+        regex = pattern.removeprefix("^").removesuffix(r"\Z")
+        part_isolating = True
+
+    return Id
 
 
 class EdgeApp(QuartTrio):
@@ -72,7 +75,7 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.url_map.merge_slashes = False
-    app.url_map.converters["uuid_text"] = UuidText
+    app.url_map.converters.update(_CONVERTERS)
     app.edge = Edge(services)
     app.hub = None
     app.sockets = {}
@@ -89,12 +92,18 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
     return app
 
 
+_CONVERTERS = {
+    "uuid_text": _converter(UUID),
+    "webhook": _converter(WEBHOOK_ID),
+    "dead_letter": _converter(DEAD_LETTER_ID),
+}
+
 _PARAMETERS = {
     "{orderId}": "<uuid_text:order_id>",
     "{tokenId}": "<uuid_text:token_id>",
     "{name}": "<name>",
-    "{webhookId}": "<webhook_id>",
-    "{deadLetterId}": "<dead_letter_id>",
+    "{webhookId}": "<webhook:webhook_id>",
+    "{deadLetterId}": "<dead_letter:dead_letter_id>",
 }
 
 

@@ -156,9 +156,7 @@ class Edge:
         keyring = self.services.keyring
         holder = keyring.holder(call.authorization) or await keyring.find(call.authorization)
         if holder is None:
-            raise self.services.guesses.refusal(
-                call.authorization, call.client, int(trio.current_time() * 1_000_000_000)
-            )
+            raise await self.services.guesses.refusal(call.authorization, call.client)
         return holder
 
     async def _handle(self, route: Route, call: Call) -> Answer:

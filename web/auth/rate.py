@@ -36,6 +36,18 @@ class Bucket:
         self._next_ns = next_ns
         return True
 
+    def reserve(self, now_ns: int, longest_ns: int) -> int | None:
+        """Count a request and say how many nanoseconds it has to wait for its turn; None (and not counted)
+        when
+        that is more than `longest_ns`.
+        """
+        next_ns = max(self._next_ns, now_ns) + self._interval_ns
+        wait_ns = max(0, next_ns - now_ns - self._tolerance_ns)
+        if wait_ns > longest_ns:
+            return None
+        self._next_ns = next_ns
+        return wait_ns
+
     def verdict(self, now_ns: int, *, allowed: bool) -> Verdict:
         """What to tell the client about its budget."""
         ahead = max(0, self._next_ns - now_ns)

@@ -161,9 +161,7 @@ class EdgeSocket(TrioASGIWebsocketConnection):
             raise ProblemError(problem("JOURNAL_UNAVAILABLE", detail, retry_after_seconds=1.0)) from None
         if holder is None:
             client = self.scope.get("client")
-            now_ns = int(trio.current_time() * 1_000_000_000)
-            guesses = app.edge.services.guesses
-            raise guesses.refusal(authorization, client[0] if client else "", now_ns)
+            raise await app.edge.services.guesses.refusal(authorization, client[0] if client else "")
         if self.scope["path"] != "/ws/trade" and "read" not in holder.principal.scopes:
             raise ProblemError(problem("FORBIDDEN", "this needs the scope read"))
         return holder

@@ -31,7 +31,7 @@ async def receive(services: Services, call: Call) -> Answer:
     now_ns = int(trio.current_time() * 1_000_000_000)
     alert = read_alert(call.body)
     if not _proven(hook, call, alert):
-        raise services.guesses.refusal(b"", call.client, now_ns)
+        raise await services.guesses.refusal(b"", call.client)
     call.principal = Principal(f"hook:{name}", hook.user, frozenset())
     services.hooks.admit(name, now_ns)
     try:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from web.call import Call
-from web.patterns import EXCHANGE, SYMBOL, UUID
+from web.patterns import EXCHANGE, SYMBOL, UUID, WEBHOOK_ID
 from web.problems import ProblemError, invalid_field, problem
 
 MAX_PAGE = 1000
@@ -14,6 +14,7 @@ DEFAULT_PAGE = 100
 
 _exchange = re.compile(EXCHANGE).match
 _symbol = re.compile(SYMBOL).match
+_webhook_id = re.compile(WEBHOOK_ID).match
 _order_id = re.compile(UUID).match
 _cursor = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII).fullmatch
 _key = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
@@ -71,6 +72,14 @@ def query_order_id(query: Mapping[str, str]) -> str | None:
     found = query.get("orderId")
     if found is not None and _order_id(found) is None:
         raise invalid_field("?orderId", f"found {found[:40]!r}; an order id is needed")
+    return found
+
+
+def webhook_id(query: Mapping[str, str]) -> str | None:
+    """The webhook to filter by, or None."""
+    found = query.get("webhookId")
+    if found is not None and _webhook_id(found) is None:
+        raise invalid_field("?webhookId", f"found {found[:40]!r}; the id of a webhook is needed")
     return found
 
 

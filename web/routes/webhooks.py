@@ -186,7 +186,7 @@ async def dead_letters(services: Services, call: Call) -> Answer:
     query = call.query("webhookId", "limit", "cursor")
     limit = parameters.page_size(query)
     found = await _desk(services).dead_letters(
-        query.get("webhookId"), limit + 1, parameters.read_cursor(query)
+        parameters.webhook_id(query), limit + 1, parameters.read_cursor(query)
     )
     page = found[:limit]
     last = page[-1] if len(found) > limit else None
