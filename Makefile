@@ -64,8 +64,8 @@ format: $(DEVELOP) ## put the code into its format
 bench: $(DEVELOP) ## measure; one JSON object a line
 	@$(BIN)/python -m ops.lint.run_if_there ops.bench
 
-simulate: $(RUNTIME) ## play seeds of the deterministic simulation: SEEDS=n or SEED=s
-	@$(BIN)/python -m ops.lint.run_if_there ops.proof.simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10))
+simulate: $(RUNTIME) ## play seeds of the deterministic simulation: SEEDS=n or SEED=s, RESULTS=file to go on
+	@$(BIN)/python -m ops.lint.run_if_there ops.proof.simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10) $(if $(RESULTS),--results $(RESULTS)))
 
 risk-proof: $(RUNTIME) ## place a million orders against the risk check, judged from the journal alone: N=n SEED=s
 	@$(BIN)/python -m ops.proof.risk_proof --attempts $(or $(N),1000000) --seed $(or $(SEED),1)

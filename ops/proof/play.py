@@ -1,6 +1,7 @@
 """Playing one seed from beginning to end, and what is left of it: a result small enough to hand around."""
 
 import logging
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -16,7 +17,9 @@ from ops.proof.world import World
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a seed came to. `digest` is the hash of the journal's newest record, 64 hex digits."""
+    """What a seed came to. `digest` is the hash of the journal's newest record, 64 hex digits.
+    `cpu_seconds` is processor time.
+    """
 
     seed: int
     digest: str
@@ -30,6 +33,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     markers: dict[str, int]
     edges: dict[str, int]
     violations: tuple[Violation, ...]
+    cpu_seconds: float = 0.0
 
 
 def be_quiet() -> None:
@@ -40,6 +44,7 @@ def be_quiet() -> None:
 
 def play(plan: Plan, *, watch: Callable[[World], None] | None = None) -> tuple[World, Result]:
     """Run a plan and check it."""
+    began = time.process_time()
 
     async def main() -> World:
         world = World(plan)
@@ -64,6 +69,7 @@ def play(plan: Plan, *, watch: Callable[[World], None] | None = None) -> tuple[W
         markers=dict(world.markers),
         edges=dict(world.edges),
         violations=violations,
+        cpu_seconds=round(time.process_time() - began, 3),
     )
 
 

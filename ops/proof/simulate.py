@@ -2,6 +2,7 @@
 
 --seed S [--trace] [--shrink]    one seed; its journal's hash is the last line
 --seeds N [--from S]             many, on as many processes as there are cores
+  [--results FILE]                append each to a file; what it already holds is not played again
 """
 
 import argparse
@@ -10,17 +11,18 @@ import random
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 
-from ops.proof.plan import KINDS, make_plan
+from ops.proof.plan import make_plan
 from ops.proof.play import Result, be_quiet, play, play_seed
+from ops.proof.report import report, tell_failure
+from ops.proof.results import Keeper, read
 from ops.proof.shrink import shrink
-from ops.proof.sometimes import MARKERS
 from ops.proof.trace import Trace
 
-WORKERS = 2
+WORKERS = os.cpu_count() or 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="play so many seeds")
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first of them")
     parser.add_argument("--workers", type=int, default=WORKERS)
+    parser.add_argument("--results", type=Path, help="append to this file, and go on where it ends")
     parser.add_argument("--twice", action="store_true", help="compare two fresh processes")
     parser.add_argument("--digests", action="store_true", help="print each journal's hash")
     parser.add_argument("--no-faults", action="store_true", help="play it on a fine day")
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     if chosen.twice:
         return _twice(seeds)
-    return _many(seeds, 1 if chosen.digests else chosen.workers, not chosen.no_faults, chosen.digests)
+    return _many(chosen, seeds)
 
 
 def _one(chosen: argparse.Namespace) -> int:
@@ -55,7 +58,7 @@ def _one(chosen: argparse.Namespace) -> int:
         trace.write(sys.stdout)
     for fault in plan.faults:
         print(f"fault {fault.number}: {fault.kind} {fault.where} at {fault.at} for {fault.seconds} s")
-    _tell_failures([result])
+    tell_failure(result)
     print(f"{result.orders} orders, {result.records} records, {result.processes} processes")
     print(result.digest)
     return 1 if result.violations else 0
@@ -82,77 +85,32 @@ def _twice(seeds: range) -> int:
     return 0 if same == len(seeds) else 1
 
 
-def _many(seeds: Iterable[int], workers: int, faults: bool, digests: bool = False) -> int:
+def _many(chosen: argparse.Namespace, seeds: range) -> int:
     began = time.monotonic()
-    results: list[Result] = []
-    for result in _play_all(seeds, workers, faults):
+    done = {line.result.seed: line for line in read(chosen.results)} if chosen.results else {}
+    results = [done[seed].result for seed in seeds if seed in done]
+    for seed in seeds:
+        if seed in done:
+            tell_failure(done[seed].result, done[seed].commit)
+    keeper = Keeper(chosen.results)
+    left = [seed for seed in seeds if seed not in done]
+    for result in _play_all(left, 1 if chosen.digests else chosen.workers, not chosen.no_faults):
         results.append(result)
-        if digests:
+        keeper.add(result)
+        if chosen.digests:
             print(f"{result.seed} journal {result.digest}", flush=True)
-        if result.violations:
-            _tell_failures([result])
+        tell_failure(result)
     report(results, time.monotonic() - began)
     return 1 if any(result.violations for result in results) else 0
 
 
-def _play_all(seeds: Iterable[int], workers: int, faults: bool) -> Iterator[Result]:
+def _play_all(seeds: Sequence[int], workers: int, faults: bool) -> Iterator[Result]:
     if workers == 1:
         yield from (play_seed(seed, faults=faults) for seed in seeds)
         return
     with ProcessPoolExecutor(workers, initializer=be_quiet) as pool:
-        for future in [pool.submit(play_seed, seed, faults=faults) for seed in seeds]:
+        for future in as_completed([pool.submit(play_seed, seed, faults=faults) for seed in seeds]):
             yield future.result()
-
-
-def _tell_failures(results: Iterable[Result]) -> None:
-    for result in results:
-        for violation in result.violations[:10]:
-            print(f"seed {result.seed}: {violation.rule}: {violation.what}")
-        if result.violations:
-            more = len(result.violations) - 10
-            print(f"seed {result.seed}: {len(result.violations)} violations at commit {_commit()}")
-            print(f"  replay: make simulate SEED={result.seed}" + (f"   ({more} more)" if more > 0 else ""))
-            sys.stdout.flush()
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
-
-
-def report(results: list[Result], seconds: float) -> None:
-    """Print what the seeds came to."""
-    count = max(1, len(results))
-
-    def mean(values: Iterable[int]) -> str:
-        return f"{sum(values) / count:.1f}"
-
-    fired, markers, edges = Counter[str](), Counter[str](), Counter[str]()
-    for result in results:
-        fired.update(result.fired)
-        markers.update(result.markers)
-        edges.update(result.edges)
-    print(f"{len(results)} seeds in {seconds:.0f} s")
-    print(
-        f"a seed on average: {mean(r.orders for r in results)} orders,"
-        f" {mean(r.clients for r in results)} clients,"
-        f" {mean(r.exchanges for r in results)} exchanges, {mean(r.symbols for r in results)} symbols,"
-        f" {mean(r.records for r in results)} records, {mean(r.processes for r in results)} processes"
-    )
-    print("faults fired:")
-    for kind in KINDS:
-        print(f"  {kind:24} {fired[kind]:8}   in {sum(kind in r.fired for r in results)} seeds")
-    print("sometimes:")
-    for marker in MARKERS:
-        seen = sum(bool(r.markers.get(marker)) for r in results)
-        print(f"  {marker:60} {markers[marker]:8}   in {seen} seeds")
-    print("edges of the order table:")
-    for edge, times in sorted(edges.items()):
-        print(f"  {edge:44} {times:8}")
-    failed = [result.seed for result in results if result.violations]
-    print(f"violations: {len(failed)} seeds {failed[:20] if failed else ''}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from actors.model.order import TRANSITIONS, Step, Submission
 from ops.proof.checks.story import Story, Tale
 
 if TYPE_CHECKING:
@@ -48,6 +49,27 @@ MARKERS = (
     "a trade of another on the account",
 )
 """In the order in which the report shows them."""
+
+EVENTS = {
+    Step.SENT: "OrderSubmitted",
+    Step.ACKNOWLEDGED: "OrderAcknowledged",
+    Step.REFUSED: "OrderRejected",
+    Step.UNRESOLVED: "OrderUnresolved",
+    Step.ABSENT: "OrderAbsent",
+    Step.NOT_SENT: "OrderNotSent",
+    Step.FILLED: "OrderFilled",
+    Step.CANCEL_REQUESTED: "CancelRequested",
+    Step.CANCEL_REFUSED: "CancelRefused",
+    Step.CANCELED: "OrderCanceled",
+    Step.EXPIRED: "OrderExpired",
+}
+OVER = (Submission.REFUSED, Submission.ABSENT, Submission.NOT_SENT)
+EDGES = tuple(
+    f"{'over ' if submission in OVER else ''}{submission.value} + {EVENTS[step]}"
+    for submission, step in TRANSITIONS
+)
+"""Every edge of the order table. Only the names come from there: a run's journal says which of them it took.
+"""
 
 
 async def look_around(world: "World") -> None:
