@@ -29,6 +29,8 @@ CONCURRENCY = 8
 LOOK_AHEAD = 4 * CONCURRENCY
 LOOK_AGAIN_SECONDS = 15.0
 RETRY_SECONDS = 1.0
+ROUND_SECONDS = 0.05
+"""From one round to the next at least: each asks the store, and what is due meanwhile goes together."""
 
 Form = Callable[[Endpoint, Delivery, int], tuple[str, Sequence[tuple[str, str]], bytes]]
 """The URL, headers and body with which a delivery goes out to a kind of endpoint."""
@@ -91,6 +93,7 @@ class Courier:
         try:
             async with trio.open_nursery() as nursery:
                 while (endpoint := self._roster.endpoints.get(self._endpoint_id)) is not None:
+                    began = trio.current_time()
                     try:
                         pause = await self._round(endpoint, nursery)
                     except self._away as error:
@@ -102,6 +105,7 @@ class Courier:
                         continue
                     with trio.move_on_after(pause):
                         await self._wake.wait()
+                    await trio.sleep_until(began + ROUND_SECONDS)
                 nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(1.0):

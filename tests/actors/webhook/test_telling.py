@@ -93,6 +93,27 @@ async def test_a_receiver_that_hangs_delays_no_other(autojump_clock):
         await world.kill(system)
 
 
+async def test_a_busy_journal_and_a_receiver_that_hangs_cost_the_store_a_few_transactions_a_second(
+    autojump_clock,
+):
+    """The store is shared with the journal: what webhooks ask of it is bounded by time, not by events."""
+    world = World()
+    world.receivers.hanging = {"a.example": None}
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        made = await desk.create(URL)
+        await trio.sleep(1)
+        world.store.calls.clear()
+        await trade(world, Random(1), 1000, pause=0.02)
+        await trio.sleep(1)
+        seconds = 1000 * 0.01 + 1
+        assert len(world.journal.expected(made)) > 500
+        assert world.store.calls["move"] <= 12 * seconds
+        assert world.store.calls["heads"] <= 3
+        assert len(world.receivers.seen) <= 8
+        await world.kill(system)
+
+
 async def test_an_endpoint_hears_only_what_it_wants_and_only_what_came_after_it(autojump_clock):
     world = World()
     async with open_system(rng=Random(1)) as system:

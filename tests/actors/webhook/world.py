@@ -1,6 +1,7 @@
 """A journal, a shaky store and scripted receivers, all on simulated time; the sender can be killed."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from random import Random
@@ -128,11 +129,13 @@ class ShakyStore:
         self._store = MemoryWebhookStore(disk)
         self._rng = rng
         self.away = away
+        self.calls: Counter[str] = Counter()
 
     def __getattr__(self, name: str):
         work = getattr(self._store, name)
 
         async def call(*arguments: object):
+            self.calls[name] += 1
             await trio.sleep(self._rng.random() * 0.004)
             if self._rng.random() < self.away:
                 raise Away("before")
