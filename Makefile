@@ -76,8 +76,9 @@ mutants: $(DEVELOP) ## plant faults in the code and see that the tests find them
 crash: $(RUNTIME) ## kill the service at random moments, N times, and check what it kept
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.crash --times $(or $(N),10)
 
-contract: $(DEVELOP) ## check that the API's contract is sound and only grew
+contract: $(DEVELOP) ## attack a running service from its contract: N=cases of each operation SEED=s
 	@$(BIN)/python -m ops.lint.run_if_there ops.lint.contract
+	@$(BIN)/python -m ops.proof.contract --examples $(or $(N),100) $(if $(SEED),--seed $(SEED))
 
 venue: $(RUNTIME) ## start a local exchange to trade against
 	@$(BIN)/python -m ops.lint.run_if_there ops.venue

@@ -21,8 +21,8 @@ from actors.model.book import denied_order
 from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.model.order import Order, OrderIntent, Submission, Terminal
-from actors.queries import Archive
-from actors.questions import ASK_SECONDS, Prices, Questions, TreeNode
+from actors.queries import Archive, TreeNode
+from actors.questions import ASK_SECONDS, Prices, Questions
 from actors.router import UnknownExchange, route
 
 UNANSWERED = "OVERLOADED"

@@ -1,4 +1,4 @@
-"""The questions that are answered from the store instead of from memory: history and lists."""
+"""What is asked for and what comes back: filters, the store that answers history and lists, the live tree."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -18,6 +18,25 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str | None = None
     limit: int = 100
     before: tuple[int, str] | None = None
+
+
+class TreeNode(Protocol):
+    """One supervisor or actor of the live tree, with those below it."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
+    @property
+    def mailbox(self) -> int: ...
+    @property
+    def last_error(self) -> str | None: ...
+    @property
+    def children(self) -> Sequence["TreeNode"]: ...
 
 
 class Archive(Protocol):

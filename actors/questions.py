@@ -15,7 +15,7 @@ from actors.model.book import Book, Change
 from actors.model.fill import Fill
 from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order
-from actors.queries import Archive, OrderFilter
+from actors.queries import Archive, OrderFilter, TreeNode
 
 ASK_SECONDS = 2.0
 """How long an actor may take to answer; its own work is synchronous, so this is far beyond what is normal."""
@@ -27,25 +27,6 @@ class Prices(Protocol):
     def marks(self) -> tuple[m.Mark, ...]: ...
 
     def subscribe(self, listener: Callable[[m.Mark], None]) -> Callable[[], None]: ...
-
-
-class TreeNode(Protocol):
-    """One supervisor or actor of the live tree, with those below it."""
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def generation(self) -> int: ...
-    @property
-    def restarts(self) -> int: ...
-    @property
-    def mailbox(self) -> int: ...
-    @property
-    def last_error(self) -> str | None: ...
-    @property
-    def children(self) -> Sequence["TreeNode"]: ...
 
 
 class Questions:

@@ -27,6 +27,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
 
 AskedT = TypeVar("AskedT", bound=Asked)
 
+WHOLE = Meta(multiple_of=1)
+"""JSON has one kind of number: `60.0` is a whole one too. A field of this kind is read as a float."""
+
 
 class NewOrder(Asked, frozen=True, kw_only=True):
     """An order as a client asks for it."""

@@ -20,7 +20,7 @@ from actors.model.results import (
     PositionView,
     ResumeResult,
 )
-from actors.queries import OrderFilter
+from actors.queries import OrderFilter, TreeNode
 
 Unsubscribe = Callable[[], None]
 CommitListener = Callable[[Sequence[Record], Sequence[Change]], None]
@@ -28,25 +28,6 @@ CommitListener = Callable[[Sequence[Record], Sequence[Change]], None]
 
 MarkListener = Callable[[Mark], None]
 """Called synchronously with each new price. Must not raise."""
-
-
-class TreeNode(Protocol):
-    """One supervisor or actor of the live tree."""
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def generation(self) -> int: ...
-    @property
-    def restarts(self) -> int: ...
-    @property
-    def mailbox(self) -> int: ...
-    @property
-    def last_error(self) -> str | None: ...
-    @property
-    def children(self) -> Sequence["TreeNode"]: ...
 
 
 class Commands(Protocol):

@@ -142,6 +142,12 @@ def invalid_field(pointer: str, detail: str) -> ProblemError:
     return invalid(f"{pointer.lstrip('#/?')}: {detail}", FieldError(pointer, detail))
 
 
+def unfit(pointer: str, detail: str) -> ProblemError:
+    """The problem of a field that is well formed, but that can't be served as it is."""
+    found = f"{pointer.lstrip('#/?')}: {detail}"
+    return ProblemError(problem("VALIDATION", found, status=422, errors=(FieldError(pointer, detail),)))
+
+
 def retry_after(seconds: float | None) -> tuple[tuple[bytes, bytes], ...]:
     """The `Retry-After` header, in whole seconds rounded up; nothing for None."""
     if seconds is None:

@@ -46,7 +46,10 @@ def main(arguments: Sequence[str]) -> int:
                 asked.url, asked.token_file.read_text().strip(), Path(folder), asked.examples, asked.seed
             )
         with service(Path(folder)) as (url, token):
-            return attack(url, token, Path(folder), asked.examples, asked.seed)
+            failed = attack(url, token, Path(folder), asked.examples, asked.seed)
+            if failed:
+                print(f"the service's warnings:\n{warnings(Path(folder) / 'service.log')}")
+            return failed
 
 
 @contextmanager
@@ -86,6 +89,12 @@ def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) ->
         except httpx.TransportError:
             time.sleep(0.2)
     raise RuntimeError(f"the service did not become ready:\n{log.read_text()[-3000:]}")
+
+
+def warnings(log: Path) -> str:
+    """The newest lines of the service's log that tell of trouble."""
+    found = [line for line in log.read_text().splitlines() if '"level":"INFO"' not in line]
+    return "\n".join(found[-40:])
 
 
 def attack(url: str, token: str, folder: Path, examples: int, seed: int | None) -> int:

@@ -1,5 +1,9 @@
 """Tokens over the API: made once, shown once, never more powerful than their maker, refused when revoked."""
 
+import json
+
+JSON = {"Content-Type": "application/json"}
+
 
 def bearer(token):
     return {"Authorization": f"Bearer {token}"}
@@ -54,3 +58,11 @@ async def test_what_is_malformed_or_unknown_is_refused(client, auth):
         assert (await client.post("/operator/tokens", json=body, headers=auth)).status_code == 400
     path = "/operator/tokens/00000000-0000-4000-8000-000000000009"
     assert (await client.delete(path, headers=auth)).status_code == 404
+
+
+async def test_a_whole_number_may_be_written_with_a_point(client, auth):
+    body = {"user": "bob", "scopes": ["read"], "expiresInSeconds": 60}
+    for written, status in (("60", 201), ("60.0", 201), ("6e1", 201), ("60.5", 400)):
+        text = json.dumps(body).replace("60", written)
+        answer = await client.post("/operator/tokens", data=text, headers=auth | JSON)
+        assert answer.status_code == status, written

@@ -1,9 +1,9 @@
 """Stop, go on, and look inside."""
 
 from actors.model.results import Refused
+from actors.queries import TreeNode
 from web.asked import KillRequest, ResumeRequest, decoder
 from web.call import Answer, Call, answer_json
-from web.port import TreeNode
 from web.problems import ProblemError, problem
 from web.routes.outcomes import refused
 from web.services import Services

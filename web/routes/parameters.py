@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from web.call import Call
 from web.patterns import EXCHANGE, SYMBOL, UUID, WEBHOOK_ID
-from web.problems import ProblemError, invalid_field, problem
+from web.problems import ProblemError, invalid_field, problem, unfit
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
@@ -113,8 +113,7 @@ def read_cursor(query: Mapping[str, str]) -> tuple[int, str] | None:
         if not dot or not at.isdigit() or len(at) > 18:
             raise ValueError(found)
     except (ValueError, binascii.Error):
-        detail = "cursor: is none of ours; use the nextCursor of a page"
-        raise ProblemError(problem("VALIDATION", detail, status=422)) from None
+        raise unfit("?cursor", "is none of ours; use the nextCursor of a page") from None
     return int(at), row_id
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from web.asked import Asked, decoder
+from web.asked import WHOLE, Asked, decoder
 from web.auth.port import TokenRecord
 from web.auth.tokens import new_token, rotated
 from web.call import Answer, Call, answer_json
@@ -27,14 +27,14 @@ class NewToken(Asked, frozen=True, kw_only=True):
 
     user: User
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=4)]
-    expires_in_seconds: Annotated[int, Meta(ge=1, le=10 * YEAR_SECONDS)] | None = None
+    expires_in_seconds: Annotated[float, Meta(ge=1, le=10 * YEAR_SECONDS), WHOLE] | None = None
     note: Annotated[str, Meta(max_length=200)] = ""
 
 
 class RotateToken(Asked, frozen=True, kw_only=True):
     """How long the old token stays valid beside the new one."""
 
-    overlap_seconds: Annotated[int, Meta(ge=0, le=YEAR_SECONDS)] = 86_400
+    overlap_seconds: Annotated[float, Meta(ge=0, le=YEAR_SECONDS), WHOLE] = 86_400
 
 
 class TokenBody(Wire, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ async def made(services: Services, call: Call) -> Answer:
         raise ProblemError(problem("FORBIDDEN", f"your own token lacks: {', '.join(missing)}"))
     now = services.clock.now_us()
     lasts = asked.expires_in_seconds
-    expires = None if lasts is None else now + lasts * 1_000_000
+    expires = None if lasts is None else now + int(lasts) * 1_000_000
     text, record = new_token(asked.user, asked.scopes, now, expires_us=expires, note=asked.note)
     await services.tokens.add(record)
     return answer_json(MadeToken(token=text, record=token_body(record)), 201)
@@ -94,7 +94,8 @@ async def rotate(services: Services, call: Call) -> Answer:
     record = await _known(services, call)
     if not set(record.scopes) <= call.principal.scopes:
         raise ProblemError(problem("FORBIDDEN", "the token may do more than your own"))
-    made = await rotated(services.tokens, record, services.clock.now_us(), asked.overlap_seconds * 1_000_000)
+    overlap_us = int(asked.overlap_seconds) * 1_000_000
+    made = await rotated(services.tokens, record, services.clock.now_us(), overlap_us)
     if made is None:
         raise ProblemError(problem("NOT_FOUND", "the token has ended; make a new one"))
     text, successor = made

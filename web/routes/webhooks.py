@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from actors.webhook.desk import Unfit, WebhookDesk
 from actors.webhook.port import Delivery, Endpoint, Statistics
-from web.asked import Asked, decoder
+from web.asked import WHOLE, Asked, decoder
 from web.call import Answer, Call, answer_json
-from web.problems import ProblemError, invalid_field, problem
+from web.problems import ProblemError, problem, unfit
 from web.routes import parameters
 from web.services import Services
 from web.wire import Wire, time_text
@@ -32,7 +32,7 @@ class NewWebhook(Asked, frozen=True, kw_only=True):
 class RotateRequest(Asked, frozen=True, kw_only=True):
     """How long the old secret signs beside the new one."""
 
-    overlap_seconds: Annotated[int, Meta(ge=0, le=LONGEST_OVERLAP_SECONDS)] = OVERLAP_SECONDS
+    overlap_seconds: Annotated[float, Meta(ge=0, le=LONGEST_OVERLAP_SECONDS), WHOLE] = OVERLAP_SECONDS
 
 
 class ReplayRequest(Asked, frozen=True, kw_only=True):
@@ -120,7 +120,7 @@ async def create(services: Services, call: Call) -> Answer:
     try:
         made = await _desk(services).create(asked.url, asked.events, asked.note)
     except Unfit as error:
-        raise invalid_field(f"#/{error.field}", error.why) from None
+        raise unfit(f"#/{error.field}", error.why) from None
     location = (b"location", f"/webhooks/{made.endpoint_id}".encode())
     return answer_json(_body(made, secret=made.secret), 201, (location,))
 
@@ -154,7 +154,7 @@ async def rotate(services: Services, call: Call) -> Answer:
     """Sign with a new secret, and for a while with the old one too."""
     call.query()
     asked = _read_rotate(call.body)
-    found = await _desk(services).rotate(call.params["webhook_id"], asked.overlap_seconds)
+    found = await _desk(services).rotate(call.params["webhook_id"], int(asked.overlap_seconds))
     if found is None:
         raise _no_such(call)
     return answer_json(_body(found, secret=found.secret))
