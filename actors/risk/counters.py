@@ -1,4 +1,7 @@
-"""Counting what happened lately: sliding windows on the injected clock. Pure, constant cost per event."""
+"""Counting what happened lately: sliding windows on the injected clock. Pure, constant cost per event.
+
+What has left the window is forgotten with each event as well as with each question: nobody may ever ask.
+"""
 
 from collections import deque
 from collections.abc import Hashable
@@ -14,9 +17,10 @@ class SlidingCount:
     def __init__(self) -> None:
         self._times: deque[int] = deque()
 
-    def add(self, now_us: int) -> None:
+    def add(self, now_us: int, window_us: int) -> None:
         """An event happened."""
         self._times.append(now_us)
+        self.within(now_us, window_us)
 
     def within(self, now_us: int, window_us: int) -> int:
         """Events later than `now - window`; older ones are forgotten."""
@@ -35,10 +39,11 @@ class KeyedCount:
         self._order: deque[tuple[int, Hashable]] = deque()
         self._counts: dict[Hashable, int] = {}
 
-    def add(self, key: Hashable, now_us: int) -> None:
+    def add(self, key: Hashable, now_us: int, window_us: int) -> None:
         """An event of this key happened."""
         self._order.append((now_us, key))
         self._counts[key] = self._counts.get(key, 0) + 1
+        self.within(key, now_us, window_us)
 
     def within(self, key: Hashable, now_us: int, window_us: int) -> int:
         """Events of this key later than `now - window`."""

@@ -110,7 +110,7 @@ class RiskState:
         elif isinstance(event, PositionAdjusted):
             self.set_position(book.position(event.exchange, event.symbol))
         elif isinstance(event, CancelRequested):
-            self.messages.add(at_us)
+            self._count_message(at_us)
         elif isinstance(event, LimitChanged):
             self.set_limits(from_texts(self.limits, {event.name: event.new}))
         elif isinstance(event, DayOpened):
@@ -128,7 +128,9 @@ class RiskState:
                 self.valuation.set_cash(fill.exchange, asset, amount)
         if fill.order_id not in self._executed:
             _remember(self._executed, fill.order_id)
-            self.executions.add((fill.exchange, fill.symbol, fill.side), at_us)
+            if self.limits.max_repeated_executions is not None:
+                window_us = int(self.limits.repeated_window_seconds * SECOND_US)
+                self.executions.add((fill.exchange, fill.symbol, fill.side), at_us, window_us)
 
     def hold(self, order_id: str, hold: Hold | None) -> None:
         """Set or release what an order reserves."""
@@ -248,9 +250,14 @@ class RiskState:
                 intent.limit_price is not None,
             ),
         )
-        self.messages.add(now_us)
+        self._count_message(now_us)
         if self.limits.duplicate_seconds is not None:
-            self.placed.add(likeness(intent), now_us)
+            self.placed.add(likeness(intent), now_us, int(self.limits.duplicate_seconds * SECOND_US))
+
+    def _count_message(self, at_us: int) -> None:
+        """An order or a cancel goes out; only a limit that is on needs to know."""
+        if self.limits.max_messages is not None:
+            self.messages.add(at_us, int(self.limits.message_window_seconds * SECOND_US))
 
     def release(self, order_id: str) -> bool:
         """Take back an admission that is definitely not in the journal; False when it is not pending."""

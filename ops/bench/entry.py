@@ -12,7 +12,6 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ops.bench.load import Load, order_body, percentile, post, run
 
@@ -77,13 +76,6 @@ class Frames:
         self._buffer += data
 
 
-class Counted(NamedTuple):
-    """What was counted after the warm-up."""
-
-    latencies: list[float]
-    errors: int
-
-
 def trade(address: tuple[str, int], token: str, seconds: float, warm_up: float = 0.5) -> Load:
     """Keep 32 orders in flight on one WebSocket."""
     frames = Frames(address, "/ws/trade", token)
@@ -98,24 +90,29 @@ def trade(address: tuple[str, int], token: str, seconds: float, warm_up: float =
 
     for _ in range(IN_FLIGHT):
         place()
-    counted = Counted([], 0)
+    latencies: list[float] = []
+    errors = answered = 0
+    began_cpu = time.process_time()
     begin = time.perf_counter() + warm_up
     while (now := time.perf_counter()) < begin + seconds:
         result = json.loads(frames.receive())
         elapsed = time.perf_counter() - began.pop(result["id"])
+        answered += 1
         if now >= begin:
-            counted.latencies.append(elapsed)
-            counted = counted._replace(errors=counted.errors + (not 200 <= result["status"] < 300))
+            latencies.append(elapsed)
+            errors += not 200 <= result["status"] < 300
         place()
     frames.close()
-    latencies = sorted(counted.latencies)
+    latencies.sort()
     return Load(
         requests=len(latencies),
         seconds=seconds,
         per_second=round(len(latencies) / seconds, 1),
         p50_ms=percentile(latencies, 0.50),
         p99_ms=percentile(latencies, 0.99),
-        errors=counted.errors,
+        errors=errors,
+        answered=answered,
+        cpu_seconds=time.process_time() - began_cpu,
     )
 
 
@@ -124,7 +121,7 @@ def batches(address: tuple[str, int], token: str, seconds: float) -> Load:
     body = json.dumps({"orders": [_ORDER] * BATCH}).encode()
     requests: Iterator[bytes] = post("/orders/batch", lambda _number: body, token)
     found = run(address, 4, seconds, requests)
-    return found._replace(per_second=round(found.per_second * BATCH, 1))
+    return found._replace(per_second=round(found.per_second * BATCH, 1), answered=found.answered * BATCH)
 
 
 def main(arguments: list[str]) -> None:

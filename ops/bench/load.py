@@ -16,7 +16,11 @@ from typing import NamedTuple
 
 
 class Load(NamedTuple):
-    """What a run found. Latencies are milliseconds; `errors` counts answers that were not 2xx."""
+    """What a run found. Latencies are milliseconds; `errors` counts answers that were not 2xx.
+
+    `answered` counts all requests, those of the warm-up too, and `cpu_seconds` is what this generator used
+    for them: it runs on the machine that it loads.
+    """
 
     requests: int
     seconds: float
@@ -24,6 +28,8 @@ class Load(NamedTuple):
     p50_ms: float
     p99_ms: float
     errors: int
+    answered: int
+    cpu_seconds: float
 
 
 class Lane:
@@ -82,7 +88,8 @@ def run(
         selector.register(lane.sock, selectors.EVENT_READ, lane)
         lane.send(next(requests))
     latencies: list[float] = []
-    errors = 0
+    errors = answered = 0
+    began_cpu = time.process_time()
     begin = time.perf_counter() + warm_up
     end = begin + seconds
     while (now := time.perf_counter()) < end:
@@ -91,6 +98,7 @@ def run(
             if not lane.receive():
                 continue
             now = time.perf_counter()
+            answered += 1
             if now >= begin:
                 latencies.append(now - lane.began)
                 errors += not 200 <= lane.status < 300
@@ -105,6 +113,8 @@ def run(
         p50_ms=percentile(latencies, 0.50),
         p99_ms=percentile(latencies, 0.99),
         errors=errors,
+        answered=answered,
+        cpu_seconds=time.process_time() - began_cpu,
     )
 
 

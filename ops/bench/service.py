@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from urllib.request import urlopen
 
 import psycopg
 
+from ops.bench.cpu import cpu_seconds, family_cpu_seconds
 from ops.bench.reference import TOKEN as REFERENCE_TOKEN
 from persistence.embedded import EmbeddedServer
 
@@ -32,21 +33,25 @@ WARM_UP_ORDERS = 20_000
 
 
 class Target(NamedTuple):
-    """Something to load: where it listens, its route, its token and its process."""
+    """Something to load: where it listens, its route, its token, its process and its database server's."""
 
     name: str
     port: int
     path: str
     token: str
     process: subprocess.Popen[bytes]
+    database_pid: int
 
 
 class Found(NamedTuple):
-    """What one round found."""
+    """What one round found. Processor time is in microseconds for each request (for a batch: each order)."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float
+    database_cpu_us: float
+    generator_cpu_us: float
 
 
 def free_port() -> int:
@@ -92,14 +97,33 @@ def wait_for(port: int, path: str | None) -> None:
 
 def load(target: Target, connections: int, seconds: float) -> Found:
     """Load the target once; raise when an answer was an error."""
-    command = [sys.executable, "-m", "ops.bench.load", f"127.0.0.1:{target.port}"]
-    command += ["--path", target.path, "--token", target.token]
-    command += ["--connections", str(connections), "--seconds", str(seconds)]
-    printed = subprocess.run(command, check=True, capture_output=True).stdout
-    result = json.loads(printed)
+    return _measure(
+        target, seconds, ["ops.bench.load", "--path", target.path, "--connections", str(connections)]
+    )
+
+
+def enter(target: Target, kind: str, seconds: float) -> Found:
+    """Load the target by another entry than one order a request; raise when an answer was an error."""
+    return _measure(target, seconds, ["ops.bench.entry", kind])
+
+
+def _measure(target: Target, seconds: float, generator: list[str]) -> Found:
+    command = [sys.executable, "-m", *generator, f"127.0.0.1:{target.port}"]
+    command += ["--token", target.token, "--seconds", str(seconds)]
+    before = cpu_seconds(target.process.pid), family_cpu_seconds(target.database_pid)
+    result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    used = cpu_seconds(target.process.pid) - before[0], family_cpu_seconds(target.database_pid) - before[1]
     if result["errors"]:
         raise RuntimeError(f"{target.name}: {result['errors']} answers were errors")
-    return Found(result["per_second"], result["p50_ms"], result["p99_ms"])
+    each_us = 1e6 / max(1, result["answered"])
+    return Found(
+        result["per_second"],
+        result["p50_ms"],
+        result["p99_ms"],
+        used[0] * each_us,
+        used[1] * each_us,
+        result["cpu_seconds"] * each_us,
+    )
 
 
 @contextmanager
@@ -110,7 +134,7 @@ def targets(folder: Path) -> Iterator[tuple[Target, Target, Target]]:
     with ExitStack() as stack:
         stack.callback(server.stop)
         stack.enter_context(_database(server, "reference"))
-        service = stack.enter_context(_service(folder, server.dsn))
+        service = stack.enter_context(_service(folder, server))
         ports = free_port(), free_port()
         reference = stack.enter_context(
             process(
@@ -130,8 +154,8 @@ def targets(folder: Path) -> Iterator[tuple[Target, Target, Target]]:
         wait_for(ports[1], None)
         yield (
             service,
-            Target("reference", ports[0], "/orders", REFERENCE_TOKEN, reference),
-            Target("echo", ports[1], "/orders", "", echo),
+            service._replace(name="reference", port=ports[0], token=REFERENCE_TOKEN, process=reference),
+            service._replace(name="echo", port=ports[1], token="", process=echo),
         )
 
 
@@ -143,21 +167,24 @@ def _database(server: EmbeddedServer, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _service(folder: Path, dsn: str) -> Iterator[Target]:
+def _service(folder: Path, server: EmbeddedServer, **settings: str) -> Iterator[Target]:
     port = free_port()
+    if server.pid is None:
+        raise RuntimeError("the database server has no process")
     environ = {
         "TRADEWARDEN_DATA_DIR": str(folder / "data"),
-        "TRADEWARDEN_DATABASE_URL": dsn,
+        "TRADEWARDEN_DATABASE_URL": server.dsn,
         "TRADEWARDEN_BIND": f"127.0.0.1:{port}",
         "TRADEWARDEN_TOKEN": TOKEN,
         "TRADEWARDEN_EXCHANGES": "dummy",
         "TRADEWARDEN_RISK__MAX_POS_USD": "100000000000",
         "TRADEWARDEN_WEB__TOKEN_RATE_PER_SECOND": "1000000",
+        **settings,
     }
     command = [sys.executable, "-m", "ops.cli.main", "run"]
     with process(command, environ, folder / "service.log") as child:
         wait_for(port, "/readyz")
-        yield Target("service", port, "/orders", TOKEN, child)
+        yield Target("service", port, "/orders", TOKEN, child, server.pid)
 
 
 def resident_mb(pid: int) -> float:
@@ -167,41 +194,57 @@ def resident_mb(pid: int) -> float:
 
 
 def throughput(folder: Path, rounds: int, seconds: float) -> Iterator[dict[str, object]]:
-    """Rates and latencies of the three, medians over alternating rounds."""
+    """Rates, latencies and processor time of the three, medians over alternating rounds."""
     with targets(folder) as (service, reference, echo):
-        found: dict[tuple[str, int], list[Found]] = {}
-        plan = [(service, 32), (reference, 32), (echo, 32), (service, 1), (reference, 1)]
+        found: dict[str, list[Found]] = {}
+        plan: dict[str, Callable[[], Found]] = {
+            "rest_32": lambda: load(service, 32, seconds),
+            "reference_32": lambda: load(reference, 32, seconds),
+            "echo_32": lambda: load(echo, 32, seconds),
+            "rest_1": lambda: load(service, 1, seconds),
+            "reference_1": lambda: load(reference, 1, seconds),
+            "rest_batch_50": lambda: enter(service, "batch", seconds),
+            "ws_trade_32": lambda: enter(service, "trade", seconds),
+        }
         for target in (service, reference, echo):
             load(target, 1, 1.0)
             load(target, 32, 1.0)
         for _round in range(rounds):
-            for target, connections in plan:
-                found.setdefault((target.name, connections), []).append(load(target, connections, seconds))
-
-        def median(name: str, connections: int, field: str) -> float:
-            values = [float(getattr(each, field)) for each in found[name, connections]]
-            return round(statistics.median(values), 3)
-
-        yield _row("rest_orders_1_per_s", median("service", 1, "per_second"), "orders/s")
-        yield _row("rest_orders_32_per_s", median("service", 32, "per_second"), "orders/s")
-        yield _row("rest_p50_ms_1", median("service", 1, "p50_ms"), "ms")
-        yield _row("rest_p99_ms_32", median("service", 32, "p99_ms"), "ms")
-        yield _row("echo_32_per_s", median("echo", 32, "per_second"), "requests/s")
-        yield _row("reference_32_per_s", median("reference", 32, "per_second"), "orders/s")
-        yield _row("reference_p50_ms_1", median("reference", 1, "p50_ms"), "ms")
-        yield from other_entries(service, seconds)
+            for name, measure in plan.items():
+                found.setdefault(name, []).append(measure())
+    yield from _rows_of({name: _median(each) for name, each in found.items()})
 
 
-def other_entries(service: Target, seconds: float) -> Iterator[dict[str, object]]:
-    """Orders a second in batches of 50, and with 32 in flight on one WebSocket."""
-    for kind, name in (("batch", "rest_batch_50"), ("trade", "ws_trade_32")):
-        command = [sys.executable, "-m", "ops.bench.entry", kind, f"127.0.0.1:{service.port}"]
-        command += ["--token", service.token, "--seconds", str(seconds)]
-        result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-        if result["errors"]:
-            raise RuntimeError(f"{name}: {result['errors']} answers were errors")
-        yield _row(f"{name}_per_s", result["per_second"], "orders/s")
-        yield _row(f"{name}_p99_ms", result["p99_ms"], "ms")
+def _median(found: list[Found]) -> Found:
+    return Found(*(round(statistics.median(values), 3) for values in zip(*found, strict=True)))
+
+
+def _rows_of(found: dict[str, Found]) -> Iterator[dict[str, object]]:
+    yield _row("rest_orders_1_per_s", found["rest_1"].per_second, "orders/s")
+    yield _row("rest_orders_32_per_s", found["rest_32"].per_second, "orders/s")
+    yield _row("rest_p50_ms_1", found["rest_1"].p50_ms, "ms")
+    yield _row("rest_p50_ms_32", found["rest_32"].p50_ms, "ms")
+    yield _row("rest_p99_ms_32", found["rest_32"].p99_ms, "ms")
+    yield _row("echo_32_per_s", found["echo_32"].per_second, "requests/s")
+    yield _row("reference_32_per_s", found["reference_32"].per_second, "orders/s")
+    yield _row("reference_p50_ms_1", found["reference_1"].p50_ms, "ms")
+    yield _row("reference_p99_ms_32", found["reference_32"].p99_ms, "ms")
+    for name in ("rest_batch_50", "ws_trade_32"):
+        yield _row(f"{name}_per_s", found[name].per_second, "orders/s")
+        yield _row(f"{name}_p50_ms", found[name].p50_ms, "ms")
+        yield _row(f"{name}_p99_ms", found[name].p99_ms, "ms")
+    for name, what in (
+        ("rest", "rest_32"),
+        ("rest_batch_50", "rest_batch_50"),
+        ("ws_trade_32", "ws_trade_32"),
+        ("reference", "reference_32"),
+        ("echo", "echo_32"),
+    ):
+        each = found[what]
+        yield _row(f"{name}_cpu_us_per_order", round(each.cpu_us, 1), "us")
+        yield _row(f"{name}_generator_cpu_us_per_order", round(each.generator_cpu_us, 1), "us")
+        if name != "echo":
+            yield _row(f"{name}_postgres_cpu_us_per_order", round(each.database_cpu_us, 1), "us")
 
 
 def memory(folder: Path, orders: int = MEMORY_ORDERS) -> Iterator[dict[str, object]]:
@@ -210,7 +253,7 @@ def memory(folder: Path, orders: int = MEMORY_ORDERS) -> Iterator[dict[str, obje
     server.start()
     with ExitStack() as stack:
         stack.callback(server.stop)
-        service = stack.enter_context(_service(folder, server.dsn))
+        service = stack.enter_context(_service(folder, server))
         _place(service, WARM_UP_ORDERS)
         time.sleep(3)
         yield _row("rss_idle_mb", round(resident_mb(service.process.pid), 1), "MB")

@@ -2,8 +2,6 @@
 price.
 """
 
-from decimal import Decimal
-
 import msgspec
 import pytest
 
@@ -142,12 +140,27 @@ def test_days_are_utc():
 def test_windows_slide():
     count, keyed = SlidingCount(), KeyedCount()
     for at in (0, 5, 10):
-        count.add(at)
-        keyed.add("a", at)
+        count.add(at, 20)
+        keyed.add("a", at, 20)
     assert count.within(10, 10) == 2
     assert count.within(20, 10) == 0
     assert keyed.within("a", 10, 6) == 2
     assert keyed.within("b", 10, 6) == 0
     assert keyed.within("a", 100, 6) == 0
     assert not keyed._counts
-    assert Decimal(0) == 0
+
+
+def test_windows_forget_without_being_asked():
+    count, keyed = SlidingCount(), KeyedCount()
+    for at in range(1000):
+        count.add(at, 10)
+        keyed.add(at, at, 10)
+    assert len(count._times) == len(keyed._counts) == len(keyed._order) == 10
+
+
+def test_what_no_limit_asks_for_is_not_counted():
+    desk = Desk()
+    for _ in range(3):
+        desk.fill(desk.place("buy", "0.001"), "0.001", "40000")
+    assert not desk.state.messages._times
+    assert not desk.state.executions._order
