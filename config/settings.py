@@ -6,7 +6,8 @@ here is the list of names; how a text becomes a value is in :mod:`config.values`
 :mod:`config.sources`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from config.errors import SettingsError
 from config.secret import Secret
@@ -35,8 +36,11 @@ from config.values import (
     level,
     money,
     name,
+    or_off,
     seconds,
     several,
+    share,
+    span,
     switch,
     symbol,
     text,
@@ -98,6 +102,9 @@ def _settings(reader: Reader) -> Settings:
         token=reader.secret("TOKEN", _token),
         exchanges=_exchanges(reader, default.exchanges),
         risk=_risk(reader, default.risk),
+        second_person=reader.take(
+            "SECOND_PERSON", several(choice("limits", "resume")), default.second_person
+        ),
         sim=_sim(reader, default.sim),
         web=_web(reader, default.web),
         webhooks=_webhooks(reader, default.webhooks),
@@ -111,11 +118,45 @@ def _settings(reader: Reader) -> Settings:
     )
 
 
+_count = whole(0, 999_999_999)
+
+_LIMITS: dict[str, Callable[[Raw], Any]] = {
+    "symbol_whitelist": several(symbol),
+    "max_pos_usd": or_off(money),
+    "max_daily_loss_usd": or_off(money),
+    "price_collar": or_off(share),
+    "max_price_age_seconds": or_off(span),
+    "margin": switch,
+    "max_order_usd": or_off(money),
+    "max_order_quantity": or_off(money),
+    "max_long_usd": or_off(money),
+    "max_short_usd": or_off(money),
+    "max_exchange_usd": or_off(money),
+    "max_gross_usd": or_off(money),
+    "max_net_usd": or_off(money),
+    "max_drawdown_usd": or_off(money),
+    "max_open_orders": or_off(_count),
+    "max_open_orders_per_symbol": or_off(_count),
+    "max_messages": or_off(_count),
+    "message_window_seconds": span,
+    "max_repeated_executions": or_off(_count),
+    "repeated_window_seconds": span,
+    "duplicate_seconds": or_off(span),
+    "max_clock_skew_seconds": or_off(span),
+    "self_match_prevention": switch,
+    "post_only_check": switch,
+    "flatten_on_daily_loss": switch,
+    "reduce_on_stale_price": switch,
+    "resume_within_limits": choice("never", "price", "always"),
+}
+
+
 def _risk(reader: Reader, default: RiskSettings) -> RiskSettings:
     return RiskSettings(
-        max_pos_usd=reader.take("RISK__MAX_POS_USD", money, default.max_pos_usd),
-        max_daily_loss_usd=reader.take("RISK__MAX_DAILY_LOSS_USD", money, default.max_daily_loss_usd),
-        symbol_whitelist=reader.take("RISK__SYMBOL_WHITELIST", several(symbol), default.symbol_whitelist),
+        **{
+            name: reader.take(f"RISK__{name.upper()}", parse, getattr(default, name))
+            for name, parse in _LIMITS.items()
+        }
     )
 
 

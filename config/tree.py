@@ -18,11 +18,37 @@ LOCAL = Address("127.0.0.1", 8085)
 
 @dataclass(frozen=True, slots=True)
 class RiskSettings:
-    """Limits at the start, in US dollars (USDT counts as USD); the journal holds the limits in force."""
+    """Limits at the start, None is off; money in US dollars (USDT counts as USD). The journal holds those in
+    force.
+    """
 
-    max_pos_usd: Decimal = Decimal(50_000)
-    max_daily_loss_usd: Decimal = Decimal(5_000)
     symbol_whitelist: tuple[str, ...] = ("BTC/USDT", "ETH/USDT")
+    max_pos_usd: Decimal | None = Decimal(50_000)
+    max_daily_loss_usd: Decimal | None = Decimal(5_000)
+    price_collar: Decimal | None = Decimal("0.1")
+    max_price_age_seconds: Decimal | None = Decimal(120)
+    margin: bool = True
+    max_order_usd: Decimal | None = None
+    max_order_quantity: Decimal | None = None
+    max_long_usd: Decimal | None = None
+    max_short_usd: Decimal | None = None
+    max_exchange_usd: Decimal | None = None
+    max_gross_usd: Decimal | None = None
+    max_net_usd: Decimal | None = None
+    max_drawdown_usd: Decimal | None = None
+    max_open_orders: int | None = None
+    max_open_orders_per_symbol: int | None = None
+    max_messages: int | None = None
+    message_window_seconds: Decimal = Decimal(1)
+    max_repeated_executions: int | None = None
+    repeated_window_seconds: Decimal = Decimal(60)
+    duplicate_seconds: Decimal | None = None
+    max_clock_skew_seconds: Decimal | None = None
+    self_match_prevention: bool = False
+    post_only_check: bool = False
+    flatten_on_daily_loss: bool = False
+    reduce_on_stale_price: bool = False
+    resume_within_limits: str = "price"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +140,7 @@ class Settings:
     """All settings; see the documentation for what each does.
 
     ``exchanges`` keeps the order of configuration: an order that names no exchange goes to the first.
+    ``second_person`` names what one person alone can't do: loosen limits, resume after a kill.
     """
 
     data_dir: Path
@@ -125,6 +152,7 @@ class Settings:
     token: Secret | None = None
     exchanges: tuple[ExchangeSettings, ...] = (ExchangeSettings("sim", "sim", "sim"),)
     risk: RiskSettings = RiskSettings()
+    second_person: tuple[str, ...] = ()
     sim: SimSettings = SimSettings()
     web: WebSettings = WebSettings()
     webhooks: WebhookSettings = WebhookSettings()

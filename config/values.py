@@ -97,6 +97,40 @@ def _real(raw: Raw, allowed: str) -> float:
     return value
 
 
+def share(raw: Raw) -> Decimal:
+    """A share of one, for instance 0.1 for a tenth."""
+    return _decimal(raw, 1, "a share above 0 and below 1, for instance 0.1", including=False)
+
+
+def span(raw: Raw) -> Decimal:
+    """An exact number of seconds, above zero and at most a day."""
+    return _decimal(raw, 86_400, "a number of seconds above 0, at most 86400", including=True)
+
+
+def _decimal(raw: Raw, most: int, allowed: str, *, including: bool) -> Decimal:
+    value = text(raw).strip()
+    if not _MONEY.fullmatch(value):
+        raise Unfit(allowed)
+    found = Decimal(value)
+    if not found or found > most or (found == most and not including):
+        raise Unfit(allowed)
+    return found
+
+
+def or_off(parse: Callable[[Raw], T]) -> Callable[[Raw], T | None]:
+    """The same, or ``off``."""
+
+    def parse_or_off(raw: Raw) -> T | None:
+        if raw == "off":
+            return None
+        try:
+            return parse(raw)
+        except Unfit as error:
+            raise Unfit(f"{error}, or off") from None
+
+    return parse_or_off
+
+
 def whole(lowest: int, highest: int) -> Callable[[Raw], int]:
     """A whole number between two bounds, both allowed."""
 

@@ -85,6 +85,10 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator chose. `halted_because` starts the runtime halted until a person resumes."""
 
     limits: RiskLimits
+    second_person_for_limits: bool = False
+    """Whether a looser limit takes two people."""
+    second_person_to_resume: bool = False
+    """Whether a resume takes two people."""
     answer_seconds: float = 0.8
     max_age_to_send_seconds: float = 2.0
     broker_timings: BrokerTimings = BrokerTimings()
@@ -270,6 +274,7 @@ class Runtime:
             exchanges=tuple(self.outside.exchanges),
             epoch=lambda: self.log.epoch,
             version=VERSION,
+            second_person=self.choices.second_person_to_resume,
         )
 
     def _risk(self) -> RiskActor:
@@ -283,6 +288,7 @@ class Runtime:
             known=self.known,
             max_age_to_send_seconds=self.choices.max_age_to_send_seconds,
             answer_seconds=self.choices.answer_seconds,
+            second_person=self.choices.second_person_for_limits,
         )
 
     def _broker(self, exchange: str) -> Callable[[], BrokerActor]:

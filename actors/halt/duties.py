@@ -214,18 +214,20 @@ def resume_events(
     under_way: Collection[str],
     reason: str,
     by: str,
+    approved_by: str | None = None,
 ) -> tuple[AnyEvent, ...]:
     """What a resume journals: kills that are not in the journal yet, their end, and that of restrictions."""
     events: list[AnyEvent] = [*unjournaled_kills(kills, book, under_way)]
     if kills:
-        events.append(TradingResumed(kill_ids=tuple(kills), reason=reason, by=by))
+        events.append(TradingResumed(kill_ids=tuple(kills), reason=reason, by=by, approved_by=approved_by))
+    people = by if approved_by is None else f"{by} and {approved_by}"
     events.extend(
         TradingStateChanged(
             exchange=restriction.exchange,
             symbol=restriction.symbol,
             old=restriction.state,
             new=ACTIVE,
-            cause=f"resumed by {by}: {reason}",
+            cause=f"resumed by {people}: {reason}",
         )
         for restriction in restrictions
     )

@@ -48,13 +48,17 @@ class OrderDenied(Event, frozen=True, kw_only=True):
 
 
 class LimitChanged(Event, frozen=True, kw_only=True):
-    """A limit was set; `old` is None the first time. Values are canonical texts."""
+    """A limit was set; `old` is None the first time. Values are canonical texts.
+
+    `approved_by` is the second person, where the change needed one.
+    """
 
     name: str
     old: str | None
     new: str
     by: str
     reason: str
+    approved_by: str | None = None
 
 
 class LimitBreached(Event, frozen=True, kw_only=True):
@@ -216,11 +220,12 @@ class KillEngaged(Event, frozen=True, kw_only=True):
 
 
 class TradingResumed(Event, frozen=True, kw_only=True):
-    """Kills were lifted, by whom and why."""
+    """Kills were lifted, by whom and why. `approved_by` is the second person, where one was needed."""
 
     kill_ids: tuple[str, ...]
     reason: str
     by: str
+    approved_by: str | None = None
 
 
 class TradingStateChanged(Event, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from actors.model.book import Kill
 from actors.model.fill import Fill
 from actors.model.instrument import Instrument
 from actors.model.order import Order, OrderIntent
@@ -55,12 +56,13 @@ class Refused(Message, frozen=True, kw_only=True):
 
 
 class ChangeLimit(Message, frozen=True, kw_only=True):
-    """Ask to RiskActor: set a limit. Answered by `LimitSet` or `Refused`."""
+    """Ask to RiskActor: set a limit. Answered by `LimitSet`, `Proposed` or `Refused`."""
 
     name: str
     value: str
     by: str
     reason: str
+    correlation_id: str = ""
 
 
 class LimitSet(Message, frozen=True, kw_only=True):
@@ -69,6 +71,15 @@ class LimitSet(Message, frozen=True, kw_only=True):
     name: str
     old: str | None
     new: str
+
+
+class Proposed(Message, frozen=True, kw_only=True):
+    """Nothing has changed yet: another person has to ask for the same until `until_us`."""
+
+    what: str
+    by: str
+    reason: str
+    until_us: int
 
 
 class ReadRisk(Message, frozen=True):
@@ -321,12 +332,17 @@ class EndRestriction(Message, frozen=True, kw_only=True):
 
 
 class Resume(Message, frozen=True, kw_only=True):
-    """Ask: lift all kills (or those named). Answered by `Resumed` or `Refused`."""
+    """Ask: lift the kills that are named, or all that holds for exactly this scope, or everything.
+
+    Answered by `Resumed`, `Proposed` or `Refused`.
+    """
 
     reason: str
     by: str
     correlation_id: str
     kill_ids: tuple[str, ...] = ()
+    exchange: str | None = None
+    symbol: str | None = None
 
 
 class Resumed(Message, frozen=True, kw_only=True):
@@ -360,9 +376,35 @@ class HaltExchange(Message, frozen=True, kw_only=True):
     cause: str
 
 
+class InForce(Message, frozen=True, kw_only=True):
+    """A trading state other than active that holds for a scope without a kill, and its cause."""
+
+    exchange: str | None
+    symbol: str | None
+    state: str
+    cause: str
+
+
+class Closing(Message, frozen=True, kw_only=True):
+    """A position that a kill of level `flatten` is closing; `detail` says what stood in the way last."""
+
+    exchange: str
+    symbol: str
+    detail: str
+
+
 class HaltView(Message, frozen=True, kw_only=True):
-    """The trading state (active, reducing, halted), the kills in force, and the progress of their sweeps."""
+    """The trading state (active, reducing, halted), what brought it about, and how far the work of it is.
+
+    `problem` says why the latch file is not what it should be; `proposed` is a resume that waits for a second
+    person.
+    """
 
     trading_state: str
-    kill_ids: tuple[str, ...]
+    kills: tuple[Kill, ...] = ()
+    restrictions: tuple[InForce, ...] = ()
     sweeps: tuple[SweepProgress, ...] = ()
+    closing: tuple[Closing, ...] = ()
+    durable: bool = True
+    problem: str | None = None
+    proposed: Proposed | None = None

@@ -10,21 +10,19 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import msgspec
-import trio
 
-from actors.kernel import KernelError, Lane, MailboxSpec, TrioActor
+from actors.kernel import Lane, MailboxSpec, TrioActor
 from actors.model import messages as m
 from actors.model.clock import Clock, Ids
-from actors.model.events import AccountOpened, AnyEvent, DayOpened, OrderAccepted, OrderDenied
-from actors.model.journal import (
-    Append,
-    AppendFailed,
-    CommittedLog,
-    Fence,
-    Fenced,
-    JournalState,
-    Lagged,
+from actors.model.events import (
+    AccountOpened,
+    AnyEvent,
+    DayOpened,
+    LimitChanged,
+    OrderAccepted,
+    OrderDenied,
 )
+from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalState
 from actors.model.money import EXACT
 from actors.risk.changes import LimitDesk, settings_changes
 from actors.risk.checks.breach import Breach
@@ -35,28 +33,18 @@ from actors.risk.limits import RiskLimits, from_texts
 from actors.risk.port import AdmissionBoard, TradingGate
 from actors.risk.state import SECOND_US, Day, RiskState
 from actors.risk.view import view
+from actors.writer import Advance, Whole, Writer
 
 __all__ = ["Known", "RiskActor"]
 
 STREAM = "risk"
-FENCE_SECONDS = 5.0
 
 OWN = "risk/"
 """How the ids of appends begin that are not about an order."""
 
 
-class Advance(msgspec.Struct, frozen=True):
-    """To itself: the journal has moved."""
-
-
 class Second(msgspec.Struct, frozen=True):
     """To itself: a second has passed."""
-
-
-class Whole(msgspec.Struct, frozen=True):
-    """To itself: the fence was answered."""
-
-    fenced: Fenced
 
 
 class RiskActor(TrioActor):
@@ -100,73 +88,37 @@ class RiskActor(TrioActor):
         self._guard = Guard(
             gate=gate, clock=clock, ids=ids, append=self._append_own, tell=self._tell_operator
         )
-        self._cursor = 0
-        self._generation = 0
-        self._whole = False
-        self._fencing = False
-        self._opening: dict[str, None] = {}
-        self._unsubscribe: Callable[[], None] | None = None
 
     # Life.
 
     async def on_start(self) -> None:
         """Fence, then fold the journal. When the journal can't answer now this goes on in the background."""
-        self._journal = self.system.ref("journal")
-        self._unsubscribe = self._log.subscribe(self._wake)
+        self._writer = Writer(self, STREAM, self._log)
         self.timers.every("second", 1.0, Second())
-        try:
-            fenced = await self._journal.ask(Fence(STREAM), timeout=FENCE_SECONDS)
-        except KernelError:
-            self._fence()
-        else:
+        fenced = await self._writer.open()
+        if fenced is not None:
             self._become_whole(fenced)
 
     async def on_stop(self) -> None:
         """Follow the journal no more."""
-        self._end()
+        self._writer.close()
 
     async def on_failure(self, error: BaseException) -> None:
         """Follow the journal no more."""
-        self._end()
-
-    def _end(self) -> None:
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-
-    def _wake(self, _records: object) -> None:
-        self.actor_ref.tell(Advance(), key="advance")
-
-    def _fence(self) -> None:
-        """Take nothing until the journal has said what of ours is in it."""
-        self._whole = False
-        if not self._fencing:
-            self._fencing = True
-            self.start_task(self._ask_fence)
-
-    async def _ask_fence(self) -> None:
-        while True:
-            try:
-                fenced = await self._journal.ask(Fence(STREAM), timeout=FENCE_SECONDS)
-            except KernelError:
-                await trio.sleep(0.2)
-            else:
-                self.actor_ref.tell(Whole(fenced), key="whole")
-                return
+        self._writer.close()
 
     def _become_whole(self, fenced: Fenced) -> None:
-        self._fencing = False
-        self._generation = fenced.generation
         book = self._log.book
         lost = [order_id for order_id in self._state.pending if book.order(order_id) is None]
-        state = RiskState.rebuild(book, self._settings)
+        state = self._state = RiskState.rebuild(book, self._settings)
         self._known.recall(state)
-        self._state, self._cursor, self._whole = state, self._log.head, True
+        self._writer.begin(fenced)
         for order_id in lost:
             self._admissions.fail(order_id, "JOURNAL_UNAVAILABLE", "the order did not get into the journal")
         changes = settings_changes(self._settings, book)
         if changes:
             state.set_limits(from_texts(state.limits, {change.name: change.new for change in changes}))
-            self._append(f"{OWN}settings", changes, "")
+            self._writer.append(f"{OWN}settings", changes)
         self._open_accounts()
 
     # Messages.
@@ -185,24 +137,19 @@ class RiskActor(TrioActor):
         self._catch_up()
 
     def _catch_up(self) -> None:
-        log = self._log
-        if not self._whole or log.head == self._cursor:
-            return
-        try:
-            records = log.after(self._cursor)
-        except Lagged:
-            self._fence()
+        writer, log = self._writer, self._log
+        if not writer.whole or log.head == writer.cursor:
             return
         book, state = log.book, self._state
+        records = writer.unread()
         for record in records:
             state.follow(book, record.event, record.at_us)
-        self._cursor = log.head
         self._guard.on_records(state, book, records)
 
     def _unavailable(self) -> m.Refused | None:
-        if self._whole and self._log.available:
+        if self._writer.can_write:
             return None
-        why = "the journal is away" if self._whole else "the risk check is reading the journal"
+        why = "the journal is away" if self._writer.whole else "the risk check is reading the journal"
         return m.Refused(
             code="JOURNAL_UNAVAILABLE", detail=f"{why}; nothing was recorded or sent", retry_after_seconds=1.0
         )
@@ -244,14 +191,9 @@ class RiskActor(TrioActor):
             mark=passed.mark,
             send_before_us=now_us + self._send_us,
             references=passed.references,
-            seen=self._cursor,
+            seen=self._writer.cursor,
         )
-        self._append(
-            intent.order_id,
-            (accepted,),
-            message.correlation_id,
-            deadline=self._clock.monotonic() + self._answer_seconds,
-        )
+        self._journal_order(message, accepted)
         return m.Admitted(order_id=intent.order_id)
 
     def _deny(self, message: m.PlaceOrder, breach: Breach) -> m.Denied:
@@ -261,31 +203,19 @@ class RiskActor(TrioActor):
         denied = OrderDenied(
             intent=intent, code=breach.code, detail=breach.detail, limit=breach.limit, value=breach.value
         )
-        self._append(
-            intent.order_id,
-            (denied,),
-            message.correlation_id,
-            deadline=self._clock.monotonic() + self._answer_seconds,
-        )
+        self._journal_order(message, denied)
         return _denied(intent.order_id, breach)
 
-    def _append(
-        self, append_id: str, events: tuple[AnyEvent, ...], correlation_id: str, deadline: float | None = None
-    ) -> None:
-        self._journal.tell(
-            Append(
-                append_id=append_id,
-                stream=STREAM,
-                generation=self._generation,
-                events=events,
-                correlation_id=correlation_id,
-                reply_to=self.address,
-                deadline=deadline,
-            )
+    def _journal_order(self, message: m.PlaceOrder, event: AnyEvent) -> None:
+        self._writer.append(
+            message.intent.order_id,
+            (event,),
+            correlation_id=message.correlation_id,
+            deadline=self._clock.monotonic() + self._answer_seconds,
         )
 
     def _append_own(self, event: AnyEvent) -> None:
-        self._append(f"{OWN}guard", (event,), "")
+        self._writer.append(f"{OWN}guard", (event,))
 
     def _tell_operator(self, message: m.Message) -> None:
         self.system.ref("operator").tell(message, lane=Lane.CONTROL)
@@ -294,13 +224,13 @@ class RiskActor(TrioActor):
         self._catch_up()
         if failed.append_id.startswith(OWN):
             # The state is ahead of the journal; what the journal says is what holds.
-            self._fence()
+            self._writer.fence()
             return
         if self._log.book.order(failed.append_id) is None:
             self._state.release(failed.append_id)
             self._admissions.fail(failed.append_id, "JOURNAL_UNAVAILABLE", failed.detail)
         if failed.code != "JOURNAL_UNAVAILABLE":
-            self._fence()
+            self._writer.fence()
 
     # The outside.
 
@@ -308,7 +238,7 @@ class RiskActor(TrioActor):
         self._known.marks[mark.exchange, mark.symbol] = mark
         self._state.set_mark(mark)
         account = self._state.ledger.accounts.get((mark.exchange, mark.symbol))
-        if self._whole and account is not None and account.position.quantity:
+        if self._writer.whole and account is not None and account.position.quantity:
             self._guard.on_mark(self._state)
 
     def _on_broker(self, broker: m.BrokerState) -> None:
@@ -323,7 +253,7 @@ class RiskActor(TrioActor):
 
     def _on_second(self, _second: Second) -> None:
         self._catch_up()
-        if not self._whole or not self._log.available:
+        if not self._writer.can_write:
             return
         now_us = self._clock.now_us()
         if self._state.day_due(now_us):
@@ -338,17 +268,17 @@ class RiskActor(TrioActor):
         state, limit = self._state, self._state.limits.max_drawdown_usd
         if limit is not None and state.day.name and (state.peak - state.day.peak) * 100 > limit:
             state.open_day(msgspec.structs.replace(state.day, peak=state.peak))
-            self._append(f"{OWN}peak", (_day_opened(state.day),), "")
+            self._writer.append(f"{OWN}peak", (_day_opened(state.day),))
 
     def _open_day(self, now_us: int) -> None:
         day = self._state.next_day(now_us)
         if day is not None:
             self._state.open_day(day)
-            self._append(f"{OWN}day/{day.name}", (_day_opened(day),), "")
+            self._writer.append(f"{OWN}day/{day.name}", (_day_opened(day),))
 
     def _open_accounts(self) -> None:
         """Journal what an exchange account holds when it is first seen; the day's equity moves by as much."""
-        if not self._whole or not self._log.available:
+        if not self._writer.can_write:
             return
         state = self._state
         opened = {exchange for exchange, _ in state.valuation.cash}
@@ -364,23 +294,28 @@ class RiskActor(TrioActor):
                 day = msgspec.structs.replace(state.day, equity=EXACT.add(state.day.equity, gained))
                 state.open_day(day)
                 events = (*events, _day_opened(day))
-            self._append(f"{OWN}account/{exchange}", events, "")
+            self._writer.append(f"{OWN}account/{exchange}", events)
         now_us = self._clock.now_us()
         if state.valuation.cash and state.day_due(now_us):
             self._open_day(now_us)
 
     # Limits.
 
-    def _on_change_limit(self, change: m.ChangeLimit) -> m.LimitSet | m.Refused:
+    def _on_change_limit(self, change: m.ChangeLimit) -> m.LimitSet | m.Proposed | m.Refused:
         self._catch_up()
         refused = self._unavailable()
         if refused is not None:
             return refused
         event = self._desk.ask(change, self._state.limits, self._clock.now_us())
-        if isinstance(event, m.Refused):
+        if not isinstance(event, LimitChanged):
             return event
         self._state.set_limits(from_texts(self._state.limits, {event.name: event.new}))
-        self._append(f"{OWN}limit/{event.name}", (event,), "")
+        self._writer.append(
+            f"{OWN}limit/{event.name}",
+            (event,),
+            correlation_id=change.correlation_id,
+            deadline=self._clock.monotonic() + self._answer_seconds,
+        )
         return m.LimitSet(name=event.name, old=event.old, new=event.new)
 
     def _on_read(self, _read: m.ReadRisk) -> m.RiskView:

@@ -1,11 +1,13 @@
 """Changes of limits: what the settings changed since last time, and what persons ask for. Pure."""
 
-import msgspec
-
 from actors.model.book import Book
 from actors.model.events import LimitChanged
-from actors.model.messages import ChangeLimit, Refused
+from actors.model.messages import ChangeLimit, Proposed, Refused
+from actors.model.two_people import Asking, TwoPeople
 from actors.risk.limits import OFF, BadLimit, RiskLimits, is_looser, limit_text, parse_limit, texts
+
+SETTINGS = "settings"
+"""Who a change is by that a start found in the settings."""
 
 
 def settings_changes(settings: RiskLimits, book: Book) -> tuple[LimitChanged, ...]:
@@ -19,7 +21,7 @@ def settings_changes(settings: RiskLimits, book: Book) -> tuple[LimitChanged, ..
             name=name,
             old=book.limits.get(name),
             new=value,
-            by="settings",
+            by=SETTINGS,
             reason="the settings differ from those of the previous start",
         )
         for name, value in texts(settings).items()
@@ -27,53 +29,39 @@ def settings_changes(settings: RiskLimits, book: Book) -> tuple[LimitChanged, ..
     )
 
 
-class Proposal(msgspec.Struct, frozen=True):
-    """A looser limit that one person asked for and another has to ask for too."""
-
-    value: str
-    by: str
-    at_us: int
-
-
 class LimitDesk:
-    """Takes requests to change limits. With `second_person` a looser one needs two people within
-    `patience_us`.
-    """
+    """Takes requests to change limits. With `second_person` a looser one needs two people."""
 
-    def __init__(self, *, second_person: bool = False, patience_us: int = 3_600_000_000) -> None:
-        self._second_person = second_person
-        self._patience_us = patience_us
-        self._proposals: dict[str, Proposal] = {}
+    def __init__(self, *, second_person: bool = False) -> None:
+        self._people = TwoPeople() if second_person else None
 
-    def ask(self, change: ChangeLimit, limits: RiskLimits, now_us: int) -> LimitChanged | Refused:
+    def ask(self, change: ChangeLimit, limits: RiskLimits, now_us: int) -> LimitChanged | Proposed | Refused:
         """The event to journal, or why there is none. `limits` are those in force."""
-        if change.by == "settings":
+        if change.by == SETTINGS:
             return Refused(code="VALIDATION", detail="the name `settings` belongs to the settings")
         try:
             value = parse_limit(change.name, change.value)
         except BadLimit as error:
             return Refused(code="VALIDATION", detail=str(error))
-        before = getattr(limits, change.name)
-        old, new = limit_text(before), limit_text(value)
-        if self._second_person and is_looser(change.name, before, value):
-            refused = self._propose(change, new, now_us)
-            if refused is not None:
-                return refused
-        self._proposals.pop(change.name, None)
-        return LimitChanged(name=change.name, old=old, new=new, by=change.by, reason=change.reason)
-
-    def _propose(self, change: ChangeLimit, new: str, now_us: int) -> Refused | None:
-        proposal = self._proposals.get(change.name)
-        if (
-            proposal is not None
-            and proposal.value == new
-            and proposal.by != change.by
-            and now_us - proposal.at_us <= self._patience_us
-        ):
-            return None
-        self._proposals[change.name] = Proposal(new, change.by, now_us)
-        minutes = self._patience_us // 60_000_000
-        detail = (
-            f"{change.name} {new} is looser: another person has to ask for it too within {minutes} minutes"
+        before, new = getattr(limits, change.name), limit_text(value)
+        by, reason, approved_by = change.by, change.reason, None
+        if self._people is not None and is_looser(change.name, before, value):
+            first = self._people.ask(change.name, new, by, reason, now_us)
+            if first.by == by:
+                return _proposed(first)
+            by, reason, approved_by = first.by, first.reason, by
+        elif self._people is not None:
+            self._people.forget(change.name)
+        return LimitChanged(
+            name=change.name, old=limit_text(before), new=new, by=by, reason=reason, approved_by=approved_by
         )
-        return Refused(code="SECOND_PERSON", detail=detail)
+
+    def waiting(self, now_us: int) -> tuple[Proposed, ...]:
+        """The looser limits that a second person still has to ask for."""
+        askings = self._people.waiting(now_us) if self._people is not None else ()
+        return tuple(_proposed(each) for each in askings)
+
+
+def _proposed(asking: Asking) -> Proposed:
+    what = f"{asking.topic} {asking.what}"
+    return Proposed(what=what, by=asking.by, reason=asking.reason, until_us=asking.until_us)

@@ -109,8 +109,12 @@ def _switch(found: str) -> bool:
     return found == "on"
 
 
+ENDINGS = ("never", "price", "always")
+"""When a restriction ends by itself, from the strictest on."""
+
+
 def _ending(found: str) -> str:
-    if found not in ("never", "price", "always"):
+    if found not in ENDINGS:
         raise ValueError
     return found
 
@@ -209,6 +213,8 @@ def is_looser(name: str, old: LimitValue, new: LimitValue) -> bool:
         return not set(new) <= set(old)
     if old is None or new is None:
         return new is None and old is not None
+    if isinstance(old, str) and isinstance(new, str):
+        return ENDINGS.index(new) > ENDINGS.index(old)
     if isinstance(old, tuple | str) or isinstance(new, tuple | str):
         return False
     direction = KINDS[name].loosens

@@ -4,6 +4,7 @@ configured.
 The one place beside the command line's other commands that reads settings; what it hands on are plain values.
 """
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -127,11 +128,9 @@ def allowed_hosts(chosen: WebhookSettings) -> Allowed:
 
 def _choices(settings: Settings) -> Choices:
     return Choices(
-        limits=RiskLimits(
-            symbol_whitelist=settings.risk.symbol_whitelist,
-            max_pos_usd=settings.risk.max_pos_usd,
-            max_daily_loss_usd=settings.risk.max_daily_loss_usd,
-        ),
+        limits=RiskLimits(**asdict(settings.risk)),
+        second_person_for_limits="limits" in settings.second_person,
+        second_person_to_resume="resume" in settings.second_person,
         answer_seconds=settings.journal.answer_seconds,
         max_age_to_send_seconds=settings.orders.max_age_to_send_seconds,
         watchdog=True,

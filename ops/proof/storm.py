@@ -13,7 +13,7 @@ from actors.broker.adapters.instruments import LOT, TICK
 from actors.kernel import KernelError, MailboxFull
 from actors.model.messages import ChangeLimit
 from actors.model.order import OrderIntent
-from actors.risk.actor import Advance
+from actors.writer import Advance
 from ops.proof.operator import pull_and_resume
 from ops.proof.plan import Fault
 from ops.proof.venue import FOREIGN

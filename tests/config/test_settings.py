@@ -76,6 +76,12 @@ def test_every_setting_can_be_set_in_the_environment() -> None:
         RISK__MAX_POS_USD="1234.50",
         RISK__MAX_DAILY_LOSS_USD="0",
         RISK__SYMBOL_WHITELIST='["SOL/USDT","BTC/USDT:USDT"]',
+        RISK__PRICE_COLLAR="0.05",
+        RISK__MAX_PRICE_AGE_SECONDS="off",
+        RISK__MAX_OPEN_ORDERS="10",
+        RISK__MARGIN="off",
+        RISK__RESUME_WITHIN_LIMITS="never",
+        SECOND_PERSON="limits,resume",
         EXCHANGES="sim, binance",
         EXCHANGE__BINANCE__API_KEY="key",
         EXCHANGE__BINANCE__API_SECRET="secret",
@@ -96,6 +102,10 @@ def test_every_setting_can_be_set_in_the_environment() -> None:
         LOG__LEVEL="debug",
     )
     assert settings.bind == Address("0.0.0.0", 9000)
+    assert settings.risk.max_price_age_seconds is None
+    assert (settings.risk.price_collar, settings.risk.max_open_orders) == (Decimal("0.05"), 10)
+    assert (settings.risk.margin, settings.risk.resume_within_limits) == (False, "never")
+    assert settings.second_person == ("limits", "resume")
     assert settings.data_dir == Path("/home/ann/tw")
     assert settings.database_url == Secret("postgresql://u:p@db/tw")
     assert settings.tls is not None
@@ -201,6 +211,14 @@ def test_a_key_for_an_exchange_that_is_not_configured_is_refused() -> None:
         ("RISK__MAX_POS_USD", "NaN", "0 or more"),
         ("RISK__MAX_POS_USD", "1e400", "0 or more"),
         ("RISK__MAX_POS_USD", "1.123456789", "0 or more"),
+        ("RISK__MAX_POS_USD", "-1", "or off"),
+        ("RISK__PRICE_COLLAR", "0", "above 0 and below 1"),
+        ("RISK__PRICE_COLLAR", "1", "above 0 and below 1"),
+        ("RISK__MAX_PRICE_AGE_SECONDS", "86401", "at most 86400"),
+        ("RISK__REPEATED_WINDOW_SECONDS", "off", "a number of seconds"),
+        ("RISK__MAX_OPEN_ORDERS", "1.5", "a whole number"),
+        ("RISK__RESUME_WITHIN_LIMITS", "sometimes", "never or price or always"),
+        ("SECOND_PERSON", "kill", "limits or resume"),
         ("RISK__SYMBOL_WHITELIST", '["BTC/USDT"', "a list like"),
         ("RISK__SYMBOL_WHITELIST", "btcusdt", "BTC/USDT"),
         ("RISK__SYMBOL_WHITELIST", '[["BTC/USDT"]]', "a list like"),

@@ -30,6 +30,11 @@ async def resume(floor: Floor, **changes: object):
     return await floor.system.ref("operator").ask(message, timeout=10)
 
 
+async def look(floor: Floor) -> m.HaltView:
+    """What the operator's actor shows."""
+    return await floor.system.ref("operator").ask(m.ReadHalt(), timeout=1)
+
+
 def sweeps(floor: Floor, exchange: str = "sim") -> list[m.Sweep]:
     """The sweeps that the broker was asked for."""
     return [message for message in floor.heard[f"broker/{exchange}"] if isinstance(message, m.Sweep)]
@@ -98,8 +103,9 @@ async def test_a_sweep_is_asked_for_until_the_exchange_confirms(autojump_clock):
         count = len(sweeps(floor))
         await trio.sleep(5)
         assert len(sweeps(floor)) == count
-        view = await floor.system.ref("operator").ask(m.ReadHalt(), timeout=1)
-        assert (view.trading_state, view.kill_ids) == ("halted", (result.kill_id,))
+        view = await look(floor)
+        assert (view.trading_state, view.durable) == ("halted", True)
+        assert [(kill.kill_id, kill.by) for kill in view.kills] == [(result.kill_id, "ann")]
         assert [progress.done for progress in view.sweeps] == [True]
 
 
@@ -336,8 +342,40 @@ async def test_a_resume_can_need_two_people(autojump_clock):
     floor.second_person = True
     async with floor.open():
         result = await pull(floor)
-        assert (await resume(floor, by="ann")).code == "SECOND_PERSON"
-        assert (await resume(floor, by="ann")).code == "SECOND_PERSON"
+        assert isinstance(await resume(floor, by="ann"), m.Proposed)
+        assert isinstance(await resume(floor, by="ann"), m.Proposed)
         await trio.sleep(3_700)
-        assert (await resume(floor, by="ben")).code == "SECOND_PERSON"
+        proposed = await resume(floor, by="ben")
+        assert (proposed.what, proposed.by) == (result.kill_id, "ben")
+        assert (await look(floor)).proposed == proposed
         assert await resume(floor, by="ann") == m.Resumed(kill_ids=(result.kill_id,))
+        (resumed,) = floor.events(TradingResumed)
+        assert (resumed.by, resumed.approved_by) == ("ben", "ann")
+        assert (await look(floor)).proposed is None
+
+
+async def test_a_kill_pulled_after_the_first_person_asked_needs_both_again(autojump_clock):
+    floor = Floor()
+    floor.second_person = True
+    async with floor.open():
+        await pull(floor)
+        assert isinstance(await resume(floor, by="ann"), m.Proposed)
+        await pull(floor)
+        assert isinstance(await resume(floor, by="ben"), m.Proposed)
+        assert floor.gate.state_for(None, None) == "halted"
+
+
+async def test_a_resume_of_one_scope_leaves_the_others_halted(autojump_clock):
+    floor = Floor()
+    floor.exchanges = ("sim", "other")
+    async with floor.open():
+        everything = await pull(floor)
+        here = await pull(floor, exchange="sim")
+        floor.system.ref("operator").tell(m.HaltExchange(exchange="sim", cause="it contradicts us"))
+        await floor.settle()
+        assert await resume(floor, exchange="sim") == m.Resumed(kill_ids=(here.kill_id,))
+        view = await look(floor)
+        assert [kill.kill_id for kill in view.kills] == [everything.kill_id]
+        assert view.restrictions == ()
+        assert await resume(floor, exchange="other") == m.Resumed(kill_ids=())
+        assert floor.gate.state_for("sim", BTC) == "halted"

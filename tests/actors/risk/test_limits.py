@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from actors.model.book import Book
 from actors.model.events import LimitChanged
-from actors.model.messages import ChangeLimit, Refused
+from actors.model.messages import ChangeLimit, Proposed, Refused
+from actors.model.two_people import PATIENCE_US
 from actors.risk.changes import LimitDesk, settings_changes
 from actors.risk.limits import (
     KINDS,
@@ -76,6 +77,7 @@ LOOSER = {
     "margin": ("on", "off"),
     "self_match_prevention": ("on", "off"),
     "symbol_whitelist": ("BTC/USDT", "BTC/USDT,ETH/USDT"),
+    "resume_within_limits": ("price", "always"),
 }
 
 
@@ -99,10 +101,36 @@ def change(value: str, by: str = "ann", name: str = "max_pos_usd") -> ChangeLimi
 
 
 def test_a_proposal_of_one_person_is_forgotten_after_a_while():
-    desk = LimitDesk(second_person=True, patience_us=100)
-    assert isinstance(desk.ask(change("60000"), RiskLimits(), 0), Refused)
-    assert isinstance(desk.ask(change("60000", "ben"), RiskLimits(), 101), Refused)
-    assert isinstance(desk.ask(change("60000"), RiskLimits(), 150), LimitChanged)
+    desk, late = LimitDesk(second_person=True), PATIENCE_US + 1
+    proposed = desk.ask(change("60000"), RiskLimits(), 0)
+    assert proposed == Proposed(what="max_pos_usd 60000", by="ann", reason="r", until_us=PATIENCE_US)
+    assert desk.waiting(PATIENCE_US) == (proposed,)
+    assert desk.waiting(late) == ()
+    assert isinstance(desk.ask(change("60000", "ben"), RiskLimits(), late), Proposed)
+    changed = desk.ask(change("60000"), RiskLimits(), late + 1)
+    assert isinstance(changed, LimitChanged)
+    assert (changed.by, changed.approved_by) == ("ben", "ann")
+    assert desk.waiting(late + 1) == ()
+
+
+def test_the_second_person_has_to_ask_for_exactly_the_same():
+    desk = LimitDesk(second_person=True)
+    assert isinstance(desk.ask(change("60000"), RiskLimits(), 0), Proposed)
+    other = desk.ask(change("70000", "ben"), RiskLimits(), 1)
+    assert isinstance(other, Proposed)
+    assert other.by == "ben"
+    changed = desk.ask(change("70000"), RiskLimits(), 2)
+    assert isinstance(changed, LimitChanged)
+    assert changed.new == "70000"
+
+
+def test_a_tighter_limit_needs_one_person_and_ends_what_was_proposed():
+    desk = LimitDesk(second_person=True)
+    desk.ask(change("60000"), RiskLimits(), 0)
+    tighter = desk.ask(change("40000"), RiskLimits(), 1)
+    assert isinstance(tighter, LimitChanged)
+    assert tighter.approved_by is None
+    assert desk.waiting(1) == ()
 
 
 def test_nobody_may_pass_for_the_settings():

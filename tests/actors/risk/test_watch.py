@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from actors.model import messages as m
-from actors.model.events import KillEngaged, LimitBreached, TradingStateChanged
+from actors.model.events import KillEngaged, LimitBreached, LimitChanged, TradingStateChanged
 from actors.model.fill import Fill
 from actors.risk.watch import Outgoing, Watch, fill_difference
 from tests.actors.risk.desk import BTC, D, Desk
@@ -305,14 +305,7 @@ async def test_the_peak_outlives_a_restart(autojump_clock):
 
 async def test_loosening_a_limit_can_need_two_people(autojump_clock):
     floor = Floor()
-    make = floor.make_risk
-
-    def two_people():
-        risk = make()
-        risk._desk._second_person = True
-        return risk
-
-    floor.make_risk = two_people
+    floor.second_person = True
     async with floor.open():
 
         async def ask(by, value):
@@ -320,7 +313,10 @@ async def test_loosening_a_limit_can_need_two_people(autojump_clock):
             return await floor.system.ref("risk").ask(change, timeout=1)
 
         assert isinstance(await ask("ann", "40000"), m.LimitSet)
-        assert (await ask("ann", "60000")).code == "SECOND_PERSON"
-        assert (await ask("ann", "60000")).code == "SECOND_PERSON"
-        assert (await ask("ben", "70000")).code == "SECOND_PERSON"
+        assert isinstance(await ask("ann", "60000"), m.Proposed)
+        assert isinstance(await ask("ann", "60000"), m.Proposed)
+        assert isinstance(await ask("ben", "70000"), m.Proposed)
         assert isinstance(await ask("ann", "70000"), m.LimitSet)
+        await floor.settle()
+        last = floor.events(LimitChanged)[-1]
+        assert (last.new, last.by, last.approved_by) == ("70000", "ben", "ann")
