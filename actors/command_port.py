@@ -12,8 +12,9 @@ import msgspec
 import trio
 
 from actors.admission import Admissions, Expected
+from actors.decisions import UNREACHABLE, Decisions
 from actors.journal.port import StoreUnavailable
-from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull, System
+from actors.kernel import System
 from actors.model import messages as m
 from actors.model import results as r
 from actors.model.addresses import position_address
@@ -22,15 +23,13 @@ from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.model.order import Order, OrderIntent, Submission, Terminal
 from actors.queries import Archive, TreeNode
-from actors.questions import ASK_SECONDS, Prices, Questions
+from actors.questions import ASK_SECONDS, Prices
 from actors.router import UnknownExchange, route
 
 UNANSWERED = "OVERLOADED"
 """The refusal of an order of which RiskActor said nothing: its intent may yet reach the journal,
 withdrawn.
 """
-
-_UNREACHABLE = (ActorDead, AskTimeout, HandlerFailed, MailboxFull)
 
 
 class Halts(Protocol):
@@ -61,7 +60,7 @@ class PortTimings(msgspec.Struct, frozen=True, kw_only=True):
     read_seconds: float = 0.8
 
 
-class CommandPort(Questions):
+class CommandPort(Decisions):
     """Commands in, committed outcomes out. Safe to call from any task; cancelling a call never undoes a
     command.
     """
@@ -182,7 +181,7 @@ class CommandPort(Questions):
     async def _ask_risk(self, message: m.PlaceOrder) -> m.Admitted | m.Denied | m.Refused:
         try:
             reply = await self._risk.ask(message, timeout=self._timings.answer_seconds)
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             return m.Refused(
                 code=UNANSWERED,
                 detail=f"the risk check did not answer: {type(error).__name__}; nothing will be sent",
@@ -258,7 +257,7 @@ class CommandPort(Questions):
 
             await expected.until(over, deadline)
             return _cancel_outcome(expected.order or self._log.book.order(order_id) or order)
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             return r.Refused(
                 code="OVERLOADED",
                 detail=f"the order's actor did not answer: {type(error).__name__}",
@@ -316,7 +315,7 @@ class CommandPort(Questions):
             reply = await self._operator.ask(
                 m.Resume(reason=reason, by=by, correlation_id=correlation_id), timeout=ASK_SECONDS
             )
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             return r.Refused(
                 code="OVERLOADED", detail=f"the operator's actor did not answer: {type(error).__name__}"
             )

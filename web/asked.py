@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from actors.model.money import BadDecimal, parse_decimal, text
 from actors.model.order import OrderIntent
-from web.patterns import CLIENT_ORDER_ID, EXCHANGE, SYMBOL
+from web.patterns import ASSET, CLIENT_ORDER_ID, EXCHANGE, REFERENCE, SYMBOL
 from web.problems import FieldError, ProblemError, invalid, invalid_field
 
 _PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII).fullmatch
@@ -58,6 +58,23 @@ class KillRequest(Asked, frozen=True, kw_only=True):
 class ResumeRequest(Asked, frozen=True, kw_only=True):
     """Why trading may go on."""
 
+    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+
+
+class VerdictRequest(Asked, frozen=True, kw_only=True):
+    """What a person found out about an unknown order."""
+
+    verdict: Literal["absent"]
+    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+
+
+class AdjustmentRequest(Asked, frozen=True, kw_only=True):
+    """By how much a balance changed, what proves it, and why."""
+
+    exchange: Annotated[str, Meta(pattern=EXCHANGE)]
+    asset: Annotated[str, Meta(pattern=ASSET)]
+    amount: str
+    reference: Annotated[str, Meta(pattern=REFERENCE)]
     reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
 
 
@@ -151,6 +168,12 @@ def positive(found: str, pointer: str) -> Decimal:
     if value <= 0:
         raise invalid_field(pointer, "must be above zero")
     return value
+
+
+def signed(found: str, pointer: str) -> Decimal:
+    """A plain decimal that is not zero, with or without a minus; raise ProblemError."""
+    value = positive(found.removeprefix("-"), pointer)
+    return value.copy_negate() if found.startswith("-") else value
 
 
 def fingerprint(intent: OrderIntent) -> str:

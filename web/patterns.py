@@ -2,6 +2,8 @@
 
 SYMBOL = r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20})?\Z"
 EXCHANGE = r"^[a-z0-9_-]{1,32}\Z"
+ASSET = r"^[A-Z0-9]{1,20}\Z"
+REFERENCE = r"^[A-Za-z0-9._:-]{1,100}\Z"
 CLIENT_ORDER_ID = r"^[A-Za-z0-9_-]{1,32}\Z"
 WEBHOOK_ID = r"^ep_[0-9a-z]{1,60}\Z"
 DEAD_LETTER_ID = r"^msg_[0-9a-z_]{1,120}\Z"

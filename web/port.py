@@ -5,6 +5,7 @@ be in this process or in another. Cancelling the caller's wait never cancels a c
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from actors.model.book import Book, Change
@@ -13,12 +14,14 @@ from actors.model.journal import Record
 from actors.model.messages import Balance, Mark, RiskView
 from actors.model.order import Order, OrderIntent
 from actors.model.results import (
+    AdjustResult,
     CancelResult,
     KillResult,
     NotReady,
     PlaceResult,
     PositionView,
     ResumeResult,
+    VerdictResult,
 )
 from actors.queries import OrderFilter, TreeNode
 
@@ -66,6 +69,26 @@ class Commands(Protocol):
     ) -> KillResult: ...
 
     async def resume(self, *, reason: str, by: str, correlation_id: str) -> ResumeResult: ...
+
+    async def judge_absent(
+        self, order_id: str, *, by: str, reason: str, correlation_id: str, wait_seconds: float
+    ) -> VerdictResult:
+        """Record a person's verdict that the exchange never took an unknown order."""
+        ...
+
+    async def adjust_balance(
+        self,
+        *,
+        exchange: str,
+        asset: str,
+        amount: Decimal,
+        reference: str,
+        reason: str,
+        by: str,
+        correlation_id: str,
+    ) -> AdjustResult:
+        """Record a person's correction of a balance."""
+        ...
 
 
 class Queries(Protocol):

@@ -108,7 +108,12 @@ class BrokerActor(TrioActor):
         self._cancels = Cancels(desk, self._inquiries, self._tell_operator)
         self._submits = Submits(desk, self._inquiries, self._cancels.begin)
         self._reconciling = Reconciling(
-            desk, self._submits, self._inquiries, self._revived, self._take_balances
+            desk,
+            self._submits,
+            self._inquiries,
+            self._revived,
+            self._take_balances,
+            self._tell_operator,
         )
         self._streams = Streams(desk, self._submits, self._inquiries, self._revived, self._take_tick)
         self._connection = Connection(
@@ -183,8 +188,9 @@ class BrokerActor(TrioActor):
         if desk.trading:
             self.start_task(self._reconciling.again, message.symbol)
 
-    def _record_absence(self, message: say.RecordAbsence) -> None:
-        self._inquiries.record_absence(message.order_id, message.by, message.reason)
+    def _record_absence(self, message: say.RecordAbsence) -> say.AbsenceTaken | say.Refused:
+        refused = self._inquiries.record_absence(message.order_id, message.by, message.reason)
+        return refused or say.AbsenceTaken(order_id=message.order_id)
 
     def _halt(self, message: say.HaltExchange) -> None:
         """A position actor found the contradiction, and has told the operator."""

@@ -13,7 +13,7 @@ import msgspec
 
 from actors.model.fill import Fill
 from actors.model.instrument import Instrument
-from actors.model.messages import Balance, Tick
+from actors.model.messages import Balance, BalanceMove, Tick
 from actors.model.order import OrderIntent
 
 
@@ -238,5 +238,17 @@ class AccountChecks(Protocol):
     async def account_problems(self) -> Sequence[str]:
         """What is not as configured (position mode, leverage, margin mode, permissions); raise
         Unavailable.
+        """
+        ...
+
+
+@runtime_checkable
+class Statements(Protocol):
+    """An exchange that lists what moved the account's balances besides its trades."""
+
+    async def statement_since(self, since_us: int) -> Sequence[BalanceMove]:
+        """Transfers, funding, interest and the like at or after the time, oldest first.
+
+        Raise Unavailable; its kind is `exchange` where the key may not read them.
         """
         ...

@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from actors.halt import duties
+from actors.halt.balances import Balances
 from actors.halt.errands import Answered, Errands
 from actors.halt.gate import Gate
 from actors.halt.kill import KillSwitch
@@ -59,8 +60,8 @@ class Lifted(msgspec.Struct, frozen=True):
 
 
 class OperatorActor(TrioActor):
-    """Handles KillPulled, GateChanged, HaltExchange, BrokerState, SweepProgress, JournalState (tells);
-    Resume, ReadHalt (asks).
+    """Handles KillPulled, GateChanged, HaltExchange, BrokerState, SweepProgress, BookBalances, JournalState
+    (tells); Resume, AdjustBalance, ReadHalt (asks).
 
     `epoch` gives the journal's epoch of this process. With `second_person` a resume needs two people.
     """
@@ -104,6 +105,7 @@ class OperatorActor(TrioActor):
         )
         self._writer = Writer(self, STREAM, self._log)
         self._records = Records(self._writer, self.address)
+        self._balances = Balances(self._records, self._log)
         await self._switch.load()
         fenced = await self._writer.open()
         if fenced is not None:
@@ -225,6 +227,7 @@ class OperatorActor(TrioActor):
     def _landed(self, append_ids: tuple[str, ...]) -> None:
         for append_id, lifting in self._resumes.journaled(append_ids):
             self.start_task(self._lift, append_id, lifting)
+        self._balances.landed(append_ids)
 
     def _on_append_failed(self, failed: AppendFailed) -> None:
         self._records.failed(failed.append_id)
@@ -233,7 +236,31 @@ class OperatorActor(TrioActor):
             self._writer.fence()
 
     def _lose(self, append_id: str, why: str) -> None:
-        self._resumes.end(append_id, m.Refused(code="JOURNAL_UNAVAILABLE", detail=why))
+        refused = m.Refused(code="JOURNAL_UNAVAILABLE", detail=why)
+        self._resumes.end(append_id, refused)
+        self._balances.lost(append_id, refused)
+
+    # Balances.
+
+    def _on_book_balances(self, told: m.BookBalances) -> None:
+        if self._writer.can_write:
+            self._landed(self._records.landed())
+            self._balances.book(told)
+
+    def _on_adjust_balance(self, asked: m.AdjustBalance) -> object:
+        if not self._writer.can_write:
+            return m.Refused(
+                code="JOURNAL_UNAVAILABLE",
+                detail="an adjustment has to be journaled; nothing was done",
+                retry_after_seconds=1.0,
+            )
+        self._landed(self._records.landed())
+        event = self._balances.event_of(asked, self._clock.now_us())
+        if isinstance(event, m.Refused):
+            return event
+        deferred = self.defer()
+        self._balances.correct(asked, event, self._clock.monotonic() + RESUME_SECONDS, deferred)
+        return deferred
 
     # The way back.
 
@@ -354,6 +381,8 @@ _HANDLERS: dict[type, Callable[..., object]] = {
     m.EndRestriction: OperatorActor._on_end_restriction,
     m.Resume: OperatorActor._on_resume,
     m.ReadHalt: OperatorActor._on_read,
+    m.BookBalances: OperatorActor._on_book_balances,
+    m.AdjustBalance: OperatorActor._on_adjust_balance,
     JournalState: OperatorActor._on_journal_state,
     AppendFailed: OperatorActor._on_append_failed,
     Advance: OperatorActor._on_advance,

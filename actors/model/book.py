@@ -21,7 +21,7 @@ from actors.model.money import EXACT, ZERO
 from actors.model.order import Order, OrderIntent, Step, Submission, Terminal
 from actors.model.position import Position
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 CLOSED_KEPT = 1024
@@ -29,6 +29,9 @@ CLOSED_KEPT = 1024
 
 ADJUSTMENTS_KEPT = 4096
 """How many adjustments the book remembers: far more than are told twice. Openings all stay."""
+
+STATEMENT_KEPT = 4096
+"""How many balance adjustments the book remembers: months of funding and transfers."""
 
 OPENING = "opening:"
 """How the evidence of an adjustment begins that takes a position without history into the journal."""
@@ -61,7 +64,8 @@ class Book(msgspec.Struct, kw_only=True):
     `cash` is what the account holds as the journal knows it: opening balances plus what fills and fees
     moved. `watermarks` is the newest fill time (µs) applied: where reconciliation starts. `trades` names
     the trade ids already applied to each order in the book, `adjustments` the evidence of adjustments
-    already made: both for exactly-once.
+    already made: both for exactly-once. `opened` is when the journal first saw an account (µs), `statement`
+    the balance adjustments made since, by (exchange, evidence), and when they happened.
     """
 
     seq: int = 0
@@ -73,6 +77,8 @@ class Book(msgspec.Struct, kw_only=True):
     cash: dict[tuple[str, str], Decimal] = {}
     watermarks: dict[tuple[str, str], int] = {}
     adjustments: dict[str, int] = {}
+    opened: dict[str, int] = {}
+    statement: dict[tuple[str, str], int] = {}
     limits: dict[str, str] = {}
     settings: dict[str, str] = {}
     kills: dict[str, Kill] = {}
@@ -107,6 +113,8 @@ class Book(msgspec.Struct, kw_only=True):
             cash=self.cash.copy(),
             watermarks=self.watermarks.copy(),
             adjustments=self.adjustments.copy(),
+            opened=self.opened.copy(),
+            statement=self.statement.copy(),
             limits=self.limits.copy(),
             settings=self.settings.copy(),
             kills=self.kills.copy(),
@@ -291,9 +299,22 @@ def _remember_adjustment(book: Book, event: ev.PositionAdjusted, at_us: int) -> 
             del kept[oldest]
 
 
-def _account_opened(book: Book, event: ev.AccountOpened, _seq: int, _at_us: int) -> Change:
+def _account_opened(book: Book, event: ev.AccountOpened, _seq: int, at_us: int) -> Change:
     for asset, total in event.balances:
         book.cash[event.exchange, asset] = total
+    book.opened.setdefault(event.exchange, at_us)
+    return Change()
+
+
+def _balance_adjusted(book: Book, event: ev.BalanceAdjusted, _seq: int, _at_us: int) -> Change:
+    line = (event.exchange, event.evidence)
+    if line in book.statement:
+        raise DuplicateAdjustment(event.evidence)
+    place = (event.exchange, event.asset)
+    book.cash[place] = EXACT.add(book.cash.get(place, ZERO), event.amount)
+    book.statement[line] = event.happened_us
+    if len(book.statement) > STATEMENT_KEPT:
+        del book.statement[next(iter(book.statement))]
     return Change()
 
 
@@ -357,7 +378,7 @@ class DuplicateOrder(ValueError):
 
 
 class DuplicateAdjustment(ValueError):
-    """A position is adjusted a second time for the same evidence."""
+    """A position or a balance is adjusted a second time for the same evidence."""
 
     def __init__(self, evidence: str) -> None:
         super().__init__(f"the adjustment for {evidence} is already made")
@@ -391,6 +412,7 @@ _FOLD: dict[type[ev.Event], Fold] = {
     ev.OrderExpired: _stepper(Step.EXPIRED, "reason"),
     ev.PositionAdjusted: _adjusted,
     ev.AccountOpened: _account_opened,
+    ev.BalanceAdjusted: _balance_adjusted,
     ev.LimitChanged: _limit_changed,
     ev.LimitBreached: _nothing,
     ev.DayOpened: _day_opened,

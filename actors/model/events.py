@@ -238,6 +238,22 @@ class TradingStateChanged(Event, frozen=True, kw_only=True):
     cause: str
 
 
+class BalanceAdjusted(Event, frozen=True, kw_only=True):
+    """An account's balance changed by something else than trades: a transfer, funding, interest, a
+    correction.
+
+    `amount` is signed, in the asset; `happened_us` when, by the exchange's clock where it told. `evidence`
+    names the exchange's own record, or a person's, and counts once for each exchange.
+    """
+
+    exchange: str
+    asset: str
+    amount: Decimal
+    cause: str
+    evidence: str
+    happened_us: int
+
+
 AnyEvent = (
     OrderAccepted
     | OrderDenied
@@ -261,6 +277,7 @@ AnyEvent = (
     | KillEngaged
     | TradingResumed
     | TradingStateChanged
+    | BalanceAdjusted
 )
 
 _encoder = msgspec.json.Encoder()

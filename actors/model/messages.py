@@ -248,15 +248,21 @@ class ReconcileSymbol(Message, frozen=True, kw_only=True):
 
 
 class RecordAbsence(Message, frozen=True, kw_only=True):
-    """Tell, on behalf of a person: an unresolved order never reached its exchange.
+    """Ask, on behalf of a person: an unresolved order never reached its exchange.
 
     For exchanges where absence can't be proven. The verdict, who gave it and why become the proof in the
-    journal.
+    journal. Answered by `AbsenceTaken` or `Refused`.
     """
 
     order_id: str
     by: str
     reason: str
+
+
+class AbsenceTaken(Message, frozen=True, kw_only=True):
+    """The verdict is on its way to the journal; watch the log for `OrderAbsent`."""
+
+    order_id: str
 
 
 class ReadBalances(Message, frozen=True):
@@ -391,6 +397,45 @@ class Closing(Message, frozen=True, kw_only=True):
     exchange: str
     symbol: str
     detail: str
+
+
+class BalanceMove(Message, frozen=True, kw_only=True):
+    """A line of an exchange's own statement that is no trade: `amount` signed, `at_us` by its clock."""
+
+    asset: str
+    amount: Decimal
+    cause: str
+    evidence: str
+    at_us: int
+
+
+class BookBalances(Message, frozen=True, kw_only=True):
+    """Told by a broker, again and again until the log has them: what the exchange says moved the balances."""
+
+    exchange: str
+    moves: tuple[BalanceMove, ...]
+
+
+class AdjustBalance(Message, frozen=True, kw_only=True):
+    """Ask, on behalf of a person: a balance changed by `amount` (signed) for a reason that no record tells.
+
+    `reference` names what proves it and counts once. Answered, once journaled, by `BalanceBooked`, else by
+    `Refused`.
+    """
+
+    exchange: str
+    asset: str
+    amount: Decimal
+    reference: str
+    reason: str
+    by: str
+    correlation_id: str
+
+
+class BalanceBooked(Message, frozen=True, kw_only=True):
+    """The adjustment is in the journal; what the account holds now as the journal knows it."""
+
+    total: Decimal
 
 
 class HaltView(Message, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.model.messages import AlreadyClosed, NoSuchOrder, Refused, Resumed
+from actors.model.messages import AlreadyClosed, BalanceBooked, NoSuchOrder, Refused, Resumed
 from actors.model.order import Order
 from actors.model.position import Position
 
@@ -81,6 +81,12 @@ class Cancelled(Result, frozen=True, kw_only=True):
 # Of the operator's commands and questions.
 
 
+class Judged(Result, frozen=True, kw_only=True):
+    """The verdict is journaled: the order as it ended."""
+
+    order: Order
+
+
 class KillResult(Result, frozen=True, kw_only=True):
     """The gate is closed.
 
@@ -110,13 +116,18 @@ class NotReady(Result, frozen=True, kw_only=True):
 PlaceResult = Placed | Pending | Replayed | Previewed | Denied | Conflict | Refused
 CancelResult = Cancelled | Pending | AlreadyClosed | NoSuchOrder | Refused
 ResumeResult = Resumed | Refused
+VerdictResult = Judged | Pending | AlreadyClosed | NoSuchOrder | Refused
+AdjustResult = BalanceBooked | Refused
 
 __all__ = [
+    "AdjustResult",
     "AlreadyClosed",
+    "BalanceBooked",
     "CancelResult",
     "Cancelled",
     "Conflict",
     "Denied",
+    "Judged",
     "KillResult",
     "NoSuchOrder",
     "NotReady",
@@ -130,4 +141,5 @@ __all__ = [
     "Result",
     "ResumeResult",
     "Resumed",
+    "VerdictResult",
 ]

@@ -35,6 +35,8 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cash: Pairs[Place, Decimal]
     watermarks: Pairs[Place, int]
     adjustments: Pairs[str, int]
+    opened: Pairs[str, int]
+    statement: Pairs[Place, int]
     limits: Pairs[str, str]
     settings: Pairs[str, str]
     kills: tuple[Kill, ...]
@@ -66,6 +68,8 @@ def encode_book(book: Book) -> bytes:
             cash=_pairs(book.cash),
             watermarks=_pairs(book.watermarks),
             adjustments=_pairs(book.adjustments),
+            opened=_pairs(book.opened),
+            statement=_pairs(book.statement),
             limits=_pairs(book.limits),
             settings=_pairs(book.settings),
             kills=tuple(book.kills.values()),
@@ -95,6 +99,8 @@ def decode_book(data: bytes) -> Book:
         cash=dict(image.cash),
         watermarks=dict(image.watermarks),
         adjustments=dict(image.adjustments),
+        opened=dict(image.opened),
+        statement=dict(image.statement),
         limits=dict(image.limits),
         settings=dict(image.settings),
         kills={kill.kill_id: kill for kill in image.kills},

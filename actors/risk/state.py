@@ -13,6 +13,7 @@ import msgspec
 from actors.model.book import Book
 from actors.model.events import (
     AccountOpened,
+    BalanceAdjusted,
     CancelRequested,
     DayOpened,
     Event,
@@ -118,6 +119,8 @@ class RiskState:
         elif isinstance(event, AccountOpened):
             for asset, _ in event.balances:
                 self.valuation.set_cash(event.exchange, asset, book.cash[event.exchange, asset])
+        elif isinstance(event, BalanceAdjusted):
+            self.valuation.set_cash(event.exchange, event.asset, book.cash[event.exchange, event.asset])
 
     def _filled(self, book: Book, event: OrderFilled, at_us: int) -> None:
         fill = event.fill

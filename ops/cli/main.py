@@ -18,6 +18,8 @@ MODULES: dict[str, tuple[str, str]] = {
     "token": ("ops.cli.token", "make, list, rotate and revoke tokens"),
     "kill": ("ops.cli.kill", "stop trading, now"),
     "resume": ("ops.cli.resume", "let trading go on after a kill"),
+    "verdict": ("ops.cli.verdict", "say that an exchange never took an unknown order"),
+    "adjust": ("ops.cli.adjust", "record a balance change that no record tells"),
     "watch": ("ops.cli.watch", "show live orders, fills and positions"),
     "tree": ("ops.cli.tree", "show the live tree of supervisors and actors"),
     "limits": ("ops.cli.limits", "show the risk limits and what is used of them"),

@@ -18,7 +18,7 @@ from web import asked, wire
 from web.feeds import protocol, trade
 from web.feeds.socket import PATHS
 from web.problems import CODES, Problem
-from web.routes import account, batch, operator, orders, tokens, webhooks
+from web.routes import account, batch, decisions, operator, orders, tokens, webhooks
 from web.routes.table import ROUTES
 
 ROOT = Path(__file__).parents[2] / "web" / "contract"
@@ -28,6 +28,8 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "NewOrder": asked.NewOrder,
     "KillRequest": asked.KillRequest,
     "ResumeRequest": asked.ResumeRequest,
+    "VerdictRequest": asked.VerdictRequest,
+    "AdjustmentRequest": asked.AdjustmentRequest,
     "Order": wire.OrderBody,
     "Position": wire.PositionBody,
     "Fill": wire.FillBody,
@@ -43,6 +45,7 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "BatchResult": batch.BatchResult,
     "KillResult": operator.KillBody,
     "ResumeResult": operator.ResumeBody,
+    "AdjustmentResult": decisions.AdjustmentBody,
     "Tree": operator.TreeBody,
     "TreeNode": operator.NodeBody,
     "NewWebhook": webhooks.NewWebhook,

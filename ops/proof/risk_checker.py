@@ -104,6 +104,9 @@ class Checker:
         elif kind == "AccountOpened":
             for asset, amount in body["balances"]:
                 self.cash[body["exchange"], asset] = Decimal(amount)
+        elif kind == "BalanceAdjusted":
+            place = (body["exchange"], body["asset"])
+            self.cash[place] = self.cash.get(place, Decimal(0)) + Decimal(body["amount"])
 
     def finish(self) -> None:
         """Read what the other streams wrote last."""

@@ -4,6 +4,7 @@ Balances never go negative: what an order may cost is locked before it rests, an
 lock.
 """
 
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
 from actors.model.money import EXACT, ZERO
@@ -18,6 +19,16 @@ def fee_of(amount: Decimal, rate: Decimal) -> Decimal:
     return (amount * rate).quantize(_FEE_PLACES, rounding=ROUND_DOWN)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StatementLine:
+    """Money that came (or left) without a trade. `number` is unique at the venue."""
+
+    number: int
+    asset: str
+    amount: Decimal
+    at_ms: int
+
+
 class Account:
     """One API key's money. `derivative`: one margin balance and positions instead of assets."""
 
@@ -29,6 +40,7 @@ class Account:
         self.locked: dict[str, Decimal] = {}
         self.positions: dict[str, Position] = {}
         self.leverage = Decimal(20)
+        self.statement: list[StatementLine] = []
 
     def lock(self, asset: str, amount: Decimal) -> None:
         """Set aside; raise Refused("insufficient")."""
@@ -45,6 +57,13 @@ class Account:
     def credit(self, asset: str, amount: Decimal) -> None:
         """Add to what is free (negative: take)."""
         self.free[asset] = EXACT.add(self.free.get(asset, ZERO), amount)
+
+    def transfer(self, line: StatementLine) -> None:
+        """Money comes or leaves; raise Refused("insufficient")."""
+        if self.free.get(line.asset, ZERO) + line.amount < 0:
+            raise Refused("insufficient", f"{self.free.get(line.asset, ZERO)} {line.asset} free")
+        self.credit(line.asset, line.amount)
+        self.statement.append(line)
 
     def position(self, market: VenueMarket) -> Position:
         """The position in a market; flat if there was none."""

@@ -94,6 +94,14 @@ def _add_trading(routes: Blueprint, venue: Venue) -> None:
         venue.open_account(exchange, _word(asked, "apiKey"), _word(asked, "secret"), amounts)
         return jsonify({"exchange": exchange})
 
+    @routes.post("/transfers")
+    async def transfer() -> Response:
+        asked = await _said()
+        exchange = _exchange(venue, _word(asked, "exchange"))
+        account = _account(exchange, _word(asked, "apiKey"))
+        line = exchange.transfer(account, _word(asked, "asset"), _amount(asked, "amount"))
+        return jsonify({"number": line.number, "asset": line.asset, "amount": text(line.amount)})
+
     @routes.post("/orders")
     async def place() -> Response:
         asked = await _said()

@@ -12,7 +12,7 @@ from actors.broker.adapters.simulated.engine import Match, OrderBook, Placed, Re
 from actors.broker.adapters.simulated.engine import Quote as Outside
 from actors.broker.adapters.simulated.market import MarketEvent
 from actors.model.money import EXACT, ZERO, is_multiple
-from ops.venue.accounts import Account, fee_of
+from ops.venue.accounts import Account, StatementLine, fee_of
 from ops.venue.clock import VenueClock
 from ops.venue.markets import (
     OrderEvent,
@@ -123,6 +123,14 @@ class VenueExchange:
         self._books[order.spec.market_id].cancel(order.number)
         order.cancel_client_id = cancel_client_id
         self._end(order, "canceled", "", "CANCELED")
+
+    def transfer(self, account: Account, asset: str, amount: Decimal) -> StatementLine:
+        """Money comes from outside, or leaves (negative); raise Refused."""
+        number = self._number + 1
+        line = StatementLine(number=number, asset=asset, amount=amount, at_ms=self.clock.now_ms())
+        account.transfer(line)
+        self._number = number
+        return line
 
     def find(
         self, account: Account, market_id: str | None, order_id: str | None, client_id: str | None

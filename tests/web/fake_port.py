@@ -170,6 +170,25 @@ class FakePort:
         self.state = "active"
         return m.Resumed(kill_ids=("k-1",))
 
+    async def judge_absent(self, order_id, *, by, reason, correlation_id, wait_seconds):
+        order = self.book.order(order_id)
+        if order is None:
+            return m.NoSuchOrder(order_id=order_id)
+        if not order.is_open:
+            return m.AlreadyClosed(order=order)
+        if order.status != "unknown":
+            return m.Refused(code="NOT_UNKNOWN", detail="the order's fate is known")
+        place = {"exchange": "sim", "symbol": order.intent.symbol, "order_id": order_id}
+        self.commit(ev.OrderAbsent(**place, proof=f"verdict of {by}: {reason}"))
+        return r.Judged(order=self.book.order(order_id))
+
+    async def adjust_balance(self, *, exchange, asset, amount, reference, reason, by, correlation_id):
+        if (exchange, reference) in self.book.statement:
+            return m.Refused(code="REFERENCE_USED", detail="was made before")
+        line = {"exchange": exchange, "asset": asset, "amount": amount, "evidence": reference}
+        self.commit(ev.BalanceAdjusted(**line, cause=f"recorded by {by}: {reason}", happened_us=1))
+        return m.BalanceBooked(total=self.book.cash[exchange, asset])
+
     async def order(self, order_id):
         return self.book.order(order_id)
 

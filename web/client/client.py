@@ -19,6 +19,7 @@ from web.client.errors import ApiError, Unreachable, problem_of
 from web.client.feed import Frames, follow
 from web.routes.account import BalanceList, FillPage, Positions
 from web.routes.batch import BatchItem, BatchResult
+from web.routes.decisions import AdjustmentBody
 from web.routes.operator import KillBody, NodeBody, ResumeBody, TreeBody
 from web.routes.orders import CancelledAll, EventPage, OrderPage
 from web.wire import BalanceBody, EventBody, FillBody, OrderBody, PositionBody, RiskBody
@@ -200,6 +201,24 @@ class Client:
     async def resume(self, reason: str) -> ResumeBody:
         """Lift every kill in force."""
         return await self._ask("POST", "/operator/resume", ResumeBody, body={"reason": reason})
+
+    async def judge_absent(self, order_id: str, reason: str) -> OrderBody:
+        """Record that the exchange never took an unknown order. Needs the scope operator."""
+        body = {"verdict": "absent", "reason": reason}
+        return await self._ask("POST", f"/operator/orders/{order_id}/verdict", OrderBody, body=body)
+
+    async def adjust_balance(
+        self, exchange: str, asset: str, amount: str, *, reference: str, reason: str
+    ) -> AdjustmentBody:
+        """Record that a balance changed by a signed amount. Needs the scope operator."""
+        body = {
+            "exchange": exchange,
+            "asset": asset,
+            "amount": amount,
+            "reference": reference,
+            "reason": reason,
+        }
+        return await self._ask("POST", "/operator/adjustments", AdjustmentBody, body=body)
 
     async def ready(self) -> bool:
         """Whether the service takes orders."""

@@ -25,6 +25,9 @@ REFUSED_STATUS = {
     "RATE_LIMITED": 429,
     "NOT_FOUND": 404,
     "NOT_HALTED": 409,
+    "NOT_UNKNOWN": 409,
+    "PROOF_PENDING": 409,
+    "REFERENCE_USED": 409,
 }
 """The status of a refusal by code; any other refusal is a matter of time: 503."""
 

@@ -1,7 +1,7 @@
 """Every operation that is served: a lint compares this table with the contract."""
 
 from web.call import Route
-from web.routes import account, batch, hooks, operator, orders, service, tokens
+from web.routes import account, batch, decisions, hooks, operator, orders, service, tokens
 from web.routes.webhook_table import WEBHOOK_ROUTES
 
 ROUTES: tuple[Route, ...] = (
@@ -51,6 +51,26 @@ ROUTES: tuple[Route, ...] = (
         operator.resume,
         "operator",
         "trading_resumed",
+        body=True,
+        command=True,
+    ),
+    Route(
+        "POST",
+        "/operator/orders/{orderId}/verdict",
+        "judgeOrder",
+        decisions.judge,
+        "operator",
+        "order_judged",
+        body=True,
+        command=True,
+    ),
+    Route(
+        "POST",
+        "/operator/adjustments",
+        "adjustBalance",
+        decisions.adjust,
+        "operator",
+        "balance_adjusted",
         body=True,
         command=True,
     ),

@@ -1,8 +1,8 @@
 """Positions and balances: what the account holds is held against what the journal says that it holds.
 
-A difference is explained by trades that were missed, or it is where an account that was never seen before
-begins. What stays unexplained over several looks halts the exchange, with the two numbers as the reason:
-from there on only a person can tell which of them is right.
+A difference is explained by trades that were missed, by the exchange's own statement of transfers, or it is
+where an account that was never seen before begins. What stays unexplained over several looks halts the
+exchange, with the two numbers as the reason: from there on only a person can tell which of them is right.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,9 +18,10 @@ from actors.broker.reconcile import (
     has_history,
 )
 from actors.broker.shell.desk import Desk
+from actors.broker.shell.statement import Statement
 from actors.broker.shell.submits import Submits
 from actors.model.book import OPENING
-from actors.model.messages import Balance
+from actors.model.messages import Balance, BookBalances
 from actors.model.money import EXACT
 
 DRAIN_PAUSE = 0.02
@@ -29,7 +30,7 @@ LOOKS = 3
 
 
 class Accounts:
-    """`fills(symbol, lookback)` reads trades again; `seen` is told of the balances."""
+    """`fills(symbol, lookback)` reads trades again; `seen` is told of the balances, `book` of statements."""
 
     def __init__(
         self,
@@ -37,8 +38,10 @@ class Accounts:
         submits: Submits,
         fills: Callable[[str, float], Awaitable[int]],
         seen: Callable[[Sequence[Balance]], None],
+        book: Callable[[BookBalances], None],
     ) -> None:
         self._desk = desk
+        self._statement = Statement(desk, book)
         self._submits = submits
         self._fills = fills
         self._seen = seen
@@ -102,12 +105,18 @@ class Accounts:
             return []
         balances = await self._desk.ask("balances", desk.port.balances)
         self._seen(balances)
+        if not desk.is_spot:
+            await self._statement.take_all()
         if not self._balances_count():
             return []
         totals = {balance.asset: balance.total for balance in balances}
         differences = compare_balances(desk.log.book, desk.exchange, totals)
+        if not differences:
+            return []
+        unexplained = await self._statement.explain(differences)
         for difference in differences:
-            self._drifted(difference)
+            if difference.asset in unexplained:
+                self._drifted(difference, unexplained[difference.asset])
         return [f"balance {difference.asset}" for difference in differences]
 
     def _balances_count(self) -> bool:
@@ -123,13 +132,13 @@ class Accounts:
             return False
         return not any(self._is_moving(symbol) for symbol in desk.symbols)
 
-    def _drifted(self, difference: BalanceDifference) -> None:
+    def _drifted(self, difference: BalanceDifference, why: str) -> None:
         drift = EXACT.subtract(difference.at_exchange, difference.in_book)
         self._believe(
             f"balance {difference.asset}",
             drift,
             f"{difference.asset}: the exchange holds {difference.at_exchange}, the journal "
-            f"{difference.in_book}; no order or fee explains the difference",
+            f"{difference.in_book}; {why}",
         )
 
     def _believe(self, name: str, size: Decimal, cause: str) -> None:

@@ -15,6 +15,7 @@ from actors.broker.port import OrderReport, Unavailable
 from actors.broker.shell.desk import Desk
 from actors.broker.unresolved import Absent, Found, Looked, NeedsOperator, TooEarly, verdict
 from actors.model.fill import Fill
+from actors.model.messages import Refused
 from actors.model.order import Order, Submission, Terminal
 
 _log = structlog.get_logger(room="broker")
@@ -22,6 +23,8 @@ _log = structlog.get_logger(room="broker")
 MICROSECONDS = 1_000_000
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 30.0
+LONGEST_UNANSWERED = 5.0
+"""The same while the exchange can't be asked: what waits for it must not oversleep its return."""
 ROUNDS_FOR_FILLS = 12
 """Looks until trades that never get listed halt the exchange: two to three minutes."""
 READING_SECONDS = 1.0
@@ -32,7 +35,7 @@ class Inquiry(msgspec.Struct, kw_only=True):
     """`unresolved` while nobody knows whether the exchange took the order.
 
     Its request was signed no later than `signed_at_us`; where nobody can tell (None), what the exchange's own
-    clock says first is taken for it.
+    clock says first is taken for it. `undecidable` after a whole look that found nothing and proves nothing.
     """
 
     order: Order
@@ -42,6 +45,7 @@ class Inquiry(msgspec.Struct, kw_only=True):
     signed_at_us: int | None = None
     after_cancel: bool = False
     delay: float = 0.0
+    undecidable: bool = False
     misses: int = 0
     rounds: int = 0
     asked: trio.Event = msgspec.field(default_factory=trio.Event)
@@ -110,15 +114,26 @@ class Inquiries:
         if inquiry is not None:
             inquiry.asked.set()
 
-    def record_absence(self, order_id: str, by: str, reason: str) -> bool:
-        """A person says that the exchange never took the order; False when nobody asks for it."""
-        inquiry = self._open.pop(order_id, None)
+    def record_absence(self, order_id: str, by: str, reason: str) -> Refused | None:
+        """A person says that the exchange never took the order; why that can't be taken, or None.
+
+        A verdict counts only where nothing else can decide, and only after a look at the exchange: somebody
+        who judges during an outage judges nothing.
+        """
+        inquiry = self._open.get(order_id)
         if inquiry is None or not inquiry.unresolved:
-            return False
+            return Refused(code="NOT_UNKNOWN", detail="the order's fate is known or being told right now")
+        if self._desk.port.capabilities.absence_window_seconds is not None:
+            detail = "this exchange's own clock proves whether it took the order; it is being asked"
+            return Refused(code="PROOF_PENDING", detail=detail)
+        if not inquiry.undecidable:
+            detail = "the exchange has not been asked with success since; a verdict needs that first"
+            return Refused(code="PROOF_PENDING", detail=detail)
+        del self._open[order_id]
         self._say(inquiry, "absent", reason=f"verdict of {by}: {reason}")
         inquiry.asked.set()
         inquiry.settled.set()
-        return True
+        return None
 
     async def _run(self, inquiry: Inquiry) -> None:
         order_id = inquiry.order.order_id
@@ -147,7 +162,7 @@ class Inquiries:
                 return None
             return await self._judge(inquiry, looked)
         except Unavailable:
-            return self._pause(inquiry)
+            return min(self._pause(inquiry), LONGEST_UNANSWERED)
 
     async def _look(self, inquiry: Inquiry) -> Looked:
         """Ask by our id; only when that misses, and it could prove something, the other places too."""
@@ -186,6 +201,7 @@ class Inquiries:
         if isinstance(judged, TooEarly):
             soonest = judged.remaining_us / MICROSECONDS
             return min(soonest, self._pause(inquiry)) if inquiry.rounds < 3 else soonest
+        inquiry.undecidable = isinstance(judged, NeedsOperator)
         if isinstance(judged, NeedsOperator) or judged.report is None:
             return self._pause(inquiry)
         return await self._found(inquiry, judged.report)

@@ -18,7 +18,7 @@ from actors.broker.shell.accounts import Accounts
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
-from actors.model.messages import Balance
+from actors.model.messages import Balance, BookBalances
 from actors.model.money import EXACT
 from actors.model.order import Order, Submission
 
@@ -27,7 +27,7 @@ MICROSECONDS = 1_000_000
 
 class Reconciling:
     """`revive` is told of orders that live though the journal has them over; `balances` of the account's
-    balances.
+    balances, `book` of what its statement says.
     """
 
     def __init__(
@@ -37,12 +37,13 @@ class Reconciling:
         inquiries: Inquiries,
         revive: Callable[[Order | None, OrderReport], None],
         balances: Callable[[Sequence[Balance]], None],
+        book: Callable[[BookBalances], None],
     ) -> None:
         self._desk = desk
         self._submits = submits
         self._inquiries = inquiries
         self._revive = revive
-        self._accounts = Accounts(desk, submits, self.fills, balances)
+        self._accounts = Accounts(desk, submits, self.fills, balances, book)
         self._strangers: dict[str, None] = {}
 
     async def complete(self) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from ops.venue.accounts import Account
+from ops.venue.accounts import Account, StatementLine
 from ops.venue.binance import spot_shapes as shapes
 from ops.venue.binance.common import BinanceDialect, decimal_param
 from ops.venue.exchange import VenueExchange
@@ -44,6 +44,12 @@ class BinanceSpot(BinanceDialect):
             ("GET", "/sapi/v1/capital/config/getall"): Endpoint(handler=lambda ask, account: []),
             ("GET", "/sapi/v1/margin/allPairs"): Endpoint(handler=lambda ask, account: []),
             ("GET", "/sapi/v1/margin/isolated/allPairs"): Endpoint(handler=lambda ask, account: []),
+            ("GET", "/sapi/v1/capital/deposit/hisrec"): Endpoint(handler=self._deposits),
+            ("GET", "/sapi/v1/capital/withdraw/history"): Endpoint(handler=self._withdrawals),
+            ("GET", "/sapi/v1/asset/transfer"): Endpoint(handler=lambda ask, account: {"total": 0}),
+            ("GET", "/sapi/v1/asset/assetDividend"): Endpoint(
+                handler=lambda ask, account: {"rows": [], "total": 0}
+            ),
             ("GET", "/dapi/v1/exchangeInfo"): Endpoint(handler=self._nothing, security="public"),
         }
 
@@ -52,6 +58,16 @@ class BinanceSpot(BinanceDialect):
         if ask.path == "/api/v3/openOrders" and ask.method == "GET" and "symbol" not in ask.params:
             return 80
         return endpoint.weight
+
+    def _deposits(self, ask: Ask, account: Account) -> object:
+        return [shapes.deposit(line) for line in self._lines(ask, account) if line.amount > 0]
+
+    def _withdrawals(self, ask: Ask, account: Account) -> object:
+        return [shapes.withdrawal(line) for line in self._lines(ask, account) if line.amount < 0]
+
+    def _lines(self, ask: Ask, account: Account) -> list[StatementLine]:
+        start = ask.params.get("startTime", "")
+        return [line for line in account.statement if not start.isdecimal() or line.at_ms >= int(start)]
 
     def _time(self, ask: Ask, account: Account) -> object:
         return {"serverTime": self.clock.now_ms()}

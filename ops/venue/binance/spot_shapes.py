@@ -3,9 +3,11 @@
 `docs/venue-coverage.md` names the recorded answer that proves each of them.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from ops.venue.accounts import Account
+from actors.model.money import text
+from ops.venue.accounts import Account, StatementLine
 from ops.venue.markets import Print, Quote, VenueMarket, VenueOrder, VenueTrade
 
 Json = dict[str, object]
@@ -291,4 +293,46 @@ def public_trade(done: Print) -> Json:
         "time": done.at_ms,
         "isBuyerMaker": done.buyer_is_maker,
         "isBestMatch": True,
+    }
+
+
+def deposit(line: StatementLine) -> Json:
+    """A row of capital/deposit/hisrec; this venue credits at once."""
+    return {
+        "id": str(line.number),
+        "amount": text(line.amount),
+        "coin": line.asset,
+        "network": "VENUE",
+        "status": 1,
+        "address": "venue",
+        "addressTag": "",
+        "txId": f"venue-{line.number}",
+        "insertTime": line.at_ms,
+        "completeTime": line.at_ms,
+        "transferType": 0,
+        "confirmTimes": "1/1",
+        "unlockConfirm": 1,
+        "walletType": 0,
+    }
+
+
+def withdrawal(line: StatementLine) -> Json:
+    """A row of capital/withdraw/history, without a fee."""
+    applied = datetime.fromtimestamp(line.at_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return {
+        "id": str(line.number),
+        "amount": text(-line.amount),
+        "transactionFee": "0",
+        "coin": line.asset,
+        "status": 6,
+        "address": "venue",
+        "txId": f"venue-{line.number}",
+        "applyTime": applied,
+        "network": "VENUE",
+        "transferType": 0,
+        "info": "",
+        "confirmNo": 1,
+        "walletType": 0,
+        "txKey": "",
+        "completeTime": applied,
     }

@@ -59,6 +59,7 @@ class BinanceUsdm(BinanceDialect):
             ("GET", "/fapi/v1/allOrders"): Endpoint(handler=self._all_orders, weight=5),
             ("GET", "/fapi/v1/userTrades"): Endpoint(handler=self._trades, weight=5),
             ("GET", "/fapi/v1/positionSide/dual"): Endpoint(handler=_one_way, weight=30),
+            ("GET", "/fapi/v1/income"): Endpoint(handler=self._income, weight=30),
             ("POST", "/fapi/v1/leverage"): Endpoint(handler=self._leverage),
             ("GET", "/fapi/v1/leverageBracket"): Endpoint(handler=self._brackets),
             ("POST", "/fapi/v1/countdownCancelAll"): Endpoint(handler=self._countdown, weight=10),
@@ -242,6 +243,14 @@ class BinanceUsdm(BinanceDialect):
         else:
             found = trades[-size:]
         return [shapes.user_trade(trade) for trade in found]
+
+    def _income(self, ask: Ask, account: Account) -> object:
+        start = ask.params.get("startTime", "")
+        return [
+            shapes.income_row(line)
+            for line in account.statement
+            if not start.isdecimal() or line.at_ms >= int(start)
+        ]
 
     def _positions(self, ask: Ask, account: Account) -> object:
         return [

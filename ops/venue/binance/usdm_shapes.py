@@ -6,7 +6,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 from actors.model.position import Position
-from ops.venue.accounts import Account
+from ops.venue.accounts import Account, StatementLine
 from ops.venue.binance.spot_shapes import STATUS, eight
 from ops.venue.markets import Quote, VenueMarket, VenueOrder, VenueTrade
 
@@ -295,4 +295,18 @@ def ticker_24h(market_id: str, quote: Quote, at_ms: int) -> Json:
         "firstId": quote.prints[0].number if quote.prints else -1,
         "lastId": quote.prints[-1].number if quote.prints else -1,
         "count": len(quote.prints),
+    }
+
+
+def income_row(line: StatementLine) -> Json:
+    """A row of income; the venue knows transfers only."""
+    return {
+        "symbol": "",
+        "incomeType": "TRANSFER",
+        "income": eight(line.amount),
+        "asset": line.asset,
+        "info": "TRANSFER",
+        "time": line.at_ms,
+        "tranId": line.number,
+        "tradeId": "",
     }

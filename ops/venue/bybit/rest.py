@@ -40,6 +40,7 @@ class Bybit(BybitDialect):
             ("GET", "/v5/order/history"): Endpoint(handler=self._history),
             ("GET", "/v5/execution/list"): Endpoint(handler=self._executions),
             ("GET", "/v5/account/wallet-balance"): Endpoint(handler=self._wallet),
+            ("GET", "/v5/account/transaction-log"): Endpoint(handler=self._transaction_log),
             ("GET", "/v5/account/info"): Endpoint(handler=self._account_info),
             ("GET", "/v5/user/query-api"): Endpoint(handler=self._query_api),
             ("GET", "/v5/position/list"): Endpoint(handler=self._positions),
@@ -182,6 +183,27 @@ class Bybit(BybitDialect):
             "list": [shape(item) for item in page],
             "nextPageCursor": following,
         }
+
+    def _transaction_log(self, ask: Ask, account: Account) -> object:
+        start, end = ask.params.get("startTime", ""), ask.params.get("endTime", "")
+        low = int(start) if start.isdecimal() else self.clock.now_ms() - 86_400_000
+        high = int(end) if end.isdecimal() else low + 86_400_000
+        if high - low > _RANGE_MS:
+            raise Refused("params", "The time range between startTime and endTime cannot exceed 7 days")
+        return self._paged(ask, self._log_rows(account, low, high), lambda row: row)
+
+    def _log_rows(self, account: Account, low: int, high: int) -> list[dict[str, object]]:
+        """Of both categories, oldest first: one wallet serves them."""
+        rows: list[tuple[int, dict[str, object]]] = []
+        for category, exchange in self.exchanges.items():
+            own = exchange.accounts.get(account.api_key)
+            if own is not None:
+                rows += [(line.at_ms, shapes.log_transfer(line, own)) for line in own.statement]
+                rows += [
+                    (trade.at_ms, shapes.log_trade(trade, category)) for trade in exchange.trades_of(own)
+                ]
+        rows.sort(key=lambda row: row[0])
+        return [row for at_ms, row in rows if low <= at_ms <= high]
 
     def _wallet(self, ask: Ask, account: Account) -> object:
         own = [exchange.accounts.get(account.api_key) for exchange in self.exchanges.values()]

@@ -6,7 +6,7 @@
 from decimal import Decimal
 
 from actors.model.position import Position
-from ops.venue.accounts import Account
+from ops.venue.accounts import Account, StatementLine
 from ops.venue.binance.usdm_shapes import average, plain
 from ops.venue.markets import Print, Quote, VenueMarket, VenueOrder, VenueTrade
 
@@ -324,4 +324,61 @@ def ticker(market_id: str, quote: Quote, category: str, at_ms: int) -> Json:
         "openInterestValue": "0",
         "nextFundingTime": str(at_ms - at_ms % 28_800_000 + 28_800_000),
         "fundingRate": "0.0001",
+    }
+
+
+def log_transfer(line: StatementLine, account: Account) -> Json:
+    """A row of account/transaction-log for money that came or left."""
+    kind = "TRANSFER_IN" if line.amount > 0 else "TRANSFER_OUT"
+    return {
+        **_log_row(line.number, kind, line.asset, line.at_ms),
+        "change": plain(line.amount),
+        "cashFlow": plain(line.amount),
+        "cashBalance": plain(account.free.get(line.asset, _NONE)),
+    }
+
+
+def log_trade(trade: VenueTrade, category: str) -> Json:
+    """A row of account/transaction-log for an execution, in what its fee is paid in."""
+    spec = trade.order.spec
+    return {
+        **_log_row(trade.number, "TRADE", trade.fee_asset, trade.at_ms),
+        "category": category,
+        "symbol": spec.market_id,
+        "side": spec.side.capitalize(),
+        "qty": plain(trade.quantity),
+        "tradePrice": plain(trade.price),
+        "fee": plain(trade.fee),
+        "cashFlow": plain(trade.realized),
+        "change": plain(trade.realized - trade.fee),
+        "tradeId": identifier(trade.number),
+        "orderId": trade.order.order_id,
+        "orderLinkId": spec.client_id,
+    }
+
+
+def _log_row(number: int, kind: str, asset: str, at_ms: int) -> Json:
+    return {
+        "id": f"{number}_{asset}",
+        "symbol": "",
+        "category": "",
+        "side": "None",
+        "transactionTime": str(at_ms),
+        "type": kind,
+        "transSubType": "",
+        "qty": "0",
+        "size": "0",
+        "currency": asset,
+        "tradePrice": "",
+        "funding": "",
+        "fee": "",
+        "cashFlow": "0",
+        "change": "0",
+        "cashBalance": "0",
+        "feeRate": "",
+        "bonusChange": "",
+        "tradeId": "",
+        "orderId": "",
+        "orderLinkId": "",
+        "extraFees": "",
     }

@@ -17,7 +17,7 @@ from web.client.feed import FeedFrame
 from web.routes.operator import NodeBody
 
 CAPABILITIES = "simulate venue verify backup restore doctor webhook replay"
-SUBCOMMANDS = sorted(f"run migrate token kill resume watch tree limits {CAPABILITIES}".split())
+SUBCOMMANDS = sorted(f"run migrate token kill resume verdict adjust watch tree limits {CAPABILITIES}".split())
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ the other way.
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from ops.venue.accounts import StatementLine
 from ops.venue.binance import spot_frames, spot_shapes, usdm_frames, usdm_shapes
 from ops.venue.bybit import frames as bybit_frames
 from ops.venue.bybit import shapes as bybit_shapes
@@ -16,6 +17,7 @@ from ops.venue.service import Limits, Venue
 
 KEY, SECRET = "sample-api-key-0001", "sample-secret-0001"
 UNPROVEN = "unproven"
+LINE = StatementLine(number=1, asset="USDT", amount=Decimal(-5), at_ms=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,8 @@ def spot_samples(world):
         http("GET allOrders", [spot_shapes.order_answer(orders["gone"])], "all_orders_response"),
         http("GET myTrades", [spot_shapes.trade_row(trade)], "account_trades_response"),
         http("GET account", spot_shapes.account(account, 1), "account_response"),
+        http("GET capital/deposit/hisrec", [spot_shapes.deposit(LINE)], UNPROVEN),
+        http("GET capital/withdraw/history", [spot_shapes.withdrawal(LINE)], UNPROVEN),
         http("errors", {"code": -1013, "msg": "Filter failure: LOT_SIZE"}, UNPROVEN),
         user("executionReport NEW", report("NEW"), "execution_report_new", beyond=more),
         user("executionReport TRADE", report("TRADE"), "execution_report_trade", beyond=more),
@@ -162,6 +166,7 @@ def usdm_samples(world):
         one("GET positionRisk v3", [usdm_shapes.position_row(position, quote, 1)]),
         one("GET depth, tickers, premiumIndex", {}),
         one("listenKey, leverage, leverageBracket, positionSide/dual, countdownCancelAll", {}),
+        one("GET income", [usdm_shapes.income_row(LINE)]),
         one("errors", {"code": -2019, "msg": "Margin is insufficient."}),
         one("ORDER_TRADE_UPDATE NEW", update("NEW"), "futures order_update_new", without=trailing),
         one("ORDER_TRADE_UPDATE TRADE", update("TRADE"), "futures order_update_trade", without=trailing),
@@ -222,6 +227,7 @@ def bybit_samples(world):
         http(
             "GET account/wallet-balance", result({"list": [bybit_shapes.wallet([account])]}), "wallet_balance"
         ),
+        ws("GET account/transaction-log", answer(bybit_shapes.log_transfer(LINE, account))),
         http(
             "GET account/info",
             result(_account_info(venue)),

@@ -33,7 +33,7 @@ from actors.broker.port import (
 from actors.model.clock import Clock
 from actors.model.fill import Fill
 from actors.model.instrument import Instrument
-from actors.model.messages import Balance, Tick
+from actors.model.messages import Balance, BalanceMove, Tick
 from actors.model.order import OrderIntent
 
 _MARGIN_SECONDS = 5.0
@@ -229,6 +229,43 @@ class CcxtExchange:
             return self._dialect.balances_in(reply, self._names)
         except Malformed as error:
             raise self._unreadable(reply, error) from error
+
+    async def statement_since(self, since_us: int) -> Sequence[BalanceMove]:
+        """What moved the balances besides trades, oldest first; raise Unavailable.
+
+        A list that the exchange refuses to this key or account is left out; where it refuses all, the kind is
+        `exchange`. What is missing for it shows, because the rest then does not add up.
+        """
+        now_us = self._clock.now_us()
+        found: dict[str, BalanceMove] = {}
+        refused: list[Unavailable] = []
+        first = self._dialect.statement(since_us, now_us)
+        for request in first:
+            try:
+                found.update({move.evidence: move for move in await self._read_list(request, now_us)})
+            except Unavailable as problem:
+                if problem.kind != "exchange":
+                    raise
+                refused.append(problem)
+        if len(refused) == len(first):
+            raise refused[0]
+        lines = sorted(found.values(), key=lambda move: (move.at_us, move.evidence))
+        return [move for move in lines if move.at_us >= since_us]
+
+    async def _read_list(self, first: Request, now_us: int) -> list[BalanceMove]:
+        asked: Request | None = first
+        found: list[BalanceMove] = []
+        for _ in range(_MAX_PAGES):
+            if asked is None:
+                break
+            reply = await self._ask(asked)
+            try:
+                page = self._dialect.statement_page(asked, reply, now_us)
+            except Malformed as error:
+                raise self._unreadable(reply, error) from error
+            found += page.moves
+            asked = page.following
+        return found
 
     async def positions(self) -> Sequence[PositionReport]:
         request = self._dialect.positions()

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from actors.broker.adapters.ccxt import binance_statement as statement
 from actors.broker.adapters.ccxt.binance_orders import (
     fill_of_answer,
     fill_of_frame,
@@ -18,7 +19,7 @@ from actors.broker.adapters.ccxt.binance_orders import (
     side_of,
     status_of,
 )
-from actors.broker.adapters.ccxt.dialect import FillPage, Request, plain
+from actors.broker.adapters.ccxt.dialect import FillPage, Request, StatementPage, plain
 from actors.broker.adapters.ccxt.markets import Market, Names
 from actors.broker.adapters.ccxt.values import (
     Malformed,
@@ -242,6 +243,13 @@ class Binance:
             for row in objects(reply.body, "balances")
             if number(row, "balance")
         ]
+
+    def statement(self, since_us: int, now_us: int) -> Sequence[Request]:
+        return statement.requests(self._spot, since_us, now_us)
+
+    def statement_page(self, asked: Request, reply: Reply, now_us: int) -> StatementPage:
+        found = statement.moves(asked, reply)
+        return StatementPage(moves=tuple(found), following=statement.following(asked, reply))
 
     def positions(self) -> Request | None:
         return None if self._paths.positions is None else Request(method=self._paths.positions, params={})

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from actors.broker.adapters.ccxt import bybit_statement as statement
 from actors.broker.adapters.ccxt.bybit_orders import TRADES, fill, report
-from actors.broker.adapters.ccxt.dialect import FillPage, Request, plain
+from actors.broker.adapters.ccxt.dialect import FillPage, Request, StatementPage, plain
 from actors.broker.adapters.ccxt.markets import Market, Names
 from actors.broker.adapters.ccxt.values import (
     Malformed,
@@ -171,6 +172,15 @@ class Bybit:
                         Balance(exchange=names.exchange, asset=text(row, "coin"), total=total, free=free)
                     )
         return found
+
+    def statement(self, since_us: int, now_us: int) -> Sequence[Request]:
+        return (statement.request(since_us // 1000),)
+
+    def statement_page(self, asked: Request, reply: Reply, now_us: int) -> StatementPage:
+        return StatementPage(
+            moves=tuple(statement.moves(reply, self._category)),
+            following=statement.following(asked, reply, now_us),
+        )
 
     def positions(self) -> Request | None:
         if self._spot:

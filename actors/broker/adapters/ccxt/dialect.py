@@ -12,7 +12,7 @@ from actors.broker.adapters.ccxt.markets import Market, Names
 from actors.broker.adapters.ccxt.wire import Frame, Params, Reply, Watch
 from actors.broker.port import Confirmed, OrderReport, PositionReport, StreamItem
 from actors.model.fill import Fill
-from actors.model.messages import Balance, Tick
+from actors.model.messages import Balance, BalanceMove, Tick
 from actors.model.order import OrderIntent
 
 
@@ -33,6 +33,13 @@ class FillPage(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
     following: Request | None
     unnamed: tuple[str, ...] = ()
+
+
+class StatementPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some lines of a statement, and the request that brings the next ones (None: that was all)."""
+
+    moves: tuple[BalanceMove, ...]
+    following: Request | None
 
 
 class Dialect(Protocol):
@@ -82,6 +89,12 @@ class Dialect(Protocol):
     def balances(self) -> Request: ...
 
     def balances_in(self, reply: Reply, names: Names) -> Sequence[Balance]: ...
+
+    def statement(self, since_us: int, now_us: int) -> Sequence[Request]:
+        """The first request of each list that tells what moved the balances besides trades."""
+        ...
+
+    def statement_page(self, asked: Request, reply: Reply, now_us: int) -> StatementPage: ...
 
     def positions(self) -> Request | None:
         """None where the account has balances only."""

@@ -364,3 +364,16 @@ async def test_a_market_that_is_delisted_or_changed_is_noticed(where):
         answer = await place.adapter.submit(place.intent())
         assert isinstance(answer, NotSent)
         assert answer.reason.startswith("INVALID_LOT")
+
+
+async def test_money_that_came_and_left_stands_in_the_statement_and_trades_do_not(where):
+    async with open_place(where) as place:
+        began = place.venue.clock.now_us() - 1_000_000
+        await place.adapter.submit(place.market())
+        place.exchange.transfer(place.account, "USDT", Decimal("250.5"))
+        place.exchange.transfer(place.account, "USDT", Decimal(-100))
+        found = await place.adapter.statement_since(began)
+        assert sorted(move.amount for move in found) == [Decimal(-100), Decimal("250.5")]
+        assert {move.asset for move in found} == {"USDT"}
+        assert len({move.evidence for move in found}) == 2
+        assert await place.adapter.statement_since(place.venue.clock.now_us() + 2_000_000) == []
