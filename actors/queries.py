@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from actors.model.events import AmendAccepted, AmendDenied
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
@@ -48,6 +49,12 @@ class Archive(Protocol):
 
     async def order_by_key(self, token_id: str, idempotency_key: str) -> Order | None: ...
 
+    async def amend_by_key(
+        self, order_id: str, token_id: str, idempotency_key: str
+    ) -> AmendAccepted | AmendDenied | None:
+        """What was journaled of the amend of this order that took this idempotency key."""
+        ...
+
     async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
         """Newest first."""
         ...
@@ -68,5 +75,5 @@ class Archive(Protocol):
     async def recall(
         self, exchange: str, venue_ids: Sequence[str]
     ) -> Sequence[tuple[Order, tuple[str, ...]]]:
-        """Orders by our id at the exchange, each with the trade ids already applied to it."""
+        """Orders by an id that they have or had at the exchange, each with the trades applied to it."""
         ...

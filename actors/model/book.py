@@ -15,13 +15,15 @@ from typing import Any
 
 import msgspec
 
+from actors.model import amending
 from actors.model import events as ev
+from actors.model.amend import Amend, AmendState
 from actors.model.fill import Fill
 from actors.model.money import EXACT, ZERO
 from actors.model.order import Order, OrderIntent, Step, Submission, Terminal
 from actors.model.position import Position
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 CLOSED_KEPT = 1024
@@ -167,6 +169,8 @@ def _forget_oldest(book: Book) -> None:
     gone = book.closed.pop(order_id)
     book.trades.pop(order_id, None)
     book.venue_ids.pop(gone.intent.venue_id, None)
+    for venue_id in gone.former:
+        book.venue_ids.pop(venue_id, None)
 
 
 def _accepted(book: Book, event: ev.OrderAccepted, seq: int, at_us: int) -> Change:
@@ -235,6 +239,59 @@ def _absent(book: Book, event: ev.OrderAbsent, _seq: int, at_us: int) -> Change:
     return _keep(book, order.advance(Step.ABSENT, at_us, code="NOT_SENT", reason=event.proof))
 
 
+def _amend_accepted(book: Book, event: ev.AmendAccepted, _seq: int, at_us: int) -> Change:
+    order = book.order(event.order_id)
+    if order is None:
+        return Change()
+    asked = event.asked
+    amend = Amend(
+        amend_id=asked.amend_id,
+        quantity=asked.quantity,
+        limit_price=asked.limit_price,
+        reserve_price=event.reserve_price,
+        venue_id=event.venue_id,
+        send_before_us=event.send_before_us,
+    )
+    return _keep(book, amending.accepted(order, amend, at_us))
+
+
+def _amend_denied(book: Book, event: ev.AmendDenied, _seq: int, at_us: int) -> Change:
+    order = book.order(event.order_id)
+    if order is None:
+        return Change()
+    asked = event.asked
+    amend = Amend(
+        amend_id=asked.amend_id,
+        quantity=asked.quantity,
+        limit_price=asked.limit_price,
+        reserve_price=asked.limit_price,
+        state=AmendState.DENIED,
+        code=event.code,
+        reason=event.detail,
+    )
+    return _keep(book, amending.not_begun(order, amend, at_us))
+
+
+def _amended(book: Book, event: ev.OrderAmended, _seq: int, at_us: int) -> Change:
+    return _keep(book, amending.amended(_known(book, event.order_id), event.amend_id, at_us))
+
+
+def _amend_refused(book: Book, event: ev.AmendRefused, _seq: int, at_us: int) -> Change:
+    order = _known(book, event.order_id)
+    return _keep(book, amending.refused(order, event.amend_id, event.code, event.reason, at_us))
+
+
+def _replaced(book: Book, event: ev.OrderReplaced, _seq: int, at_us: int) -> Change:
+    before = _known(book, event.order_id)
+    if event.venue_id in book.venue_ids:
+        raise DuplicateOrder(event.order_id, f"its exchange id {event.venue_id} is taken")
+    order = amending.replaced(before, event.amend_id, at_us)
+    book.venue_ids[order.intent.venue_id] = order.order_id
+    if before.former and before.former[0] not in order.former:
+        book.venue_ids.pop(before.former[0], None)
+    return _keep(book, order)
+
+
 def _filled(book: Book, event: ev.OrderFilled, _seq: int, at_us: int) -> Change:
     fill, order_id = event.fill, event.order_id
     order = book.order(order_id)
@@ -246,12 +303,13 @@ def _filled(book: Book, event: ev.OrderFilled, _seq: int, at_us: int) -> Change:
         recalled is not None and fill.trade_id in (event.recalled_trades or ())
     ):
         raise DuplicateFill(order_id, fill.trade_id)
-    filled = before.fill(fill, at_us)
+    filled = before.fill(fill, at_us, former=event.former)
     place = (fill.exchange, fill.symbol)
     position = book.position(*place).apply(fill, at_us)
     cash = _cash_after(book, fill)
     if recalled is not None and event.recalled_trades is not None:
-        book.venue_ids[recalled.intent.venue_id] = order_id
+        for venue_id in (*recalled.former, recalled.intent.venue_id):
+            book.venue_ids[venue_id] = order_id
         book.trades[order_id] = dict.fromkeys(event.recalled_trades, 0)
     book.trades.setdefault(order_id, {})[fill.trade_id] = fill.at_us
     book.positions[place] = position
@@ -410,6 +468,11 @@ _FOLD: dict[type[ev.Event], Fold] = {
     ev.CancelRefused: _stepper(Step.CANCEL_REFUSED),
     ev.OrderCanceled: _stepper(Step.CANCELED, "reason"),
     ev.OrderExpired: _stepper(Step.EXPIRED, "reason"),
+    ev.AmendAccepted: _amend_accepted,
+    ev.AmendDenied: _amend_denied,
+    ev.OrderAmended: _amended,
+    ev.AmendRefused: _amend_refused,
+    ev.OrderReplaced: _replaced,
     ev.PositionAdjusted: _adjusted,
     ev.AccountOpened: _account_opened,
     ev.BalanceAdjusted: _balance_adjusted,

@@ -47,6 +47,20 @@ class OrderDenied(Event, frozen=True, kw_only=True):
     value: str | None = None
 
 
+class AmendAsked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a client asked to change: both terms as they are to be. `quantity` in base units, what is executed
+    included; `limit_price` in quote per base. The rest names who asked, and the request for its repetitions.
+    """
+
+    amend_id: str
+    quantity: Decimal
+    limit_price: Decimal
+    user: str = ""
+    token_id: str = ""
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+
+
 class LimitChanged(Event, frozen=True, kw_only=True):
     """A limit was set; `old` is None the first time. Values are canonical texts.
 
@@ -95,16 +109,42 @@ class AccountOpened(Event, frozen=True, kw_only=True):
     balances: tuple[tuple[str, Decimal], ...]
 
 
-# Written by PositionActor (stream "position/<exchange>/<symbol>"); all carry their exchange and symbol for
-# routing.
-
-
 class OrderEvent(Event, frozen=True, kw_only=True, tag=False):
     """The base of what happens to an accepted order."""
 
     exchange: str
     symbol: str
     order_id: str
+
+
+class AmendAccepted(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """An amend of a working order passed every check and is intended. Both terms are reserved until it ended.
+
+    `venue_id` is what a replacement is called at the exchange, empty where the order is amended in place.
+    `reserve_price`, `mark`, `references` and `seen` are those of `OrderAccepted`, for the new terms.
+    """
+
+    asked: AmendAsked
+    reserve_price: Decimal
+    venue_id: str
+    mark: Decimal
+    send_before_us: int
+    references: tuple[tuple[str, str, Decimal], ...] = ()
+    seen: int = 0
+
+
+class AmendDenied(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """An amend was refused by a risk rule: which, its limit and the value that broke it."""
+
+    asked: AmendAsked
+    code: str
+    detail: str
+    limit: str | None = None
+    value: str | None = None
+
+
+# Written by PositionActor (stream "position/<exchange>/<symbol>"); all carry their exchange and symbol for
+# routing.
 
 
 class OrderSubmitted(OrderEvent, frozen=True, kw_only=True, tag=True):
@@ -147,11 +187,13 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True, tag=True):
 
     `recalled` is the order as the store had it when it had left memory, `recalled_trades` the ids of the
     trades applied to it until then; without them (None) the order stays unknown by its id at the exchange.
+    `former`: it was not the order at the exchange that executed, but one that it had replaced.
     """
 
     fill: Fill
     recalled: Order | None = None
     recalled_trades: tuple[str, ...] | None = None
+    former: bool = False
 
 
 class CancelRequested(OrderEvent, frozen=True, kw_only=True, tag=True):
@@ -175,6 +217,32 @@ class OrderCanceled(OrderEvent, frozen=True, kw_only=True, tag=True):
 class OrderExpired(OrderEvent, frozen=True, kw_only=True, tag=True):
     """The order's time ran out at the exchange."""
 
+    reason: str
+
+
+class OrderAmended(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The exchange has changed the order in place: it works under the terms of `AmendAccepted`."""
+
+    amend_id: str
+
+
+class AmendRefused(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """The amend did not take effect and can't any more; the order is as it was."""
+
+    amend_id: str
+    code: str
+    reason: str
+
+
+class OrderReplaced(OrderEvent, frozen=True, kw_only=True, tag=True):
+    """What was at the exchange has ended for sure: the replacement is intended, for what remains.
+
+    `venue_id` is what it is called there, `quantity` what it is for, in base units.
+    """
+
+    amend_id: str
+    venue_id: str
+    quantity: Decimal
     reason: str
 
 
@@ -272,6 +340,11 @@ AnyEvent = (
     | CancelRefused
     | OrderCanceled
     | OrderExpired
+    | AmendAccepted
+    | AmendDenied
+    | OrderAmended
+    | AmendRefused
+    | OrderReplaced
     | PositionAdjusted
     | RuntimeStarted
     | KillEngaged

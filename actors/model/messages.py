@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from actors.model.book import Kill
+from actors.model.events import AmendAsked
 from actors.model.fill import Fill
 from actors.model.instrument import Instrument
 from actors.model.order import Order, OrderIntent
@@ -53,6 +54,19 @@ class Refused(Message, frozen=True, kw_only=True):
     code: str
     detail: str
     retry_after_seconds: float | None = None
+
+
+class AmendOrder(Message, frozen=True, kw_only=True):
+    """Ask: check, reserve and journal an amend of a working order.
+
+    Answered by `Admitted`, `Denied` or `Refused` like an order; `Refused` also where the order can't be
+    amended as it is now (ORDER_CLOSED, NOT_AMENDABLE, AMEND_IN_PROGRESS, QTY_BELOW_FILLED). Watch the log for
+    what becomes of the order.
+    """
+
+    order_id: str
+    asked: AmendAsked
+    correlation_id: str
 
 
 class ChangeLimit(Message, frozen=True, kw_only=True):
@@ -134,6 +148,8 @@ class BrokerState(Message, frozen=True, kw_only=True):
     detail: str
     instruments: tuple[Instrument, ...] = ()
     balances: tuple[tuple[str, Decimal], ...] = ()
+    amends_in_place: bool = False
+    """Whether the exchange changes a working order itself; else amends replace it."""
 
 
 class ClockSkew(Message, frozen=True, kw_only=True):
@@ -201,7 +217,8 @@ class Evidence(Message, frozen=True, kw_only=True):
     """What the exchange said of one of our orders, or of the account; `kind` says which fields count.
 
     kinds: sent, acknowledged, refused, unresolved, absent, not_sent, filled, cancel_refused, canceled,
-    expired, foreign_fill, opening. `foreign_fill` is another's trade on our account (fill.order_id is
+    expired, amended, amend_refused (both with the `amend_id`), foreign_fill, opening.
+    `foreign_fill` is another's trade on our account (fill.order_id is
     "EXTERNAL"); `opening` a position found with no history (quantity signed, price its valuation).
     `venue_id` is our id at the exchange.
     """
@@ -215,6 +232,7 @@ class Evidence(Message, frozen=True, kw_only=True):
     fill: Fill | None = None
     quantity: Decimal | None = None
     price: Decimal | None = None
+    amend_id: str = ""
 
 
 class EvidenceTaken(Message, frozen=True, kw_only=True):

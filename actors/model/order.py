@@ -5,6 +5,10 @@ which event is legal in which submission state; an illegal one raises and change
 is a pure function of the state. A fill is legal in every state, because the exchange decides what was
 executed: a late fill after a cancel, one that comes before its acknowledgement, even one after a verdict of
 absence must reach the position.
+
+An amend is a part of the state beside these (`actors.model.amend`). An order keeps its id through all its
+versions; each replacement is another order for the exchange, and `carried` is what the ones before it had
+executed.
 """
 
 from decimal import Decimal
@@ -12,6 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
+from actors.model.amend import Amend, AmendState
 from actors.model.fill import Fill
 from actors.model.money import EXACT, ZERO, display_ratio
 
@@ -55,6 +60,9 @@ class Step(StrEnum):
     CANCEL_REFUSED = "cancel_refused"
     CANCELED = "canceled"
     EXPIRED = "expired"
+    AMENDED = "amended"
+    AMEND_REFUSED = "amend_refused"
+    REPLACED = "replaced"
 
 
 _S, _E = Submission, Step
@@ -95,6 +103,9 @@ TRANSITIONS: dict[tuple[Submission, Step], Submission] = {
     (_S.SENT, _E.EXPIRED): _S.WORKING,
     (_S.UNKNOWN, _E.EXPIRED): _S.WORKING,
     (_S.WORKING, _E.EXPIRED): _S.WORKING,
+    (_S.WORKING, _E.AMENDED): _S.WORKING,
+    (_S.WORKING, _E.AMEND_REFUSED): _S.WORKING,
+    (_S.WORKING, _E.REPLACED): _S.ACCEPTED,
 }
 
 _TERMINAL_BY_STEP = {
@@ -107,6 +118,11 @@ _TERMINAL_BY_STEP = {
 
 _WRONG_AFTER_A_FILL = (Terminal.REFUSED, Terminal.ABSENT, Terminal.NOT_SENT)
 
+FORMER_KEPT = 32
+"""How many of the ids that an order had at its exchange before are remembered, for late fills."""
+
+_PENDING = AmendState.PENDING
+
 _STATUS_BY_TERMINAL = {
     Terminal.FILLED: "filled",
     Terminal.CANCELED: "canceled",
@@ -116,6 +132,8 @@ _STATUS_BY_TERMINAL = {
     Terminal.ABSENT: "denied",
     Terminal.DENIED: "denied",
 }
+
+_NEVER_WORKED = ("rejected", "denied")
 
 
 class IllegalTransition(Exception):
@@ -129,7 +147,7 @@ class IllegalTransition(Exception):
 
 
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a client asked for, normalised, with every default filled in.
+    """What a client asked for, normalised, with every default filled in; in an order, as amended since.
 
     `quantity` is in base units; `limit_price` in quote per base, None for a market order. `venue_id` is the
     id that the exchange is given: ours, never the user's. `idempotency_key` is scoped by `token_id`;
@@ -158,7 +176,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order's whole state. `executed` in base units, `executed_cost` in quote units.
 
     `fees` are in `fee_currency`, that of the first fill; a fee in another asset is found in its fill and in
-    the position. `accepted_seq` is where the journal accepted it.
+    the position. `accepted_seq` is where the journal accepted it. `version` counts the amends that took
+    effect. `former` are the ids that it had at the exchange before, oldest first, and `carried` is what
+    executed under them; `exchange_order_id` and `submission` are those of the newest.
     """
 
     intent: OrderIntent
@@ -176,6 +196,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_us: int = 0
     updated_us: int = 0
     accepted_seq: int = 0
+    version: int = 1
+    carried: Decimal = ZERO
+    former: tuple[str, ...] = ()
+    amend: Amend | None = None
 
     @property
     def order_id(self) -> str:
@@ -188,8 +212,36 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def remaining(self) -> Decimal:
-        """What may still execute, in base units; zero once the order is over."""
-        return EXACT.subtract(self.intent.quantity, self.executed) if self.terminal is None else ZERO
+        """What may still execute, in base units, under any of its terms; zero once it is over."""
+        if self.terminal is not None:
+            return ZERO
+        quantity = self.intent.quantity
+        if self.amending is not None:
+            quantity = max(quantity, self.amending.quantity)
+        return EXACT.subtract(quantity, self.executed)
+
+    @property
+    def amending(self) -> Amend | None:
+        """The amend that may or may not have taken effect by now."""
+        amend = self.amend
+        return amend if amend is not None and amend.state is _PENDING and self.terminal is None else None
+
+    @property
+    def placed(self) -> Decimal:
+        """What the order at the exchange is for, in base units: what its predecessors executed is not."""
+        return EXACT.subtract(self.intent.quantity, self.carried) if self.carried else self.intent.quantity
+
+    @property
+    def placed_executed(self) -> Decimal:
+        """What the order at the exchange has executed, without its predecessors."""
+        return EXACT.subtract(self.executed, self.carried) if self.carried else self.executed
+
+    @property
+    def at_exchange(self) -> OrderIntent:
+        """The order as the exchange has it, or is to have it."""
+        if not self.carried:
+            return self.intent
+        return msgspec.structs.replace(self.intent, quantity=self.placed)
 
     @property
     def average_price(self) -> Decimal | None:
@@ -200,7 +252,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def status(self) -> str:
         """The public status, a pure function of the state."""
         if self.terminal is not None:
-            return _STATUS_BY_TERMINAL[self.terminal]
+            status = _STATUS_BY_TERMINAL[self.terminal]
+            # What has worked before its replacement failed was neither rejected nor denied.
+            return "canceled" if self.version > 1 and status in _NEVER_WORKED else status
         if self.submission is Submission.UNKNOWN:
             return "unknown"
         if self.cancel_requested:
@@ -229,17 +283,40 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         cancel_requested = wanted and step is not Step.CANCEL_REFUSED
         if self.terminal is not None:
             changes = {"code": None, "reason": None, **changes}
+        terminal = _TERMINAL_BY_STEP.get(step)
+        if self.amend is not None and terminal is not None:
+            changes = {**changes, "amend": self.overtaken()}
         return msgspec.structs.replace(
             self,
             submission=submission,
             cancel_requested=cancel_requested,
-            terminal=_TERMINAL_BY_STEP.get(step),
+            terminal=terminal,
             updated_us=at_us,
             **changes,
         )
 
-    def fill(self, fill: Fill, at_us: int) -> "Order":
-        """The order after one more execution; raise IllegalTransition when that is more than was asked."""
+    def overtaken(self) -> Amend | None:
+        """The amend of an order that is over now."""
+        if self.amending is None:
+            return self.amend
+        return self.amending.ended(AmendState.REFUSED, "ORDER_CLOSED", "the order was over first")
+
+    @property
+    def most(self) -> Decimal:
+        """What completes the order, in base units: the larger of both terms while it is amended in place."""
+        amend = self.amending
+        if amend is None or not amend.in_place:
+            return self.intent.quantity
+        return max(self.intent.quantity, amend.quantity)
+
+    def fill(self, fill: Fill, at_us: int, *, former: bool = False) -> "Order":
+        """The order after one more execution; raise IllegalTransition when that is more than was asked.
+
+        `former` says that one of its predecessors at the exchange executed it, after the exchange had said
+        that it was over. What works there is still for as much as it was sent for, so the order is for more.
+        """
+        if former:
+            return self._filled_late(fill, at_us)
         submission = TRANSITIONS.get((self.submission, Step.FILLED))
         if submission is None:
             raise IllegalTransition(self, Step.FILLED, f"not in submission state {self.submission.value}")
@@ -248,7 +325,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             raise IllegalTransition(
                 self, Step.FILLED, f"it would execute {executed} of {self.intent.quantity}"
             )
-        complete = executed == self.intent.quantity
+        complete = executed == (self.intent.quantity if self.amend is None else self.most)
         # The exchange has executed what was thought never to have reached it: the verdict was wrong.
         revived = self.terminal in _WRONG_AFTER_A_FILL
         terminal = Terminal.FILLED if complete else None if revived else self.terminal
@@ -264,5 +341,23 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             exchange_order_id=self.exchange_order_id or fill.exchange_order_id,
             code=None if revived else self.code,
             reason=None if revived else self.reason,
+            amend=self.amend if terminal is None or self.amend is None else self.overtaken(),
+            updated_us=at_us,
+        )
+
+    def _filled_late(self, fill: Fill, at_us: int) -> "Order":
+        more, amend = fill.quantity, self.amending
+        if amend is not None:
+            amend = msgspec.structs.replace(amend, quantity=EXACT.add(amend.quantity, more))
+        same_currency = self.fee_currency in (None, fill.fee_currency)
+        return msgspec.structs.replace(
+            self,
+            intent=msgspec.structs.replace(self.intent, quantity=EXACT.add(self.intent.quantity, more)),
+            carried=EXACT.add(self.carried, more),
+            executed=EXACT.add(self.executed, more),
+            executed_cost=EXACT.add(self.executed_cost, EXACT.multiply(more, fill.price)),
+            fees=EXACT.add(self.fees, fill.fee) if same_currency else self.fees,
+            fee_currency=self.fee_currency or fill.fee_currency,
+            amend=amend or self.amend,
             updated_us=at_us,
         )

@@ -217,7 +217,11 @@ class PositionActor(TrioActor):
                 rows = await self._archive.recall(self._exchange, unknown)
             except self._archive_away:
                 await trio.sleep(RETRY_SECONDS)
-        found = {order.intent.venue_id: (order, trades) for order, trades in rows}
+        found = {
+            venue_id: (order, trades)
+            for order, trades in rows
+            for venue_id in (*order.former, order.intent.venue_id)
+        }
         answer = Recalled(evidence=evidence, asked=(*asked, *unknown), found={**known, **found})
         self.actor_ref.tell(answer)
 

@@ -3,15 +3,16 @@
 The exchange reports the same thing by several roads (answer, stream, polling) in any order and more than
 once, so most evidence is redundant when it arrives. Here that is settled once: evidence that the order's
 state already tells gives no event, a fill gives one however often it is reported, and what the state table
-forbids is turned into what it means (a refusal after a part executed is the end of the rest) or into a
-halt. Nothing that comes back from here can be refused by the fold, so that one strange answer of an
-exchange never blocks a symbol's journal.
+forbids is turned into what it means (a refusal after a part executed is the end of the rest, the end of an
+order that is being replaced is the moment for its replacement) or into a halt. Nothing that comes back from
+here can be refused by the fold, so that one strange answer of an exchange never blocks a symbol's journal.
 """
 
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from actors.model import amending
 from actors.model import events as ev
 from actors.model.book import Book
 from actors.model.fill import Fill
@@ -94,6 +95,12 @@ class _Draft:
         self._adjusted: dict[str, None] = {}
 
     def order(self, venue_id: str) -> Order | None:
+        """The order of which this is the newest at the exchange; what one that it replaced does is over."""
+        order = self.owner(venue_id)
+        return order if order is None or order.intent.venue_id == venue_id else None
+
+    def owner(self, venue_id: str) -> Order | None:
+        """The order that has, or had, this id at the exchange."""
         order_id = self.book.venue_ids.get(venue_id)
         if order_id is not None:
             return self._orders.get(order_id) or self.book.order(order_id)
@@ -106,6 +113,30 @@ class _Draft:
     def advance(self, order: Order, step: Step, event: ev.AnyEvent, **changes: object) -> None:
         self._orders[order.order_id] = order.advance(step, order.updated_us, **changes)
         self.events.append(event)
+
+    def amended(self, order: Order, amend_id: str) -> Order:
+        event = ev.OrderAmended(amend_id=amend_id, **_about(order))
+        return self._put(amending.amended(order, amend_id, order.updated_us), event)
+
+    def amend_refused(self, order: Order, amend_id: str, code: str, reason: str) -> None:
+        event = ev.AmendRefused(amend_id=amend_id, code=code, reason=reason, **_about(order))
+        self._put(amending.refused(order, amend_id, code, reason, order.updated_us), event)
+
+    def replaced(self, order: Order, amend_id: str, reason: str) -> None:
+        after = amending.replaced(order, amend_id, order.updated_us)
+        event = ev.OrderReplaced(
+            amend_id=amend_id,
+            venue_id=after.intent.venue_id,
+            quantity=after.placed,
+            reason=reason,
+            **_about(order),
+        )
+        self._put(after, event)
+
+    def _put(self, order: Order, event: ev.AnyEvent) -> Order:
+        self._orders[order.order_id] = order
+        self.events.append(event)
+        return order
 
     def request_cancel(self, command: CancelCommand) -> None:
         order = self._orders.get(command.order_id) or self.book.orders.get(command.order_id)
@@ -120,13 +151,20 @@ class _Draft:
             return True
         if trade_id in self.book.trades.get(order.order_id, ()):
             return True
-        found = self.recalled.get(order.intent.venue_id)
-        return found is not None and trade_id in found[1]
+        return trade_id in self._recalled_trades(order)
 
-    def fill(self, order: Order, fill: Fill) -> None:
+    def _recalled_trades(self, order: Order) -> tuple[str, ...]:
+        if order.former:
+            for venue_id, found in self.recalled.items():
+                if venue_id in order.former:
+                    return found[1]
+        found_now = self.recalled.get(order.intent.venue_id)
+        return () if found_now is None else found_now[1]
+
+    def fill(self, order: Order, fill: Fill, *, former: bool) -> None:
         # A closed order may leave memory before this event is folded, so the event carries it along.
         recalled, trades = (None, None) if order.order_id in self.book.orders else (order, self._known(order))
-        self._orders[order.order_id] = order.fill(fill, order.updated_us)
+        self._orders[order.order_id] = order.fill(fill, order.updated_us, former=former)
         self._trades.setdefault(order.order_id, {})[fill.trade_id] = None
         self.events.append(
             ev.OrderFilled(
@@ -136,15 +174,14 @@ class _Draft:
                 fill=fill,
                 recalled=recalled,
                 recalled_trades=trades,
+                former=former,
             )
         )
 
     def _known(self, order: Order) -> tuple[str, ...]:
         """The trades of the order that the journal has by now, drafted ones included."""
         known = dict.fromkeys(self.book.trades.get(order.order_id, ()))
-        found = self.recalled.get(order.intent.venue_id)
-        if found is not None:
-            known.update(dict.fromkeys(found[1]))
+        known.update(dict.fromkeys(self._recalled_trades(order)))
         known.update(self._trades.get(order.order_id, {}))
         return tuple(known)
 
@@ -197,7 +234,7 @@ def _refused(draft: _Draft, item: Evidence) -> None:
     order = draft.order(item.venue_id)
     if order is None or not order.is_open:
         return
-    if order.executed or not _legal(order, Step.REFUSED):
+    if order.executed or order.version > 1 or not _legal(order, Step.REFUSED):
         _end(draft, order, Step.CANCELED, f"{item.code}: {item.reason}" if item.code else item.reason)
         return
     event = ev.OrderRejected(code=item.code, reason=item.reason, **_about(order))
@@ -220,6 +257,10 @@ def _not_sent(draft: _Draft, item: Evidence) -> None:
     order = draft.order(item.venue_id)
     if order is None or not order.is_open:
         return
+    if order.submission is Submission.ACCEPTED and order.version > 1:
+        # The order has worked before; only its replacement was withdrawn.
+        _end(draft, order, Step.CANCELED, f"its replacement was not sent: {item.reason}")
+        return
     if order.submission is Submission.ACCEPTED:
         draft.advance(order, Step.NOT_SENT, ev.OrderNotSent(reason=item.reason, **_about(order)))
         return
@@ -231,16 +272,22 @@ def _not_sent(draft: _Draft, item: Evidence) -> None:
 def _filled(draft: _Draft, item: Evidence) -> None:
     if item.fill is None:
         return
-    order = draft.order(item.venue_id)
+    order = draft.owner(item.venue_id)
     if order is None:
         draft.adjust(item.fill, "fill of an order that the journal does not know")
         return
     fill = item.fill
+    former = item.venue_id in order.former
     if fill.order_id != order.order_id:
         fill = msgspec.structs.replace(fill, order_id=order.order_id)
     if draft.applied(order, fill.trade_id):
         return
-    excess = EXACT.add(order.executed, fill.quantity) > order.intent.quantity
+    total = EXACT.add(order.executed, fill.quantity)
+    amend = order.amending
+    if total > order.intent.quantity and amend is not None and amend.in_place and total <= amend.quantity:
+        # More than the old terms allow has executed, so the new ones have taken effect.
+        order = draft.amended(order, amend.amend_id)
+    excess = total > order.intent.quantity and not former
     if excess or (order.submission, Step.FILLED) not in TRANSITIONS:
         draft.adjust(fill, f"fill that order {order.order_id} ({order.status}) can't have")
         draft.halts.append(
@@ -248,7 +295,7 @@ def _filled(draft: _Draft, item: Evidence) -> None:
             f"executed, yet trade {fill.trade_id} executes {fill.quantity} more"
         )
         return
-    draft.fill(order, fill)
+    draft.fill(order, fill, former=former)
 
 
 def _foreign_fill(draft: _Draft, item: Evidence) -> None:
@@ -258,6 +305,11 @@ def _foreign_fill(draft: _Draft, item: Evidence) -> None:
 
 def _cancel_refused(draft: _Draft, item: Evidence) -> None:
     order = draft.order(item.venue_id)
+    amend = None if order is None else order.amending
+    if order is not None and amend is not None and not amend.in_place and not order.cancel_requested:
+        # What was to be replaced does not end: it works on as it is.
+        draft.amend_refused(order, amend.amend_id, "AMEND_REFUSED", item.reason)
+        return
     if order is not None and order.cancel_requested and _legal(order, Step.CANCEL_REFUSED):
         event = ev.CancelRefused(reason=item.reason, **_about(order))
         draft.advance(order, Step.CANCEL_REFUSED, event)
@@ -278,8 +330,32 @@ def _expired(draft: _Draft, item: Evidence) -> None:
 def _end(draft: _Draft, order: Order, step: Step, reason: str) -> None:
     if not _legal(order, step):
         return
+    amend = order.amending
+    if amend is not None and step is Step.CANCELED and amending.why_not_replaced(order) is None:
+        draft.replaced(order, amend.amend_id, reason)
+        return
     kind = ev.OrderCanceled if step is Step.CANCELED else ev.OrderExpired
     draft.advance(order, step, kind(reason=reason, **_about(order)))
+
+
+def _amended(draft: _Draft, item: Evidence) -> None:
+    order = draft.order(item.venue_id)
+    amend = None if order is None else order.amending
+    if order is None or amend is None or amend.amend_id != item.amend_id:
+        return
+    if order.executed > amend.quantity:
+        draft.halts.append(
+            f"order {order.order_id} is said to be amended to {amend.quantity}, yet executed {order.executed}"
+        )
+        return
+    draft.amended(order, amend.amend_id)
+
+
+def _amend_refused(draft: _Draft, item: Evidence) -> None:
+    order = draft.order(item.venue_id)
+    amend = None if order is None else order.amending
+    if order is not None and amend is not None and amend.amend_id == item.amend_id:
+        draft.amend_refused(order, amend.amend_id, item.code, item.reason)
 
 
 def _opening(draft: _Draft, item: Evidence) -> None:
@@ -310,5 +386,7 @@ _HANDLERS = {
     "cancel_refused": _cancel_refused,
     "canceled": _canceled,
     "expired": _expired,
+    "amended": _amended,
+    "amend_refused": _amend_refused,
     "opening": _opening,
 }

@@ -30,8 +30,8 @@ def assets_of(symbol: str) -> tuple[str, str]:
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """What one order may still do. `price` is what its worst case is valued at; `rests` False for a market
-    order.
+    """What one order may still do. `price` is what its worst case is valued at, `rests_at` the price at which
+    it meets the other side; None for a market order.
     """
 
     exchange: str
@@ -40,7 +40,7 @@ class Hold(msgspec.Struct, frozen=True):
     remaining: Decimal
     price: Decimal
     reduce_only: bool
-    rests: bool
+    rests_at: Decimal | None
 
     @classmethod
     def of(cls, order: Order) -> "Hold | None":
@@ -48,14 +48,31 @@ class Hold(msgspec.Struct, frozen=True):
         intent = order.intent
         if not order.is_open:
             return None
-        return cls(
+        hold = cls(
             intent.exchange,
             intent.symbol,
             intent.side == "buy",
             order.remaining,
             order.reserve_price,
             intent.reduce_only,
-            intent.limit_price is not None,
+            intent.limit_price,
+        )
+        amend = order.amending
+        if amend is None:
+            return hold
+        return hold.with_terms(hold.remaining, amend.limit_price, amend.reserve_price)
+
+    def with_terms(self, remaining: Decimal, limit_price: Decimal, reserve_price: Decimal) -> "Hold":
+        """What an order may do that has either its own terms or these: the worst of both."""
+        nearer = max if self.buy else min
+        return Hold(
+            self.exchange,
+            self.symbol,
+            self.buy,
+            max(self.remaining, remaining),
+            max(self.price, reserve_price),
+            self.reduce_only,
+            limit_price if self.rests_at is None else nearer(self.rests_at, limit_price),
         )
 
 
@@ -153,8 +170,8 @@ class Account:
             self.sell_value = add(self.sell_value, value)
             if hold.reduce_only:
                 self.reduce_sells = add(self.reduce_sells, quantity)
-        if hold.rests:
-            _count_price(self.buy_prices if hold.buy else self.sell_prices, hold.price, sign)
+        if hold.rests_at is not None:
+            _count_price(self.buy_prices if hold.buy else self.sell_prices, hold.rests_at, sign)
 
 
 def _side_value(held: Decimal, working: Decimal, value: Decimal, mark: Decimal) -> Decimal:

@@ -250,7 +250,7 @@ class RiskState:
                 intent.quantity,
                 price,
                 intent.reduce_only,
-                intent.limit_price is not None,
+                intent.limit_price,
             ),
         )
         self._count_message(now_us)

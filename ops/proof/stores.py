@@ -13,6 +13,7 @@ import trio
 
 from actors.halt.port import LatchFailed
 from actors.journal.port import Batch, Head, StoredSnapshot
+from actors.model.events import AmendAccepted, AmendDenied
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
@@ -87,6 +88,13 @@ class MortalArchive(Mortal):
 
     async def order_by_key(self, token_id: str, idempotency_key: str) -> Order | None:
         return await self._through("archive", lambda: self._inner.order_by_key(token_id, idempotency_key))
+
+    async def amend_by_key(
+        self, order_id: str, token_id: str, idempotency_key: str
+    ) -> AmendAccepted | AmendDenied | None:
+        return await self._through(
+            "archive", lambda: self._inner.amend_by_key(order_id, token_id, idempotency_key)
+        )
 
     async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
         return await self._through("archive", lambda: self._inner.orders(wanted))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import trio
 
 from actors.journal.port import StoreUnavailable
-from actors.model.events import order_id_of
+from actors.model.events import AmendAccepted, AmendDenied, order_id_of
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
@@ -35,6 +35,21 @@ class MemoryArchive:
         """The order that took this idempotency key."""
         await self._reach()
         return self._found(self._disk.names.get((IDEMPOTENCY_KEY, token_id, idempotency_key)))
+
+    async def amend_by_key(
+        self, order_id: str, token_id: str, idempotency_key: str
+    ) -> AmendAccepted | AmendDenied | None:
+        """What was journaled of the amend that took this key."""
+        await self._reach()
+        for record in self._disk.records:
+            event = record.event
+            if (
+                isinstance(event, AmendAccepted | AmendDenied)
+                and event.order_id == order_id
+                and (event.asked.token_id, event.asked.idempotency_key) == (token_id, idempotency_key)
+            ):
+                return event
+        return None
 
     async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
         """Newest first."""

@@ -87,10 +87,10 @@ class MemoryDisk:
         """`taken` collects what the new orders of this batch take for themselves."""
         if is_new is (order.order_id in self.orders):
             raise ConstraintViolated(f"order {order.order_id}: {'already' if is_new else 'not'} there")
-        if not is_new:
-            return
         for kind, *name in _unique_names(order):
             key = (kind, *name)
+            if not is_new and self.names.get(key) == order.order_id:
+                continue
             if key in taken or key in self.names:
                 raise ConstraintViolated(f"{kind} {name[-1]} is taken")
             taken.add(key)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from actors.journal.chain import GENESIS
+from actors.model.events import AmendAccepted, AmendDenied, decode
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
@@ -21,6 +22,15 @@ from persistence.postgres.rows import (
 
 _PREVIOUS = "(SELECT before.hash FROM events AS before WHERE before.seq = events.seq - 1) AS previous_hash"
 _EVENTS = f"SELECT {EVENT_COLUMNS}, {_PREVIOUS} FROM events WHERE seq > $1"
+_AMEND_BY_KEY = (
+    "SELECT payload FROM events WHERE order_id = $1::uuid AND type IN ('AmendAccepted', 'AmendDenied') "
+    "AND convert_from(payload, 'UTF8')::json #>> '{asked,token_id}' = $2 "
+    "AND convert_from(payload, 'UTF8')::json #>> '{asked,idempotency_key}' = $3 ORDER BY seq LIMIT 1"
+)
+_RECALL = (
+    f"SELECT {ORDER_COLUMNS} FROM orders WHERE exchange = $1 AND (venue_id = ANY($2::text[]) "
+    "OR id IN (SELECT order_id FROM former_venue_ids WHERE venue_id = ANY($2::text[])))"
+)
 _TRADES = (
     "SELECT order_id::text AS order_id, trade_id FROM fills WHERE order_id = ANY($1::uuid[]) "
     "ORDER BY timestamp, id"
@@ -68,6 +78,16 @@ class PostgresArchive:
     async def order_by_key(self, token_id: str, idempotency_key: str) -> Order | None:
         """The order that took this idempotency key."""
         return await self._one_order("token_id = $1 AND idempotency_key = $2", token_id, idempotency_key)
+
+    async def amend_by_key(
+        self, order_id: str, token_id: str, idempotency_key: str
+    ) -> AmendAccepted | AmendDenied | None:
+        """What was journaled of the amend that took this key."""
+        if not _is_uuid(order_id):
+            return None
+        rows = await self._rows(_AMEND_BY_KEY, order_id, token_id, idempotency_key)
+        event = decode(bytes(rows[0]["payload"])) if rows else None
+        return event if isinstance(event, AmendAccepted | AmendDenied) else None
 
     async def orders(self, wanted: OrderFilter) -> Sequence[Order]:
         """Newest first."""
@@ -126,7 +146,7 @@ class PostgresArchive:
 
         async def look(connection: Connection) -> tuple[list[Row], list[Row]]:
             orders = await connection.fetch(
-                f"SELECT {ORDER_COLUMNS} FROM orders WHERE exchange = $1 AND venue_id = ANY($2::text[])",
+                _RECALL,
                 exchange,
                 list(venue_ids),
             )
@@ -136,7 +156,11 @@ class PostgresArchive:
         trades_of: dict[str, list[str]] = {}
         for row in trades:
             trades_of.setdefault(row["order_id"], []).append(row["trade_id"])
-        found = {row["venue_id"]: order_of(row) for row in orders}
+        found = {
+            venue_id: order
+            for order in map(order_of, orders)
+            for venue_id in (*order.former, order.intent.venue_id)
+        }
         return [
             (found[venue_id], tuple(trades_of.get(found[venue_id].order_id, ())))
             for venue_id in venue_ids

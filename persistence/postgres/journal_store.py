@@ -24,7 +24,7 @@ from actors.journal.port import (
 )
 from actors.model.journal import Record
 from persistence.postgres.pool import Connection, Database, Lost, Refused, Row, Statement, guarded
-from persistence.postgres.rows import EVENT_COLUMNS, batch_arguments, record_of
+from persistence.postgres.rows import EVENT_COLUMNS, amended_argument, batch_arguments, record_of
 
 COMMIT_SECONDS = 5.0
 OPEN_SECONDS = 6.0
@@ -37,10 +37,14 @@ WRITER_SETTINGS = {
     "enable_mergejoin": "off",
 }
 
-APPEND = (
-    "SELECT journal_append($1, $2, $3, $4, $5, convert_from($6, 'UTF8')::json, "
+_APPEND = (
+    "journal_append($1, $2, $3, $4, $5, convert_from($6, 'UTF8')::json, "
     "convert_from($7, 'UTF8')::json, convert_from($8, 'UTF8')::json, convert_from($9, 'UTF8')::json, "
     "convert_from($10, 'UTF8')::json)"
+)
+APPEND = f"SELECT {_APPEND}"
+APPEND_AMENDED = (
+    f"SELECT CASE WHEN {_APPEND} THEN journal_amend(convert_from($11, 'UTF8')::json) ELSE false END"
 )
 TAKE_OVER = "UPDATE journal_head SET epoch = epoch + 1, owner = $1 WHERE id = 1 RETURNING seq, hash, epoch"
 CLAIM = "UPDATE journal_head SET owner = $1 WHERE id = 1 AND epoch = $2 RETURNING seq, hash, epoch"
@@ -98,7 +102,7 @@ class PostgresJournalStore:
     async def append(self, batch: Batch, epoch: int) -> None:
         """Commit the batch. Cancelled, it is unknown whether it landed, and the connection is dropped."""
         try:
-            rows = batch_arguments(batch)
+            rows, amended = batch_arguments(batch), amended_argument(batch)
         except ValueError as error:
             raise BatchRefused(f"{type(error).__name__}: {error}") from error
         if self._writer is None or self._writer.connection.is_closed():
@@ -108,7 +112,7 @@ class PostgresJournalStore:
         try:
             with trio.fail_after(self._commit_seconds):
                 moved = await self._database.run(
-                    self._send(newest.seq, newest.hash, batch.previous_seq, epoch, rows)
+                    self._send(newest.seq, newest.hash, batch.previous_seq, epoch, rows, amended)
                 )
         except trio.TooSlowError:
             raise CommitUnknown(f"the commit had no answer within {self._commit_seconds} s") from None
@@ -172,15 +176,23 @@ class PostgresJournalStore:
         await self._database.end(*([] if writer is None else [writer.connection]))
 
     async def _send(
-        self, seq: int, digest: bytes, previous_seq: int, epoch: int, rows: tuple[bytes | None, ...]
+        self,
+        seq: int,
+        digest: bytes,
+        previous_seq: int,
+        epoch: int,
+        rows: tuple[bytes | None, ...],
+        amended: bytes | None,
     ) -> bool:
         writer = self._writer
         if writer is None:
             raise StoreUnavailable("the writing connection is gone")
         try:
-            moved = await guarded(
-                writer.append.fetchval(seq, digest, previous_seq, epoch, writer.owner, *rows)
-            )
+            arguments = (seq, digest, previous_seq, epoch, writer.owner, *rows)
+            if amended is None:
+                moved = await guarded(writer.append.fetchval(*arguments))
+            else:
+                moved = await guarded(writer.connection.fetchval(APPEND_AMENDED, *arguments, amended))
         except (Refused, StoreUnavailable):
             raise
         except BaseException:

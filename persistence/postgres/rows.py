@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from actors.journal.port import Batch
+from actors.model.amend import Amend
 from actors.model.events import OrderAccepted, OrderDenied, decode, order_id_of
 from actors.model.fill import Fill
 from actors.model.journal import Record
@@ -70,6 +71,25 @@ class _NewOrder(_OrderState, frozen=True, gc=False):
     created: int
 
 
+class _AmendedOrder(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    qty: Decimal
+    limit_price: Decimal | None
+    reserve_price: Decimal
+    venue_id: str
+    former_venue_id: str | None
+    amends: str
+
+
+class Amends(msgspec.Struct, frozen=True, gc=False):
+    """What the state of an order that was ever amended has beyond its columns."""
+
+    version: int
+    carried: Decimal
+    former: tuple[str, ...]
+    amend: Amend
+
+
 class _FillRow(msgspec.Struct, frozen=True, gc=False):
     id: str
     order_id: str
@@ -98,6 +118,7 @@ class _PositionRow(msgspec.Struct, frozen=True, gc=False):
     updated: int
 
 
+_read_amends = msgspec.json.Decoder(Amends).decode
 _make_new_order: Callable[..., _NewOrder] = _NewOrder
 
 
@@ -121,6 +142,25 @@ def batch_arguments(batch: Batch) -> tuple[bytes | None, ...]:
         _json(changed),
         _json([_fill(fill) for fill in batch.fills]),
         _json([_position(position) for position in batch.positions]),
+    )
+
+
+def amended_argument(batch: Batch) -> bytes | None:
+    """The JSON argument of `journal_amend`, as bytes; None where no order of the batch was ever amended."""
+    return _json([_amended(order, order.amend) for order in batch.orders if order.amend is not None])
+
+
+def _amended(order: Order, amend: Amend) -> _AmendedOrder:
+    intent = order.intent
+    amends = Amends(order.version, order.carried, order.former, amend)
+    return _AmendedOrder(
+        intent.order_id,
+        intent.quantity,
+        intent.limit_price,
+        order.reserve_price,
+        intent.venue_id,
+        order.former[-1] if order.former else None,
+        _encode(amends).decode(),
     )
 
 
@@ -223,7 +263,8 @@ ORDER_COLUMNS = (
     "id::text AS order_id, client_order_id, exchange, symbol, side, type, qty, limit_price, time_in_force, "
     "post_only, reduce_only, venue_id, user_id, token_id, idempotency_key, fingerprint, submission, "
     "cancel_requested, terminal, filled_qty, filled_cost, fees, fee_currency, exchange_order_id, code, "
-    "reason, reserve_price, accepted_seq, to_us(created_at) AS created_us, to_us(updated_at) AS updated_us"
+    "reason, reserve_price, accepted_seq, amends, to_us(created_at) AS created_us, "
+    "to_us(updated_at) AS updated_us"
 )
 FILL_COLUMNS = (
     "exchange, market_type, symbol, exchange_order_id, trade_id, order_id::text AS order_id, side, qty, "
@@ -253,8 +294,8 @@ def record_of(row: Row, previous_hash: bytes) -> Record:
 
 def order_of(row: Row) -> Order:
     """An order, exactly as the book had it."""
-    terminal = row["terminal"]
-    return Order(
+    terminal, amends = row["terminal"], row["amends"]
+    order = Order(
         intent=OrderIntent(
             order_id=row["order_id"],
             client_order_id=row["client_order_id"],
@@ -287,6 +328,13 @@ def order_of(row: Row) -> Order:
         created_us=row["created_us"],
         updated_us=row["updated_us"],
         accepted_seq=row["accepted_seq"],
+    )
+    return order if amends is None else _with_amends(order, _read_amends(amends))
+
+
+def _with_amends(order: Order, amends: Amends) -> Order:
+    return msgspec.structs.replace(
+        order, version=amends.version, carried=amends.carried, former=amends.former, amend=amends.amend
     )
 
 

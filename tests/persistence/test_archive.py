@@ -1,8 +1,18 @@
 """What every archive answers, on PostgreSQL and in memory."""
 
+from decimal import Decimal
+
 import pytest
 
-from actors.model.events import CancelRequested, OrderCanceled
+from actors.model.events import (
+    AmendAccepted,
+    AmendAsked,
+    AmendDenied,
+    CancelRequested,
+    OrderAmended,
+    OrderCanceled,
+    OrderReplaced,
+)
 from actors.queries import OrderFilter
 from tests.fixtures.journal import PLACE, START_US, Writer, accepted, acknowledged, denied, filled, order_id
 from tests.fixtures.stores import Stores
@@ -117,6 +127,73 @@ async def test_orders_are_recalled_by_our_id_at_the_exchange(stores: Stores, wri
         (writer.tail.book.order(order_id(1)), ("t-1-1", "t-1-2")),
     ]
     assert list(await archive.recall("sim", [])) == []
+
+
+def amend_accepted(amend_id: str, quantity: str, venue_id: str = "") -> AmendAccepted:
+    asked = AmendAsked(
+        amend_id=amend_id,
+        quantity=Decimal(quantity),
+        limit_price=Decimal("99.5"),
+        token_id="token-1",
+        idempotency_key=f"key of {amend_id}",
+    )
+    return AmendAccepted(
+        **PLACE,
+        order_id=order_id(1),
+        asked=asked,
+        reserve_price=Decimal("99.5"),
+        venue_id=venue_id,
+        mark=Decimal(100),
+        send_before_us=7,
+    )
+
+
+async def test_an_amended_order_comes_back_exactly_and_is_found_by_each_id_that_it_had(
+    stores: Stores, writer: Writer
+) -> None:
+    """In place first, then twice by replacement."""
+    archive = stores.archive()
+    about = {**PLACE, "order_id": order_id(1)}
+    for event in (
+        accepted(1),
+        acknowledged(1),
+        amend_accepted("a1", "0.7"),
+        OrderAmended(**about, amend_id="a1"),
+        amend_accepted("a2", "0.8", "second-1"),
+        filled(1, 1, "0.1"),
+        OrderReplaced(**about, amend_id="a2", venue_id="second-1", quantity=Decimal("0.7"), reason="ended"),
+        acknowledged(1),
+        amend_accepted("a3", "0.9", "third-1"),
+        OrderReplaced(**about, amend_id="a3", venue_id="third-1", quantity=Decimal("0.8"), reason="ended"),
+        OrderCanceled(**about, reason="asked"),
+    ):
+        await writer.write(event)
+        assert await archive.order(order_id(1)) == writer.tail.book.order(order_id(1))
+    order = writer.tail.book.order(order_id(1))
+    assert order is not None
+    assert order.version == 4
+    for venue_id in ("venue-1", "second-1", "third-1"):
+        assert await archive.recall("sim", [venue_id]) == [(order, ("t-1-1",))]
+
+
+async def test_an_amend_is_found_by_its_orders_and_its_clients_key(stores: Stores, writer: Writer) -> None:
+    """A repetition of the same request gets the same answer."""
+    accepted_one = amend_accepted("a1", "0.7")
+    denied_one = AmendDenied(
+        **PLACE,
+        order_id=order_id(1),
+        asked=amend_accepted("a2", "9").asked,
+        code="MAX_POSITION",
+        detail="too much",
+    )
+    await writer.write(accepted(1), acknowledged(1), accepted_one)
+    await writer.write(denied_one)
+    archive = stores.archive()
+    assert await archive.amend_by_key(order_id(1), "token-1", "key of a1") == accepted_one
+    assert await archive.amend_by_key(order_id(1), "token-1", "key of a2") == denied_one
+    assert await archive.amend_by_key(order_id(1), "token-2", "key of a1") is None
+    assert await archive.amend_by_key(order_id(2), "token-1", "key of a1") is None
+    assert await archive.amend_by_key("nonsense", "token-1", "key of a1") is None
 
 
 @pytest.mark.parametrize("limit", [1, 1000])

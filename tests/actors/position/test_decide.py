@@ -303,3 +303,146 @@ def test_saying_it_twice_changes_nothing_more(kind):
     _, once = decided(book_with(intent()), told("acknowledged"), told(kind, reason="r"))
     decision, _ = decided(once, told(kind, reason="r"))
     assert not decision.events
+
+
+# Amends.
+
+
+def amending_book(*before, quantity="20", venue_id=""):
+    """An order of 10 that works, with an amend under way."""
+    book = book_with(intent())
+    fold(book, ev.OrderAcknowledged(exchange_order_id="x1", exchange=SIM, symbol=BTC, order_id="o1"), *before)
+    asked = ev.AmendAsked(amend_id="a1", quantity=Decimal(quantity), limit_price=Decimal(90))
+    event = ev.AmendAccepted(
+        exchange=SIM,
+        symbol=BTC,
+        order_id="o1",
+        asked=asked,
+        reserve_price=Decimal(90),
+        venue_id=venue_id,
+        mark=Decimal(100),
+        send_before_us=0,
+    )
+    fold(book, event)
+    return book
+
+
+def test_the_word_of_the_exchange_on_an_amend_becomes_its_event_once():
+    """It comes by several roads."""
+    word = told("amended", amend_id="a1")
+    assert names(decided(amending_book(), word, word)[0]) == ["OrderAmended"]
+    word = told("amend_refused", amend_id="a1", code="NO", reason="no")
+    assert names(decided(amending_book(), word, word)[0]) == ["AmendRefused"]
+    assert names(decided(amending_book(), told("amended", amend_id="a0"))[0]) == []
+
+
+def test_a_fill_beyond_the_old_quantity_proves_that_the_amend_took_effect():
+    """The stream is faster than the answer."""
+    first, more = told("filled", fill=fill("t1", "10")), told("filled", fill=fill("t2", "5"))
+    decision, after = decided(amending_book(), first, more, told("amended", amend_id="a1"))
+    assert names(decision) == ["OrderFilled", "OrderAmended", "OrderFilled"]
+    assert (after.order("o1").executed, after.order("o1").remaining) == (15, 5)
+    decision, _ = decided(amending_book(quantity="12"), first, more)
+    assert names(decision) == ["OrderFilled", "PositionAdjusted"]
+    assert decision.halts
+
+
+def test_the_end_of_an_order_that_is_being_replaced_lets_its_replacement_go():
+    """For what remains, whatever executed on the way."""
+    part = told("filled", fill=fill("t1", "4"))
+    decision, after = decided(amending_book(venue_id="v2"), part, told("canceled", reason="as asked"))
+    assert names(decision) == ["OrderFilled", "OrderReplaced"]
+    assert (decision.events[1].quantity, decision.events[1].venue_id) == (16, "v2")
+    assert after.order("o1").at_exchange.quantity == 16
+
+
+def test_nothing_replaces_an_order_of_which_nothing_remains_or_that_somebody_cancels():
+    """A cancel wins, and so does what executed meanwhile."""
+    part = told("filled", fill=fill("t1", "6"))
+    decision, after = decided(amending_book(quantity="6", venue_id="v2"), part, told("canceled"))
+    assert names(decision) == ["OrderFilled", "OrderCanceled"]
+    assert after.order("o1").status == "canceled"
+    command = CancelCommand(order_id="o1", by="me")
+    decision, _ = decided(amending_book(venue_id="v2"), told("canceled"), commands=(command,))
+    assert names(decision) == ["CancelRequested", "OrderCanceled"]
+
+
+def test_an_order_that_can_not_be_cancelled_for_its_replacement_works_on():
+    """Its amend is refused."""
+    decision, after = decided(amending_book(venue_id="v2"), told("cancel_refused", reason="no"))
+    assert names(decision) == ["AmendRefused"]
+    assert after.order("o1").remaining == 10
+
+
+def test_what_is_said_of_a_replaced_order_is_old_but_its_fills_count():
+    """Streams are late."""
+    book = amending_book(venue_id="v2")
+    fold(book, *decided(book, told("canceled"))[0].events)
+    late = told("filled", fill=fill("t9", "3"))
+    decision, after = decided(
+        book, told("canceled"), told("acknowledged"), told("absent"), late, late, told("acknowledged", "v2")
+    )
+    assert names(decision) == ["OrderFilled", "OrderAcknowledged"]
+    assert decision.events[0].former
+    assert (after.order("o1").executed, after.order("o1").remaining) == (3, 20)
+    assert not decision.halts
+
+
+def test_an_order_whose_replacement_fails_is_canceled_and_neither_rejected_nor_denied():
+    """It has worked before."""
+    for word in (told("refused", "v2", code="NO", reason="no"), told("not_sent", "v2", reason="halted")):
+        book = amending_book(venue_id="v2")
+        fold(book, *decided(book, told("canceled"))[0].events)
+        decision, after = decided(book, word)
+        assert names(decision) == ["OrderCanceled"]
+        assert after.order("o1").status == "canceled"
+    book = amending_book(venue_id="v2")
+    fold(book, *decided(book, told("canceled"))[0].events)
+    _, after = decided(book, told("unresolved", "v2"), told("absent", "v2", reason="proof"))
+    assert after.order("o1").status == "canceled"
+
+
+@given(st.data())
+def test_no_evidence_about_an_amend_gives_an_event_that_the_fold_refuses(data):
+    """Whatever is said in whatever order, by the exchange, the client and the risk check in between."""
+    ids = st.sampled_from(["v1", "v1", "v2"])
+    kinds = st.sampled_from(
+        [
+            "acknowledged",
+            "refused",
+            "unresolved",
+            "absent",
+            "not_sent",
+            "cancel_refused",
+            "canceled",
+            "expired",
+        ]
+    )
+    plain = st.builds(told, kinds, ids)
+    amends = st.builds(
+        lambda kind: told(kind, amend_id="a1", code="NO"), st.sampled_from(["amended", "amend_refused"])
+    )
+    fills = st.builds(
+        lambda trade, q, v: told("filled", v, fill=fill(trade, str(q), v)),
+        st.sampled_from("abcdefg"),
+        st.integers(1, 9),
+        ids,
+    )
+    commands = st.lists(st.just(CancelCommand(order_id="o1", by="me")), max_size=1)
+    quantity = data.draw(st.integers(1, 25))
+    book = amending_book(quantity=str(quantity), venue_id=data.draw(st.sampled_from(["", "v2"])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        evidence = data.draw(st.lists(st.one_of(plain, amends, fills), max_size=5))
+        decision = decide(book, SIM, BTC, evidence, data.draw(commands))
+        if data.draw(st.booleans()):
+            asked = ev.AmendAsked(amend_id="a1", quantity=Decimal(quantity), limit_price=Decimal(95))
+            about = {
+                "exchange": SIM,
+                "symbol": BTC,
+                "order_id": "o1",
+                "mark": Decimal(1),
+                "send_before_us": 0,
+            }
+            # What the risk check accepts meanwhile is committed before what is decided here.
+            fold(book, ev.AmendAccepted(asked=asked, reserve_price=Decimal(95), venue_id="", **about))
+        fold(book, *decision.events)

@@ -113,7 +113,7 @@ def test_margin_is_for_the_larger_side_and_closing_needs_none(held, working, val
     account = Account("sim", BTC)
     account.position = msgspec.structs.replace(account.position, quantity=D(held))
     for side, quantity, price in working:
-        account.take(Hold("sim", BTC, side == "buy", D(quantity), D(price), False, True), 1)
+        account.take(Hold("sim", BTC, side == "buy", D(quantity), D(price), False, D(price)), 1)
     assert account.margin_value(D(100), True, D(0), D(0)) == D(value)
 
 
