@@ -22,6 +22,7 @@ from actors.model.book import denied_order
 from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.model.order import Order, OrderIntent, Submission, Terminal
+from actors.model.stages import NoStages, Stages
 from actors.queries import Archive, TreeNode
 from actors.questions import ASK_SECONDS, Prices
 from actors.router import UnknownExchange, route
@@ -81,6 +82,7 @@ class CommandPort(Decisions):
         prices: Prices,
         tree: Callable[[], TreeNode],
         readiness: Callable[[], Sequence[r.NotReady]],
+        stages: Stages | None = None,
     ) -> None:
         super().__init__(
             system=system,
@@ -97,6 +99,7 @@ class CommandPort(Decisions):
         self._ids = ids
         self._clock = clock
         self._timings = timings
+        self._stages = stages or NoStages()
         self._claims: dict[tuple[str, str], str] = {}
 
     # Orders.
@@ -128,8 +131,11 @@ class CommandPort(Decisions):
                 earlier = await self._earlier(routed, named=named)
                 if earlier is not None:
                     return earlier
-            handed_over = True
-            return await self._place(routed, expected, wait_seconds, correlation_id)
+            handed_over, began_us = True, self._clock.now_us()
+            result = await self._place(routed, expected, wait_seconds, correlation_id)
+            ended_us, outcome = self._clock.now_us(), type(result).__name__.lower()
+            self._stages.stage("request", correlation_id, routed.order_id, began_us, ended_us, outcome)
+            return result
         finally:
             if handed_over:
                 expected.when_settled(lambda: self._done(expected, claims))

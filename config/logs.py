@@ -24,8 +24,13 @@ from structlog.typing import FilteringBoundLogger, Processor, WrappedLogger
 
 from config.redaction import clean, clean_text, is_secret_key
 from config.secret import HIDDEN
+from config.values import LEVELS
 
 _LEVELS = {"warn": "WARNING", "exception": "ERROR", "fatal": "CRITICAL", "msg": "INFO", "log": "INFO"}
+_NUMBERS = {
+    **{name.lower(): number for name, number in logging.getLevelNamesMapping().items()},
+    **{method: logging.getLevelNamesMapping()[name] for method, name in _LEVELS.items()},
+}
 # Attributes that every record of the standard library has; whatever else hangs on it was given by the caller.
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -40,6 +45,34 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Threshold:
+    """Below which level nothing is written; it can be moved while the process runs."""
+
+    def __init__(self) -> None:
+        self.level = "INFO"
+        self._number = logging.INFO
+
+    def set(self, level: str) -> None:
+        """Move it; raises ValueError for a level that there is none of."""
+        if level not in LEVELS:
+            raise ValueError(f"no log level {level!r}; there are: {', '.join(LEVELS)}")
+        self.level, self._number = level, logging.getLevelNamesMapping()[level]
+        libraries = logging.INFO if self._number <= logging.DEBUG else max(self._number, logging.WARNING)
+        logging.getLogger().setLevel(libraries)
+
+    def __call__(
+        self, _logger: WrappedLogger, method: str, event: MutableMapping[str, object]
+    ) -> MutableMapping[str, object]:
+        """Drop a line that is below."""
+        if _NUMBERS.get(method, logging.CRITICAL) < self._number:
+            raise structlog.DropEvent
+        return event
+
+
+threshold = Threshold()
+"""The level of this process's log."""
+
+
 def configure(level: str = "INFO", *, stream: BinaryIO | None = None, now: Now = utc_now) -> None:
     """Send every log line of ``level`` and above to ``stream`` (standard error unless given).
 
@@ -47,11 +80,10 @@ def configure(level: str = "INFO", *, stream: BinaryIO | None = None, now: Now =
     Libraries are heard from WARNING up, unless ``level`` is ``DEBUG``.
     """
     output = sys.stderr.buffer if stream is None else stream
-    number = logging.getLevelNamesMapping()[level]
     render = renderer(now)
     structlog.configure(
-        processors=[merge_contextvars, render],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[threshold, merge_contextvars, render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.BytesLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
@@ -60,8 +92,8 @@ def configure(level: str = "INFO", *, stream: BinaryIO | None = None, now: Now =
         if isinstance(handler, _LinesHandler):
             root.removeHandler(handler)
     root.addHandler(_LinesHandler(structlog.BytesLogger(output), render))
-    root.setLevel(logging.INFO if number <= logging.DEBUG else max(number, logging.WARNING))
     logging.captureWarnings(True)
+    threshold.set(level)
 
 
 def get_logger(room: str) -> FilteringBoundLogger:

@@ -22,6 +22,7 @@ from config.tree import (
     Settings,
     SimSettings,
     TlsSettings,
+    TracingSettings,
     WebhookSettings,
     WebSettings,
 )
@@ -37,6 +38,7 @@ from config.values import (
     money,
     name,
     or_off,
+    ratio,
     seconds,
     several,
     share,
@@ -60,6 +62,7 @@ __all__ = [
     "SettingsError",
     "SimSettings",
     "TlsSettings",
+    "TracingSettings",
     "WebSettings",
     "WebhookSettings",
     "load",
@@ -115,6 +118,10 @@ def _settings(reader: Reader) -> Settings:
             reader.take("JOURNAL__ANSWER_SECONDS", seconds, default.journal.answer_seconds)
         ),
         log=LogSettings(reader.take("LOG__LEVEL", level, default.log.level)),
+        tracing=TracingSettings(
+            reader.secret("TRACING__OTLP_URL", url("http", "https")),
+            reader.take("TRACING__RATIO", ratio, default.tracing.ratio),
+        ),
     )
 
 

@@ -129,6 +129,14 @@ class JournalSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """Traces go to the OTLP receiver at ``otlp_url``, ``ratio`` of them; without one there are none."""
+
+    otlp_url: Secret | None = None
+    ratio: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Log lines below ``level`` are not written."""
 
@@ -159,3 +167,4 @@ class Settings:
     orders: OrderSettings = OrderSettings()
     journal: JournalSettings = JournalSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()

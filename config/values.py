@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 _MONEY = re.compile(r"\d{1,18}(\.\d{1,8})?")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Unfit(Exception):
@@ -131,6 +131,14 @@ def or_off(parse: Callable[[Raw], T]) -> Callable[[Raw], T | None]:
     return parse_or_off
 
 
+def ratio(raw: Raw) -> float:
+    """A part of a whole, from 0 to 1."""
+    value = _real(raw, "a number from 0 to 1")
+    if value > 1:
+        raise Unfit("a number from 0 to 1")
+    return value
+
+
 def whole(lowest: int, highest: int) -> Callable[[Raw], int]:
     """A whole number between two bounds, both allowed."""
 
@@ -169,7 +177,7 @@ def name(raw: Raw) -> str:
 
 def level(raw: Raw) -> str:
     """A log level."""
-    return choice(*_LEVELS)(text(raw).strip().upper())
+    return choice(*LEVELS)(text(raw).strip().upper())
 
 
 def choice(*allowed: str) -> Callable[[Raw], str]:

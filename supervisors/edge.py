@@ -24,7 +24,7 @@ from web.auth.tokens import first_token
 from web.hooks.desk import HookDesk
 from web.observability import Metrics
 from web.server import ServerSettings, serve
-from web.services import EdgeSettings, Services
+from web.services import EdgeSettings, LogThreshold, Services
 
 if TYPE_CHECKING:
     from supervisors.tree import Runtime
@@ -44,6 +44,7 @@ class EdgeChoice(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_second: int
     token_file: Path
     hooks: HookDesk
+    log: LogThreshold
 
 
 async def run_service(
@@ -101,6 +102,7 @@ async def _serve_web(
             clock=runtime.outside.clock,
             settings=edge.settings,
             hooks=edge.hooks,
+            log=edge.log,
             webhooks=None if runtime.webhooks is None else runtime.webhooks.desk,
         )
     )

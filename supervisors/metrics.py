@@ -1,29 +1,32 @@
 """What the runtime counts of itself, for Prometheus.
 
-The kernel tells an observer what happens; depths and states are read when the metrics are asked for, so
-that they cost nothing in between.
+The kernel tells an observer what happens, whoever works on an order tells its stages, the journal is
+followed. What can be read at any time is in `supervisors.gauges`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
-from actors.kernel import DeadLetter, Exit, System
-from actors.model.messages import BrokerState
+from actors.kernel import DeadLetter, Exit
+from actors.model.clock import Clock
+from actors.model.events import PositionAdjusted, TradingStateChanged
+from actors.model.journal import CommittedLog, Record
 
 HANDLER_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
 LAG_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 1.0, 5.0)
-BROKER_STATES = ("connecting", "reconciling", "trading", "reconnecting", "halted")
-CIRCUITS = ("closed", "open", "half_open")
+STAGE_BUCKETS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0)
+SECOND_US = 1_000_000
+_DIFFERENCES = ("PositionAdjusted", "TradingStateChanged")
 
 
 class RuntimeMetrics:
-    """Implements the kernel's Observer on a registry that its maker hands in."""
+    """Implements the kernel's Observer and the order's Stages on a registry that its maker hands in."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         self.registry = registry
+        self._clock = clock
         self._handler = Histogram(
             "actor_handler_seconds",
             "How long a handler took for a message.",
@@ -40,11 +43,59 @@ class RuntimeMetrics:
         self._lag = Histogram(
             "loop_lag_seconds", "How late the event loop was.", buckets=LAG_BUCKETS, registry=registry
         )
+        self._stage = Histogram(
+            "order_stage_seconds",
+            "How long an order spent in each stage of its way.",
+            ["stage"],
+            buckets=STAGE_BUCKETS,
+            registry=registry,
+        )
+        self._commit = Histogram(
+            "journal_commit_seconds",
+            "From the drafting of a batch to its commit.",
+            buckets=STAGE_BUCKETS,
+            registry=registry,
+        )
+        self._events = Counter(
+            "journal_events_total", "Events committed to the journal, by type.", ["type"], registry=registry
+        )
+        self._differences = Counter(
+            "reconciliation_differences_total",
+            "Differences between the journal and an exchange that were mended or that halted it.",
+            ["exchange"],
+            registry=registry,
+        )
+        ProcessCollector(registry=registry)
         self._observed: dict[tuple[str, str], Callable[[float], None]] = {}
+        self._stages: dict[str, Callable[[float], None]] = {}
 
-    def follow(self, system: System, brokers: Callable[[], Sequence[BrokerState]]) -> None:
-        """Report mailboxes and exchanges as they are when the metrics are asked for."""
-        self.registry.register(_States(system, brokers))
+    def follow(self, log: CommittedLog) -> None:
+        """Count what is committed, for as long as the log lives."""
+        log.subscribe(self._committed)
+
+    def _committed(self, records: Sequence[Record]) -> None:
+        self._commit.observe(max(0, self._clock.now_us() - records[0].at_us) / SECOND_US)
+        for kind, count in Tally(record.type for record in records).items():
+            self._events.labels(kind).inc(count)
+            if kind in _DIFFERENCES:
+                self._count_differences(records)
+
+    def _count_differences(self, records: Sequence[Record]) -> None:
+        for record in records:
+            event = record.event
+            if (isinstance(event, PositionAdjusted) and event.cause != "opening") or (
+                isinstance(event, TradingStateChanged) and event.new == "halted" and event.exchange
+            ):
+                self._differences.labels(event.exchange).inc()
+
+    def stage(
+        self, name: str, correlation_id: str, order_id: str, began_us: int, ended_us: int, outcome: str
+    ) -> None:
+        """Take note of a stage of an order's way."""
+        observe = self._stages.get(name)
+        if observe is None:
+            observe = self._stages[name] = self._stage.labels(name).observe
+        observe((ended_us - began_us) / SECOND_US)
 
     def handled(self, address: str, message_type: str, seconds: float) -> None:
         """Count a handled message; the labelled child is kept, since finding it costs more than counting."""
@@ -72,35 +123,3 @@ class RuntimeMetrics:
     def loop_lag(self, seconds: float) -> None:
         """Take note of a late loop."""
         self._lag.observe(seconds)
-
-
-class _States(Collector):
-    def __init__(self, system: System, brokers: Callable[[], Sequence[BrokerState]]) -> None:
-        self._system = system
-        self._brokers = brokers
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The gauges of this moment."""
-        depth = GaugeMetricFamily("actor_mailbox_depth", "Messages that wait.", labels=["address"])
-        age = GaugeMetricFamily(
-            "actor_mailbox_age_seconds", "How long the next message has waited.", labels=["address"]
-        )
-        for actor in self._system.statistics().actors:
-            depth.add_metric([actor.address], actor.mailbox.depth)
-            age.add_metric([actor.address], actor.oldest_seconds)
-        yield from (depth, age)
-        yield from self._exchanges()
-
-    def _exchanges(self) -> Iterable[GaugeMetricFamily]:
-        state = GaugeMetricFamily(
-            "exchange_state", "1 for the state that an exchange is in.", labels=["exchange", "state"]
-        )
-        circuit = GaugeMetricFamily(
-            "exchange_circuit", "1 for the state that its breaker is in.", labels=["exchange", "state"]
-        )
-        for broker in self._brokers():
-            for name in BROKER_STATES:
-                state.add_metric([broker.exchange, name], float(broker.state == name))
-            for name in CIRCUITS:
-                circuit.add_metric([broker.exchange, name], float(broker.circuit == name))
-        yield from (state, circuit)

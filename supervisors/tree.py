@@ -50,10 +50,12 @@ from actors.model import messages as m
 from actors.model.addresses import broker_address, position_address
 from actors.model.clock import Clock, Ids
 from actors.model.results import NotReady
+from actors.model.stages import SeveralStages, Stages
 from actors.position.actor import PositionActor
 from actors.queries import Archive
 from actors.risk.actor import Known, RiskActor
 from actors.risk.limits import RiskLimits
+from supervisors.gauges import Actors, Exchanges, Trading
 from supervisors.metrics import RuntimeMetrics
 from supervisors.otp import Backoff, ChildSpec, Supervisor, SupervisorSpec, TreeNode, open_tree
 from supervisors.otp.watchdog import Watchdog
@@ -78,6 +80,8 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     """How fast each exchange may be called; one that is not named has no budget of its own."""
     on_deposed: Callable[[str], None]
     observer: Observer | None = None
+    stages: Sequence[Stages] = ()
+    """Who else wants to know where an order's time goes."""
     webhooks: WebhookOutside | None = None
 
 
@@ -105,9 +109,9 @@ class Runtime:
     def __init__(self, outside: Outside, choices: Choices) -> None:
         self.outside = outside
         self.choices = choices
-        self.metrics = RuntimeMetrics(CollectorRegistry())
+        self.metrics = RuntimeMetrics(CollectorRegistry(), outside.clock)
+        self.stages = SeveralStages([self.metrics, *outside.stages])
         self.system = System(rng=outside.rng, observer=outside.observer or self.metrics)
-        self.metrics.follow(self.system, lambda: tuple(self.known.brokers.values()))
         self.log = CommittedTail()
         self.gate = Gate()
         self.prices = MarketFeed()
@@ -136,9 +140,21 @@ class Runtime:
             prices=self.prices,
             tree=self.snapshot,
             readiness=self.readiness,
+            stages=self.stages,
         )
         self.webhooks = self._webhooks()
+        self._measure()
         self.tree: Supervisor | None = None
+
+    def _measure(self) -> None:
+        self.metrics.follow(self.log)
+        lag = None if self.webhooks is None else self.webhooks.lag
+        for gauges in (
+            Actors(self.system),
+            Exchanges(lambda: tuple(self.known.brokers.values()), self.known.skews),
+            Trading(self.gate, self.log, self.outside.clock, lag),
+        ):
+            self.metrics.registry.register(gauges)
 
     def _webhooks(self) -> WebhookPart | None:
         if self.outside.webhooks is None:
@@ -289,6 +305,7 @@ class Runtime:
             max_age_to_send_seconds=self.choices.max_age_to_send_seconds,
             answer_seconds=self.choices.answer_seconds,
             second_person=self.choices.second_person_for_limits,
+            stages=self.stages,
         )
 
     def _broker(self, exchange: str) -> Callable[[], BrokerActor]:
@@ -308,6 +325,7 @@ class Runtime:
                 breaker=breaker,
                 cancel_breaker=cancel_breaker,
                 timings=self.choices.broker_timings,
+                stages=self.stages,
             )
 
         return start

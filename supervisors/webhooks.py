@@ -55,6 +55,7 @@ class WebhookPart:
         self._ids = ids
         self._rng = rng
         self._brokers = brokers
+        self._actor: WebhookActor | None = None
         self.roster = Roster()
         self.desk = WebhookDesk(
             store=outside.store,
@@ -73,11 +74,17 @@ class WebhookPart:
             intensity=100,
             period_seconds=60.0,
             backoff=Backoff(initial=1.0, maximum=60.0),
-            children=(ChildSpec(id="webhook", address="webhook", start=self._actor),),
+            children=(ChildSpec(id="webhook", address="webhook", start=self._start),),
         )
 
-    def _actor(self) -> WebhookActor:
-        return WebhookActor(
+    def lag(self) -> int:
+        """How many records have not become deliveries yet; 0 when nobody wants any."""
+        if self._actor is None or not self.roster.endpoints:
+            return 0
+        return max(0, self._log.head - self._actor.cursor)
+
+    def _start(self) -> WebhookActor:
+        self._actor = WebhookActor(
             store=self._outside.store,
             away=StoreUnavailable,
             history=self._history,
@@ -90,3 +97,4 @@ class WebhookPart:
             pauses=self._outside.pauses,
             brokers=self._brokers,
         )
+        return self._actor

@@ -78,6 +78,12 @@ class AdjustmentRequest(Asked, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
 
 
+class LogLevelRequest(Asked, frozen=True, kw_only=True):
+    """What is written to the log from now on."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 

@@ -1,5 +1,7 @@
 """What the handlers work with, made once by whoever wires the application."""
 
+from typing import Protocol
+
 import msgspec
 
 from actors.model.clock import Clock
@@ -10,6 +12,27 @@ from web.auth.port import TokenStore
 from web.hooks.desk import HookDesk
 from web.observability import Metrics
 from web.port import CommandPort
+
+
+class LogThreshold(Protocol):
+    """Below which level the process writes no log lines."""
+
+    @property
+    def level(self) -> str: ...
+
+    def set(self, level: str) -> None:
+        """Move it, now."""
+        ...
+
+
+class FixedThreshold:
+    """For a process whose log is not ours to change."""
+
+    level = "INFO"
+
+    def set(self, level: str) -> None:
+        """Take note only."""
+        self.level = level
 
 
 class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,4 +57,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settings: EdgeSettings
     webhooks: WebhookDesk | None = None
     hooks: HookDesk = msgspec.field(default_factory=HookDesk)
+    log: LogThreshold = msgspec.field(default_factory=FixedThreshold)
     guesses: Guesses = msgspec.field(default_factory=Guesses)

@@ -41,6 +41,7 @@ from actors.model.events import OrderAccepted, TradingStateChanged
 from actors.model.instrument import Instrument
 from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order, Submission
+from actors.model.stages import NoStages, Stages
 
 _EVIDENCE_READY = say.EvidenceReady()
 BALANCES_SECONDS = 1.0
@@ -77,6 +78,7 @@ class BrokerActor(TrioActor):
         breaker: Breaker | None = None,
         cancel_breaker: Breaker | None = None,
         timings: BrokerTimings | None = None,
+        stages: Stages | None = None,
     ) -> None:
         super().__init__()
         self._exchange = exchange
@@ -94,6 +96,7 @@ class BrokerActor(TrioActor):
             cancel_breaker or Breaker(BreakerSettings()),
         )
         self._timings = timings or BrokerTimings()
+        self._stages = stages or NoStages()
         self._accepted: list[Record] = []
         self._balances: tuple[say.Balance, ...] = ()
         self._instruments: tuple[Instrument, ...] = ()
@@ -314,6 +317,7 @@ class BrokerActor(TrioActor):
             rng=self._rng,
             gate=self._gate,
             timings=self._timings,
+            stages=self._stages,
             line=self._line,
             outbox=outbox,
             intake=Intake(outbox),

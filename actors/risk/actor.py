@@ -24,6 +24,7 @@ from actors.model.events import (
 )
 from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalState
 from actors.model.money import EXACT
+from actors.model.stages import NoStages, Stages
 from actors.risk.changes import LimitDesk, settings_changes
 from actors.risk.checks.breach import Breach
 from actors.risk.decide import Decider, Passed
@@ -71,6 +72,7 @@ class RiskActor(TrioActor):
         max_age_to_send_seconds: float = 2.0,
         answer_seconds: float = 0.8,
         second_person: bool = False,
+        stages: Stages | None = None,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -82,6 +84,7 @@ class RiskActor(TrioActor):
         self._known = known if known is not None else Known()
         self._send_us = int(max_age_to_send_seconds * SECOND_US)
         self._answer_seconds = answer_seconds
+        self._stages = stages or NoStages()
         self._state = RiskState(limits)
         self._decider = Decider()
         self._desk = LimitDesk(second_person=second_person)
@@ -177,8 +180,13 @@ class RiskActor(TrioActor):
                 else _denied(intent.order_id, verdict)
             )
         if isinstance(verdict, Breach):
-            return self._deny(message, verdict)
-        return self._admit(message, verdict, now_us)
+            reply: m.Denied | m.Admitted = self._deny(message, verdict)
+            outcome = verdict.code
+        else:
+            reply, outcome = self._admit(message, verdict, now_us), "admitted"
+        ended_us = self._clock.now_us()
+        self._stages.stage("risk", message.correlation_id, intent.order_id, now_us, ended_us, outcome)
+        return reply
 
     def _admit(self, message: m.PlaceOrder, passed: Passed, now_us: int) -> m.Admitted:
         intent = msgspec.structs.replace(message.intent, venue_id=self._ids.venue_id())

@@ -92,6 +92,11 @@ class WebhookActor(TrioActor):
             on_deliveries=self._wake_couriers,
         )
 
+    @property
+    def cursor(self) -> int:
+        """Up to which record everything has become deliveries."""
+        return self._outbox.cursor
+
     async def on_start(self) -> None:
         """Ready at once: the store is waited for in the background."""
         self._end = self._roster.on_change(lambda: self.actor_ref.tell(RosterChanged(), key="roster changed"))

@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from secrets import token_bytes
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
+from actors.model.clock import Clock
 from actors.risk.limits import RiskLimits
 from actors.webhook.adapters.http import HttpCarrier
 from actors.webhook.ssrf import Allowed
@@ -37,6 +39,12 @@ from web.hooks.desk import HookDesk
 from web.hooks.spec import BadHooks, read_hooks
 from web.server import ServerSettings
 from web.services import EdgeSettings
+
+if TYPE_CHECKING:
+    from supervisors.tracing import Tracer
+
+LAST_SPANS_SECONDS = 2.0
+"""How long the end of the process waits for the last spans to leave."""
 
 _log = structlog.get_logger(room="start")
 
@@ -64,6 +72,7 @@ async def _serve(
         tokens = PostgresTokenStore(base)
         instance = instance_name(settings.data_dir)
         exchanges = [_exchange_choice(each) for each in settings.exchanges]
+        tracer = _tracer(settings, clock)
         outside = Outside(
             clock=clock,
             ids=ProcessIds(instance),
@@ -81,6 +90,7 @@ async def _serve(
             ),
             limiters=build_limiters(exchanges),
             on_deposed=partial(ending.set, EXIT_DEPOSED),
+            stages=() if tracer is None else (tracer,),
             webhooks=WebhookOutside(
                 store=PostgresWebhookStore(for_webhooks),
                 carrier=HttpCarrier(allowed),
@@ -90,6 +100,8 @@ async def _serve(
             ),
         )
         runtime = Runtime(outside, _choices(settings))
+        if tracer is not None:
+            tracer.follow(runtime.log)
         edge = EdgeChoice(
             server=_server_settings(settings),
             settings=EdgeSettings(
@@ -101,11 +113,24 @@ async def _serve(
             requests_per_second=settings.web.token_rate_per_second,
             token_file=settings.data_dir / "token",
             hooks=hooks,
+            log=logs.threshold,
         )
         await run_service(runtime, tokens, edge, ending, settings.data_dir, server)
+        if tracer is not None:
+            await trio.to_thread.run_sync(tracer.close, LAST_SPANS_SECONDS)
         await for_webhooks.close()
         await base.close()
     return ending.code
+
+
+def _tracer(settings: Settings, clock: Clock) -> "Tracer | None":
+    """What sends traces; OpenTelemetry is loaded only by those who want them."""
+    if settings.tracing.otlp_url is None:
+        return None
+    from supervisors.tracing import open_tracer
+
+    url = settings.tracing.otlp_url.reveal()
+    return open_tracer(url, clock, version=VERSION, ratio=settings.tracing.ratio)
 
 
 def hook_desk(file: Path | None) -> HookDesk:

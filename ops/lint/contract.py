@@ -30,6 +30,7 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "ResumeRequest": asked.ResumeRequest,
     "VerdictRequest": asked.VerdictRequest,
     "AdjustmentRequest": asked.AdjustmentRequest,
+    "LogLevel": asked.LogLevelRequest,
     "Order": wire.OrderBody,
     "Position": wire.PositionBody,
     "Fill": wire.FillBody,

@@ -79,6 +79,24 @@ def test_a_line_below_the_level_is_not_written(configured) -> None:
     assert [line["action"] for line in lines()] == ["margin_low"]
 
 
+def test_the_level_can_be_moved_while_loggers_are_in_use(configured) -> None:
+    lines, log = configured("INFO"), logs.get_logger("risk")
+    log.debug("unseen")
+    log.info("seen")
+    logs.threshold.set("DEBUG")
+    log.debug("seen too")
+    logs.threshold.set("ERROR")
+    log.warning("unseen again")
+    assert [line["action"] for line in lines()] == ["seen", "seen too"]
+
+
+def test_a_level_that_is_none_changes_nothing(configured) -> None:
+    configured("WARNING")
+    with pytest.raises(ValueError, match="no log level 'LOUD'"):
+        logs.threshold.set("LOUD")
+    assert logs.threshold.level == "WARNING"
+
+
 async def test_the_correlation_id_goes_along_into_started_tasks(configured) -> None:
     lines = configured()
     log = logs.get_logger("broker")

@@ -16,6 +16,7 @@ BODIES = {
     "placeOrders": {"orders": [LIMIT]},
     "kill": {"reason": "x"},
     "resume": {"reason": "x"},
+    "setLogLevel": {"level": "DEBUG"},
     "makeToken": {"user": "bob", "scopes": ["operator"]},
     "rotateToken": {},
 }

@@ -2,7 +2,7 @@
 
 from actors.model.results import Refused
 from actors.queries import TreeNode
-from web.asked import KillRequest, ResumeRequest, decoder
+from web.asked import KillRequest, LogLevelRequest, ResumeRequest, decoder
 from web.call import Answer, Call, answer_json
 from web.problems import ProblemError, problem
 from web.routes.outcomes import refused
@@ -44,8 +44,15 @@ class TreeBody(Wire, frozen=True, kw_only=True):
     root: NodeBody
 
 
+class LogLevelBody(Wire, frozen=True, kw_only=True):
+    """What is written to the log."""
+
+    level: str
+
+
 _read_kill = decoder(KillRequest)
 _read_resume = decoder(ResumeRequest)
+_read_log_level = decoder(LogLevelRequest)
 
 
 async def kill(services: Services, call: Call) -> Answer:
@@ -91,6 +98,19 @@ async def tree(services: Services, call: Call) -> Answer:
     """The live tree of supervisors and actors."""
     call.query()
     return answer_json(TreeBody(root=node_body(services.port.tree())))
+
+
+async def log_level(services: Services, call: Call) -> Answer:
+    """The level of the log."""
+    call.query()
+    return answer_json(LogLevelBody(level=services.log.level))
+
+
+async def set_log_level(services: Services, call: Call) -> Answer:
+    """Move the level of the log until the process ends."""
+    call.query()
+    services.log.set(_read_log_level(call.body).level)
+    return answer_json(LogLevelBody(level=services.log.level))
 
 
 def node_body(node: TreeNode) -> NodeBody:

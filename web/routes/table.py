@@ -75,6 +75,17 @@ ROUTES: tuple[Route, ...] = (
         command=True,
     ),
     Route("GET", "/operator/tree", "getTree", operator.tree, "read", "tree_read"),
+    Route("GET", "/operator/log-level", "getLogLevel", operator.log_level, "operator", "log_level_read"),
+    Route(
+        "PUT",
+        "/operator/log-level",
+        "setLogLevel",
+        operator.set_log_level,
+        "operator",
+        "log_level_changed",
+        body=True,
+        command=True,
+    ),
     *WEBHOOK_ROUTES,
     Route("GET", "/operator/tokens", "listTokens", tokens.listed, "operator", "tokens_listed"),
     Route(

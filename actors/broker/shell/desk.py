@@ -22,6 +22,7 @@ from actors.model.instrument import Instrument
 from actors.model.journal import CommittedLog
 from actors.model.money import EXACT
 from actors.model.order import Order
+from actors.model.stages import NoStages, Stages
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class Desk:
     intake: Intake
     start_task: StartTask
     tell_halt: Callable[[str], None]
+    stages: Stages = field(default_factory=NoStages)
     trading: bool = False
     skewed: bool = False
     is_spot: bool = False

@@ -29,6 +29,8 @@ class Sending(msgspec.Struct, kw_only=True):
     intent: OrderIntent
     send_before_us: int
     correlation_id: str = ""
+    taken_us: int = 0
+    begun_us: int = 0
     begun_at: float | None = None
     announced: bool = False
     cancel_wanted: bool = False
@@ -52,7 +54,12 @@ class Submits:
 
     def accept(self, intent: OrderIntent, send_before_us: int, correlation_id: str) -> None:
         """An order of ours was committed: let it leave as soon as it may."""
-        sending = Sending(intent=intent, send_before_us=send_before_us, correlation_id=correlation_id)
+        sending = Sending(
+            intent=intent,
+            send_before_us=send_before_us,
+            correlation_id=correlation_id,
+            taken_us=self._desk.clock.now_us(),
+        )
         self._sending[intent.order_id] = sending
         self._desk.start_task(self._send, sending)
 
@@ -107,7 +114,7 @@ class Submits:
         if permit is None:
             self._not_sent(sending, refusal or "the circuit to the exchange is open")
             return
-        sending.begun_at = desk.clock.monotonic()
+        sending.begun_at, sending.begun_us = desk.clock.monotonic(), desk.clock.now_us()
         desk.gate.begin_send(intent.order_id)
         outcome: Outcome | None = None
         try:
@@ -162,7 +169,11 @@ class Submits:
     def _note(self, sending: Sending, outcome: str, detail: str) -> None:
         """One line an order: from its request to the exchange's answer by one correlation id."""
         desk, intent = self._desk, sending.intent
-        begun = sending.begun_at
+        begun, ended_us = sending.begun_at, desk.clock.now_us()
+        told = desk.stages.stage
+        told("broker", sending.correlation_id, intent.order_id, sending.taken_us, ended_us, outcome)
+        if begun is not None:
+            told("exchange", sending.correlation_id, intent.order_id, sending.begun_us, ended_us, outcome)
         _log.info(
             "order_answered",
             correlation_id=sending.correlation_id,
