@@ -23,6 +23,8 @@ class BrokerTimings(msgspec.Struct, frozen=True, kw_only=True):
     lookback: float = 3600.0
     """Where fills are read from when nothing is known yet, or when a difference has to be explained."""
     absence_margin: float = 2.0
+    doubt: float = 300.0
+    """For how long after a verdict that the exchange never took an order its trades are looked for."""
     cancel_retry: float = 0.5
     sweep_retry: float = 0.5
     reconnect_first: float = 0.25

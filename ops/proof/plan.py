@@ -33,6 +33,7 @@ OTHER_FAULTS = (
     "kill",
     "limit_change",
     "foreign_orders",
+    "exchange_ends_orders",
 )
 KINDS = (*LINE_FAULTS, *STORE_FAULTS, *PROCESS_FAULTS, *OTHER_FAULTS)
 
@@ -62,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     start_us: int
     fills_with_answer: tuple[str, ...]
     no_proof_of_absence: tuple[str, ...]
+    no_positions: tuple[str, ...]
+    """Exchanges that tell balances only, as spot accounts do."""
     opening_base: bool
     market_period: float
     market_swing: float
@@ -97,6 +100,7 @@ def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Pl
         start_us=start_us,
         fills_with_answer=tuple(name for name in exchanges if rng.random() < 0.5),
         no_proof_of_absence=tuple(name for name in exchanges if rng.random() < 0.1),
+        no_positions=tuple(name for name in exchanges if rng.random() < 0.4),
         opening_base=rng.random() < 0.5,
         market_period=rng.uniform(0.25, 0.6),
         market_swing=rng.choice((0.001, 0.002, 0.006)),
@@ -153,7 +157,14 @@ def _faults(rng: Random, exchanges: tuple[str, ...], seconds: float) -> tuple[Fa
     return tuple(sorted(faults, key=lambda fault: (fault.at, fault.number)))
 
 
-_AT_EXCHANGE = (*LINE_FAULTS, "disconnect", "exchange_clock_skew", "foreign_orders", "adapter_bug")
+_AT_EXCHANGE = (
+    *LINE_FAULTS,
+    "disconnect",
+    "exchange_clock_skew",
+    "foreign_orders",
+    "adapter_bug",
+    "exchange_ends_orders",
+)
 
 
 def _times(kind: str, rng: Random) -> int:

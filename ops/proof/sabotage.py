@@ -9,8 +9,12 @@ from dataclasses import replace
 from types import CoroutineType
 
 from actors.kernel import TrioActor
+from actors.kernel.mailbox import Mailbox
 from supervisors.otp import ChildSpec, SupervisorSpec
 from supervisors.tree import Choices, Outside, Runtime
+
+SMALL_MAILBOX = 2048
+"""Mailboxes hold no more than this, so that filling one takes no time worth mentioning."""
 
 
 class Sabotaged(Exception):
@@ -52,6 +56,8 @@ class Saboteur:
             raise Sabotaged(f"{address} after {type(message).__name__}")
 
         actor.on_receive = on_receive  # type: ignore[method-assign]
+        spec = replace(actor.mailbox, capacity=min(actor.mailbox.capacity, SMALL_MAILBOX))
+        actor._create_actor_inbox = lambda: Mailbox(spec)  # type: ignore[method-assign]
         return actor
 
 

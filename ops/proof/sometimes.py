@@ -62,10 +62,13 @@ EVENTS = {
     Step.CANCEL_REFUSED: "CancelRefused",
     Step.CANCELED: "OrderCanceled",
     Step.EXPIRED: "OrderExpired",
+    Step.AMENDED: "OrderAmended",
+    Step.AMEND_REFUSED: "AmendRefused",
+    Step.REPLACED: "OrderReplaced",
 }
 OVER = (Submission.REFUSED, Submission.ABSENT, Submission.NOT_SENT)
 EDGES = tuple(
-    f"{'over ' if submission in OVER else ''}{submission.value} + {EVENTS[step]}"
+    f"{'over ' if submission in OVER else ''}{submission.value} + {EVENTS.get(step, step.value)}"
     for submission, step in TRANSITIONS
 )
 """Every edge of the order table. Only the names come from there: a run's journal says which of them it took.

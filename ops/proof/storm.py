@@ -16,6 +16,7 @@ from actors.model.order import OrderIntent
 from actors.writer import Advance
 from ops.proof.operator import pull_and_resume
 from ops.proof.plan import Fault
+from ops.proof.sabotage import SMALL_MAILBOX
 from ops.proof.venue import FOREIGN
 from ops.proof.weather import LINE_FAULTS, Gust
 from ops.proof.world import World
@@ -158,7 +159,7 @@ async def _mailbox_full(world: World, _fault: Fault, rng: Random) -> None:
             return
         ref = process.runtime.system.ref("risk")
         try:
-            for _ in range(6000):
+            for _ in range(2 * SMALL_MAILBOX):
                 ref.tell(Advance())
         except MailboxFull:
             world.fired["mailbox_full"] += 1
@@ -239,6 +240,18 @@ async def _foreign_orders(world: World, fault: Fault, rng: Random) -> None:
         await trio.sleep(rng.uniform(0.5, 5.0))
 
 
+async def _exchange_ends_orders(world: World, fault: Fault, rng: Random) -> None:
+    """The exchange cancels or expires what rests, for reasons of its own."""
+    venue = world.venues[fault.where]
+    until = trio.current_time() + fault.seconds
+    while trio.current_time() < until:
+        resting = [listed for listed in venue.listed.values() if listed.status == "open"]
+        if resting:
+            venue.end(rng.choice(resting), rng.choice(("canceled", "expired")))
+            world.fired["exchange_ends_orders"] += 1
+        await trio.sleep(rng.uniform(0.3, 4.0))
+
+
 # People.
 
 
@@ -295,6 +308,7 @@ _ACTS: dict[str, Callable[[World, Fault, Random], Awaitable[None]]] = {
     "exchange_clock_skew": _exchange_clock_skew,
     "own_clock_jump": _own_clock_jump,
     "foreign_orders": _foreign_orders,
+    "exchange_ends_orders": _exchange_ends_orders,
     "slow_consumer": _slow_consumer,
     "kill": _kill,
     "limit_change": _limit_change,

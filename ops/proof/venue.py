@@ -80,6 +80,11 @@ class SimVenue:
         self.traded: list[Traded] = []
         self.opening = dict(opening)
         self.listeners: dict[Listener, None] = {}
+        self.lied: dict[str, None] = {}
+        """Orders of which this exchange said, against what it documents, that it had not taken them."""
+        self._hidden: dict[str, float] = {}
+        self._refused: dict[str, OrderReport] = {}
+        self._too_late: dict[str, OrderReport] = {}
         self._rng = rng
         self._world_us = now_us
         self._period = period
@@ -177,8 +182,18 @@ class SimVenue:
         self._settle()
         return self.listed[answer.order.number], fills
 
-    def cancel(self, symbol: str, venue_id: str) -> Listed | Refusal:
-        """Take an order off."""
+    def cancel(self, symbol: str, venue_id: str, *, too_late: bool = False) -> Listed | Refusal:
+        """Take an order off. `too_late`: it is called canceled though its last trade is still to be booked;
+        what comes back is open, and `fill_late` has to follow.
+        """
+        if self._is_hidden(venue_id) or venue_id in self._too_late:
+            return Refusal(code="UNKNOWN_ORDER", reason=f"{venue_id} is not open", gone=True)
+        listed = self.listed.get(self._newest.get(venue_id, -1))
+        if too_late and listed is not None and listed.status == "open" and listed.symbol == symbol:
+            report = self.order(venue_id)
+            if report is not None:
+                self._too_late[venue_id] = msgspec.structs.replace(report, status="canceled")
+                return listed
         answer = self._venue.cancel(OURS, symbol, f"{venue_id}#{self._uses.get(venue_id, 0)}", self.now_us())
         self._settle()
         if isinstance(answer, Refusal):
@@ -187,17 +202,30 @@ class SimVenue:
 
     def order(self, venue_id: str) -> OrderReport | None:
         """An order by its client's id."""
+        if self._is_hidden(venue_id):
+            return None
+        if venue_id in self._too_late or venue_id in self._refused:
+            return self._too_late.get(venue_id) or self._refused[venue_id]
         row = self._venue.order(OURS, f"{venue_id}#{self._uses.get(venue_id, 0)}")
         return None if row is None else self._report(row)
 
     def open_orders(self, symbol: str | None) -> Sequence[OrderReport]:
         """What rests."""
-        return tuple(self._report(row) for row in self._venue.open_orders(OURS, symbol))
+        rows = ((row, row.client_id.partition("#")[0]) for row in self._venue.open_orders(OURS, symbol))
+        return tuple(
+            self._report(row)
+            for row, venue_id in rows
+            if not self._is_hidden(venue_id) and venue_id not in self._too_late
+        )
 
     def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
         """The account's trades at or after the time."""
         return tuple(
-            item.fill for item in self.traded if item.fill.symbol == symbol and item.fill.at_us >= since_us
+            item.fill
+            for item in self.traded
+            if item.fill.symbol == symbol
+            and item.fill.at_us >= since_us
+            and not self._is_hidden(item.venue_id)
         )
 
     def balances(self) -> Sequence[tuple[str, Decimal, Decimal]]:
@@ -208,6 +236,60 @@ class SimVenue:
         """What the account holds of an asset."""
         return next((total for name, total, _ in self.balances() if name == asset), Decimal(0))
 
+    # What it does by itself, and where it is not as it should be.
+
+    def end(self, listed: Listed, status: str) -> None:
+        """End a resting order: `canceled` or `expired`."""
+        client_id = f"{listed.venue_id}#{self._uses[listed.venue_id]}"
+        self._venue.end(OURS, listed.symbol, client_id, self.now_us(), status, f"{status} by the exchange")
+        self._settle()
+
+    def hide(self, venue_id: str, seconds: float) -> None:
+        """Show nothing of an order for a while, as an exchange whose listings are behind its engine."""
+        self._hidden[venue_id] = trio.current_time() + seconds
+
+    def _is_hidden(self, venue_id: str) -> bool:
+        return self._hidden.get(venue_id, 0.0) > trio.current_time()
+
+    def refuse_later(self, intent: OrderIntent) -> None:
+        """Refuse an order so that it stands as rejected in the listing."""
+        report = OrderReport(
+            symbol=intent.symbol,
+            venue_id=intent.venue_id,
+            exchange_order_id="",
+            side=intent.side,
+            type=intent.type,
+            quantity=intent.quantity,
+            limit_price=intent.limit_price,
+            executed=Decimal(0),
+            status="rejected",
+            reason="margin",
+            at_us=self.now_us(),
+        )
+        self._refused[intent.venue_id] = report
+        for listener in tuple(self.listeners):
+            listener.orders(report)
+
+    async def fill_late(self, listed: Listed) -> None:
+        """Book the last trade of an order that was called canceled a moment ago, then end it."""
+        await trio.sleep(self._rng.uniform(0.1, 4.0))
+        self._too_late.pop(listed.venue_id, None)
+        report = self.order(listed.venue_id)
+        if report is None or report.status != "open" or report.limit_price is None:
+            return
+        part = (report.quantity - report.executed) * Decimal(str(round(self._rng.uniform(0.2, 1.0), 2)))
+        event = MarketEvent(
+            at_us=0,
+            quote=self._quote(listed.symbol),
+            price=report.limit_price + (-TICK if listed.side == "buy" else TICK),
+            quantity=max(LOT, part.quantize(LOT, rounding=ROUND_DOWN)),
+            side="sell" if listed.side == "buy" else "buy",
+        )
+        self._venue.market(listed.symbol, event, self.now_us())
+        self._settle()
+        if listed.status == "open":
+            self.end(listed, "canceled")
+
     # The books.
 
     def _settle(self) -> None:
@@ -216,6 +298,9 @@ class SimVenue:
             return
         for _account, item in changes.items:
             told: StreamItem = self._book(item) if isinstance(item, OrderRow) else self._trade(item)
+            client_id = item.client_id if isinstance(item, OrderRow) else item.order_id
+            if self._is_hidden(client_id.partition("#")[0]):
+                continue
             for listener in tuple(self.listeners):
                 listener.orders(told)
 

@@ -30,6 +30,12 @@ class Fate(msgspec.Struct, kw_only=True):
     readable: bool = True
     refused: bool = False
     maintenance: bool = False
+    cancel_refused: bool = False
+    late_fill: bool = False
+    refused_later: bool = False
+    hidden_seconds: float = 0.0
+    says_refused: bool = False
+    says_unsent: bool = False
     banned_seconds: float | None = None
     late_request: float = 0.0
     late_answer: float = 0.0
@@ -46,11 +52,7 @@ class Weather:
         """The fate of a call that begins now."""
         fate = Fate()
         for gust in self.gusts:
-            if (
-                gust.kind in _CALLS
-                and (gust.kind not in _SUBMITS or operation == "submit")
-                and gust.strikes()
-            ):
+            if gust.kind in _CALLS and _ONLY_AT.get(gust.kind, operation) == operation and gust.strikes():
                 self.fired[gust.kind] += 1
                 _CALLS[gust.kind](fate, gust.rng)
         return fate
@@ -97,6 +99,30 @@ def _ban(fate: Fate, rng: Random) -> None:
     fate.banned_seconds = round(rng.uniform(0.5, 5.0), 3)
 
 
+def _cancel_refused(fate: Fate, _rng: Random) -> None:
+    fate.cancel_refused = True
+
+
+def _late_fill(fate: Fate, _rng: Random) -> None:
+    fate.late_fill = True
+
+
+def _refused_later(fate: Fate, _rng: Random) -> None:
+    fate.answers, fate.refused_later = False, True
+
+
+def _listed_late(fate: Fate, rng: Random) -> None:
+    fate.answers, fate.hidden_seconds = False, rng.uniform(2.0, 20.0)
+
+
+def _refused_yet_taken(fate: Fate, _rng: Random) -> None:
+    fate.says_refused = True
+
+
+def _unsent_yet_taken(fate: Fate, _rng: Random) -> None:
+    fate.says_unsent = True
+
+
 _CALLS = {
     "timeout_after_accept": _lost_answer,
     "lost_request": _lost_request,
@@ -107,8 +133,25 @@ _CALLS = {
     "outage": _outage,
     "maintenance": _maintenance,
     "rate_limit_ban": _ban,
+    "cancel_refused": _cancel_refused,
+    "late_fill": _late_fill,
+    "refused_later": _refused_later,
+    "listed_late": _listed_late,
+    "refused_yet_taken": _refused_yet_taken,
+    "unsent_yet_taken": _unsent_yet_taken,
 }
-_SUBMITS = ("timeout_after_accept",)
+_ONLY_AT = {
+    "timeout_after_accept": "submit",
+    "refused_later": "submit",
+    "listed_late": "submit",
+    "refused_yet_taken": "submit",
+    "unsent_yet_taken": "submit",
+    "cancel_refused": "cancel",
+    "late_fill": "cancel",
+}
+"""Faults that strike one operation only. The last four of a submit and the late fill break what an exchange
+documents; a runtime has to find out by itself and end with the exchange's truth all the same.
+"""
 
 
 def _lose(_delays: list[float], _rng: Random) -> list[float]:

@@ -33,7 +33,7 @@ from actors.model.messages import Balance, Tick
 from actors.model.order import OrderIntent
 from ops.proof.life import Life
 from ops.proof.venue import FOREIGN, Listed, Listener, SimVenue
-from ops.proof.weather import Weather
+from ops.proof.weather import Fate, Weather
 
 T = TypeVar("T")
 RECEIVE_WINDOW = 5.0
@@ -128,26 +128,48 @@ class Wire:
             age = (self._venue.now_us() - signed_us) / 1_000_000
             if age > RECEIVE_WINDOW or age < -1.0:
                 return Rejected(code="TIMESTAMP", reason=f"signed {age:.3f} s ago")
+            if fate.refused_later:
+                self._venue.refuse_later(intent)
+                return Rejected(code="MARGIN", reason="an answer that gets lost")
+            if fate.hidden_seconds:
+                self._venue.hide(intent.venue_id, fate.hidden_seconds)
             answer = self._venue.place(intent, intent.venue_id)
             if isinstance(answer, Refusal):
                 return Rejected(code=answer.code, reason=answer.reason, gone=answer.gone)
             note.taken = True
             listed, fills = answer
-            return self._confirmed(listed, fills)
+            return self._told(listed, fills, fate)
 
+        fate = self._fate("submit")
         try:
-            return await self._order_call("submit", arrive, signed_us)
+            return await self._order_call("submit", arrive, signed_us, fate)
         finally:
             note.over = trio.current_time()
 
     async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome:
         def arrive() -> Outcome:
-            answer = self._venue.cancel(symbol, venue_id)
+            if fate.cancel_refused:
+                return Rejected(code="CANCEL_REFUSED", reason="not now")
+            answer = self._venue.cancel(symbol, venue_id, too_late=fate.late_fill)
             if isinstance(answer, Refusal):
                 return Rejected(code=answer.code, reason=answer.reason, gone=answer.gone)
+            if answer.status == "open":
+                self._carry(self._venue.fill_late, answer)
+                return self._confirmed(msgspec.structs.replace(answer, status="canceled"), ())
             return self._confirmed(answer, self._fills_of(answer))
 
-        return await self._order_call("cancel", arrive, self._clock.now_us())
+        fate = self._fate("cancel")
+        return await self._order_call("cancel", arrive, self._clock.now_us(), fate)
+
+    def _told(self, listed: Listed, fills: tuple[Fill, ...], fate: Fate) -> Outcome:
+        """The truth, or what an exchange or a proxy in front of it says instead."""
+        if fate.hidden_seconds or fate.says_refused or fate.says_unsent:
+            self._venue.lied[listed.venue_id] = None
+        if fate.says_refused:
+            return Rejected(code="INTERNAL", reason="says the exchange, and takes it all the same")
+        if fate.says_unsent:
+            return NotSent(reason="says a proxy, and passes it on all the same")
+        return self._confirmed(listed, fills)
 
     def _confirmed(self, listed: Listed, fills: tuple[Fill, ...]) -> Confirmed:
         """The answer of an exchange that tells much, or of one that tells little."""
@@ -164,9 +186,11 @@ class Wire:
         traded = self._venue.traded
         return tuple(i.fill for i in traded if (i.fill.symbol, i.fill.exchange_order_id) == key)
 
-    async def _order_call(self, operation: str, arrive: Callable[[], Outcome], signed_us: int) -> Outcome:
+    async def _order_call(
+        self, operation: str, arrive: Callable[[], Outcome], signed_us: int, fate: Fate
+    ) -> Outcome:
         try:
-            return await self._call(operation, arrive)
+            return await self._call(operation, arrive, fate)
         except Unavailable as problem:
             if problem.kind == "refused":
                 return NotSent(reason=problem.detail)
@@ -179,13 +203,13 @@ class Wire:
                 )
             return Unresolved(reason=str(problem), signed_at_us=signed_us)
 
-    async def _call(self, operation: str, arrive: Callable[[], T]) -> T:
+    async def _call(self, operation: str, arrive: Callable[[], T], fate: Fate) -> T:
         life = self._life
         life.passed(f"{operation} begins")
         await life.reach()
         if self.bug is not None:
             self.bug(operation)
-        rng, fate = self._rng, self._weather.call(operation)
+        rng = self._rng
         if fate.refused:
             await self._pause(rng.uniform(0.001, 0.02))
             raise Unavailable("refused", "connection refused")
@@ -209,6 +233,9 @@ class Wire:
         if not fate.readable:
             raise Unavailable("exchange", f"the answer to {operation} can't be read")
         return answer.value
+
+    def _fate(self, operation: str) -> Fate:
+        return self._weather.call(operation) if self._life.alive else Fate()
 
     async def _pause(self, seconds: float) -> None:
         await trio.sleep(seconds)
@@ -270,7 +297,7 @@ class Wire:
 
     async def _ask(self, operation: str, arrive: Callable[[], T]) -> T:
         try:
-            return await self._call(operation, arrive)
+            return await self._call(operation, arrive, self._fate(operation))
         except Unavailable as problem:
             kind = "network" if problem.kind == "refused" else problem.kind
             raise Unavailable(kind, problem.detail, problem.retry_after_seconds) from None

@@ -277,6 +277,7 @@ class World:
             capabilities=Capabilities(
                 absence_window_seconds=None if name in self.plan.no_proof_of_absence else RECEIVE_WINDOW,
                 fills_with_answer=name in self.plan.fills_with_answer,
+                reports_positions=name not in self.plan.no_positions,
             ),
         )
 

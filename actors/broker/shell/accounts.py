@@ -111,8 +111,8 @@ class Accounts:
             return []
         totals = {balance.asset: balance.total for balance in balances}
         differences = compare_balances(desk.log.book, desk.exchange, totals)
-        if not differences:
-            return []
+        if not differences or await self._missed_trades():
+            return [f"balance {difference.asset}" for difference in differences]
         unexplained = await self._statement.explain(differences)
         for difference in differences:
             if difference.asset in unexplained:
@@ -131,6 +131,11 @@ class Accounts:
         if any(not evidence.startswith(OPENING) for evidence in desk.log.book.adjustments):
             return False
         return not any(self._is_moving(symbol) for symbol in desk.symbols)
+
+    async def _missed_trades(self) -> bool:
+        """Whether trades are listed that nobody told us of: they explain a balance, once committed."""
+        news = [await self._fills(symbol, self._desk.timings.lookback) for symbol in self._desk.symbols]
+        return any(news)
 
     def _drifted(self, difference: BalanceDifference, why: str) -> None:
         drift = EXACT.subtract(difference.at_exchange, difference.in_book)

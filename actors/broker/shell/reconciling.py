@@ -123,9 +123,24 @@ class Reconciling:
         since_us = now_us - round((lookback or desk.timings.lookback) * MICROSECONDS)
         watermark_us = desk.log.book.watermarks.get((desk.exchange, symbol))
         if watermark_us is not None and lookback is None:
-            since_us = watermark_us - round(desk.timings.overlap * MICROSECONDS)
+            first_us = min(watermark_us, self._doubtful_us(symbol, now_us))
+            since_us = first_us - round(desk.timings.overlap * MICROSECONDS)
         fills = await self._desk.ask("fills_since", lambda: desk.port.fills_since(symbol, since_us))
         return desk.take_fills(fills)
+
+    def _doubtful_us(self, symbol: str, now_us: int) -> int:
+        """When the oldest order of a recent verdict was made: an exchange whose listings lag may have taken
+        it all the same, and show its trades long after newer ones.
+        """
+        place, oldest_us = (self._desk.exchange, symbol), now_us
+        recent_us = now_us - round(self._desk.timings.doubt * MICROSECONDS)
+        for order in reversed(self._desk.log.book.closed.values()):
+            if order.updated_us < recent_us:
+                break
+            intent = order.intent
+            if (intent.exchange, intent.symbol) == place and was_judged_absent(order):
+                oldest_us = min(oldest_us, order.created_us)
+        return oldest_us
 
     def _act(self, findings: OrderFindings) -> None:
         said = self._desk.outbox.venue_ids()

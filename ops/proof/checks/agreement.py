@@ -75,7 +75,11 @@ def live_agreement(world: World, story: Story) -> list[Violation]:
                 )
         for symbol in venue.symbols:
             held = story.held.get((venue.name, symbol), Held())
-            total = venue.total(symbol.partition("/")[0])
+            base = symbol.partition("/")[0]
+            total = venue.total(base)
+            if venue.name in world.plan.no_positions:
+                # A spot account's holdings from before are balances; they are no position of ours.
+                total -= venue.opening.get(base, Decimal(0))
             if held.quantity != total:
                 found.append(
                     Violation("I4", f"{venue.name} holds {total} of {symbol}, the journal {held.quantity}")

@@ -43,15 +43,18 @@ def _in_time(world: World, story: Story) -> list[Violation]:
 
 
 def _verdicts(world: World, story: Story) -> list[Violation]:
-    """What is called unsent, refused or absent was never taken; a person's verdict may err."""
+    """What is called unsent, refused or absent was never taken; a person's verdict may err, and so does one
+    that rests on an exchange's lie.
+    """
     taken = {item.venue_id for venue in world.venues.values() for item in venue.listed.values()}
+    lied = {venue_id for venue in world.venues.values() for venue_id in venue.lied}
     found = []
     for entry in story.entries:
         if entry.kind not in ("OrderNotSent", "OrderRejected", "OrderAbsent"):
             continue
         tale = story.orders.get(entry.body["order_id"])
         by_a_person = str(entry.body.get("proof", "")).startswith("verdict of")
-        if tale is not None and tale.venue_id in taken and not by_a_person:
+        if tale is not None and tale.venue_id in taken - lied and not by_a_person:
             found.append(Violation("I2", f"{entry.seq}: {entry.kind} of {tale.order_id}, which was taken"))
     return found
 

@@ -4,7 +4,9 @@ Seeds change their meaning with every edit; these scenes stay.
 """
 
 import math
+from decimal import Decimal
 
+import msgspec
 import trio
 from trio.testing import MockClock
 
@@ -14,8 +16,11 @@ from actors.journal.tail import CommittedTail
 from actors.kernel import open_system
 from actors.model.events import TradingResumed
 from actors.model.journal import Append, Fence
+from actors.model.messages import HaltExchange
 from ops.proof.determinism import Standstill
 from persistence.memory import MemoryDisk, MemoryJournalStore
+from tests.actors.broker.little_exchange import LittleExchange
+from tests.actors.broker.world import TestClock, open_world
 
 
 class WorldClock:
@@ -98,3 +103,52 @@ async def test_a_process_with_nothing_to_write_hears_that_it_is_deposed(autojump
         )
         await trio.sleep(30.0)
     assert len(deposed) == 1
+
+
+class SpotAccount(LittleExchange):
+    """An exchange that tells balances and no positions, and whose stream stays silent."""
+
+    def __init__(self, *args, **named):
+        super().__init__(*args, **named)
+        self.capabilities = msgspec.structs.replace(self.capabilities, reports_positions=False)
+        self.before_balances: list[tuple[str, Decimal, Decimal]] = []
+
+    async def balances(self):
+        while self.before_balances:
+            key, quantity, price = self.before_balances.pop()
+            self.execute(key, quantity, price)
+        return await super().balances()
+
+
+async def test_a_fill_between_two_questions_of_a_start_does_not_halt_an_exchange_without_positions(
+    autojump_clock: MockClock,
+):
+    """Its balance told of the fill, three looks in a row saw the same difference, and nobody read trades."""
+    async with open_world(port=SpotAccount(TestClock())) as world:
+        order_id = world.accept(quantity="4", price="90")
+        await world.until(order_id, "open")
+        world.port.before_balances.append(("tw-1", Decimal(4), Decimal(90)))
+        world.port.cut()
+        world.port.reachable = True
+        await world.until(order_id, "filled")
+        await world.trading()
+        await trio.sleep(5.0)
+        assert not world.operator.of(HaltExchange)
+
+
+async def test_an_order_that_an_exchange_lists_only_after_its_absence_was_proven_is_found_by_its_trades(
+    autojump_clock: MockClock,
+):
+    """Its trades were older than the newest by more than the overlap of two polls: nobody asked for them."""
+    async with open_world(port=SpotAccount(TestClock())) as world:
+        world.port.next_submits.append("lose")
+        world.port.hide.add("tw-1")
+        lost = world.accept(quantity="2")
+        await world.until(lost, "denied")
+        await trio.sleep(20.0)
+        other = world.accept(quantity="1")
+        await world.until(other, "filled")
+        await trio.sleep(20.0)
+        world.port.hide.clear()
+        await world.until(lost, "filled", seconds=15.0)
+        assert world.held() == 3

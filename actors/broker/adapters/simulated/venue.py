@@ -197,13 +197,19 @@ class Venue:
 
     def cancel(self, account: str, symbol: str, client_id: str, now_us: int) -> OrderRow | Refusal:
         """Take an order out of the book."""
+        return self.end(account, symbol, client_id, now_us, "canceled", "canceled by request")
+
+    def end(
+        self, account: str, symbol: str, client_id: str, now_us: int, status: str, reason: str
+    ) -> OrderRow | Refusal:
+        """Take an order out of the book for a reason of the exchange's own: `canceled` or `expired`."""
         self._tick(now_us)
         number = self._numbers.get((account, client_id))
         if number is None or number not in self._open or self._open[number].symbol != symbol:
             return Refusal(code="ORDER_NOT_OPEN", reason=f"order {client_id} is not open", gone=True)
         if symbol in self._books:
             self._books[symbol].cancel(number)
-        self._close(number, "canceled", "canceled by request")
+        self._close(number, status, reason)
         return self._closed[number]
 
     def market(self, symbol: str, event: MarketEvent, now_us: int) -> None:
