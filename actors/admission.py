@@ -21,7 +21,7 @@ class Expected:
         self.order_id = order_id
         self.order: Order | None = None
         self.failure: tuple[str, str] | None = None
-        self._changed = trio.Event()
+        self._changed: trio.Event | None = None
         self._settled: Callable[[], None] | None = None
 
     @property
@@ -47,8 +47,9 @@ class Expected:
         self._wake()
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set()
         then, self._settled = self._settled, None
         if then is not None:
             then()
@@ -62,6 +63,8 @@ class Expected:
             while self.failure is None:
                 if self.order is not None and satisfied(self.order):
                     return True
+                if self._changed is None:
+                    self._changed = trio.Event()
                 await self._changed.wait()
         return self.order is not None and satisfied(self.order)
 
@@ -77,8 +80,12 @@ class Admissions:
     def expect(self, order_id: str) -> Expected:
         """Begin to watch an order; end it with `forget`."""
         expected = Expected(order_id)
-        self._expected.setdefault(order_id, []).append(expected)
+        self.watch(expected)
         return expected
+
+    def watch(self, expected: Expected) -> None:
+        """Tell this one of every committed state of its order; end it with `forget`."""
+        self._expected.setdefault(expected.order_id, []).append(expected)
 
     def forget(self, expected: Expected) -> None:
         """Stop watching."""

@@ -1,42 +1,30 @@
 """The one door for web, console and simulator into the actors.
 
 A command is routed, made unique and handed to the actor that decides it; the answer then follows the
-committed log, not an actor's reply. What is answered with a refusal is withdrawn first, synchronously, so
-that an intent whose commit was still on its way can never be sent after its caller was told no.
+committed log, not an actor's reply. How an order gets to its answer is in `actors.placing`.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import msgspec
 import trio
 
-from actors.admission import Admissions, Expected
+from actors.admission import Admissions
 from actors.decisions import UNREACHABLE, Decisions
 from actors.journal.port import StoreUnavailable
 from actors.kernel import System
 from actors.model import messages as m
 from actors.model import results as r
 from actors.model.addresses import position_address
-from actors.model.book import denied_order
 from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
-from actors.model.order import Order, OrderIntent, Submission, Terminal
+from actors.model.order import Order, OrderIntent, Terminal
 from actors.model.stages import NoStages, Stages
+from actors.placing import Halts, Placings, PortTimings
 from actors.queries import Archive, TreeNode
 from actors.questions import ASK_SECONDS, Prices
-from actors.router import UnknownExchange, route
 
-UNANSWERED = "OVERLOADED"
-"""The refusal of an order of which RiskActor said nothing: its intent may yet reach the journal,
-withdrawn.
-"""
-
-
-class Halts(Protocol):
-    """What the door needs of the halt room."""
-
-    def withdraw(self, order_id: str) -> None: ...
+__all__ = ["CommandPort", "PortTimings"]
 
 
 class Kills(Protocol):
@@ -52,13 +40,6 @@ class Kills(Protocol):
         by: str,
         correlation_id: str,
     ) -> r.KillResult: ...
-
-
-class PortTimings(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer_seconds`: how long an intent may take to become durable before its caller is told no."""
-
-    answer_seconds: float = 0.8
-    read_seconds: float = 0.8
 
 
 class CommandPort(Decisions):
@@ -94,13 +75,20 @@ class CommandPort(Decisions):
             readiness=readiness,
         )
         self._admissions = admissions
-        self._halts = halts
         self._kills = kills
-        self._ids = ids
-        self._clock = clock
         self._timings = timings
-        self._stages = stages or NoStages()
-        self._claims: dict[tuple[str, str], str] = {}
+        self._placings = Placings(
+            system=system,
+            log=log,
+            admissions=admissions,
+            archive=archive,
+            halts=halts,
+            exchanges=exchanges,
+            ids=ids,
+            clock=clock,
+            timings=timings,
+            stages=stages or NoStages(),
+        )
 
     # Orders.
 
@@ -112,128 +100,20 @@ class CommandPort(Decisions):
         The same client order id or idempotency key with the same fingerprint gives the order that it made
         before.
         """
-        try:
-            routed = route(intent, self._exchanges, self._ids.order_id())
-        except UnknownExchange as error:
-            return r.Refused(code="VALIDATION", detail=str(error))
-        if dry_run:
-            return await self._preview(routed, correlation_id)
-        named = bool(intent.client_order_id)
-        claims = self._claims_of(routed, named=named)
-        if any(claim in self._claims for claim in claims):
-            return r.Conflict(code="IN_PROGRESS", detail="the same request is being answered right now")
-        for claim in claims:
-            self._claims[claim] = routed.order_id
-        expected = self._admissions.expect(routed.order_id)
-        handed_over = False
-        try:
-            if claims:
-                earlier = await self._earlier(routed, named=named)
-                if earlier is not None:
-                    return earlier
-            handed_over, began_us = True, self._clock.now_us()
-            result = await self._place(routed, expected, wait_seconds, correlation_id)
-            ended_us, outcome = self._clock.now_us(), type(result).__name__.lower()
-            self._stages.stage("request", correlation_id, routed.order_id, began_us, ended_us, outcome)
-            return result
-        finally:
-            if handed_over:
-                expected.when_settled(lambda: self._done(expected, claims))
-            else:
-                self._done(expected, claims)
-
-    def _done(self, expected: Expected, claims: Sequence[tuple[str, str]]) -> None:
-        """The journal has settled the order, or never heard of it: its ids may be looked up or used again."""
-        self._admissions.forget(expected)
-        for claim in claims:
-            self._claims.pop(claim, None)
-
-    async def _preview(self, intent: OrderIntent, correlation_id: str) -> r.PlaceResult:
-        reply = await self._ask_risk(m.PlaceOrder(intent=intent, correlation_id=correlation_id, dry_run=True))
-        if isinstance(reply, m.Denied):
-            return self._denied(intent, reply)
-        if isinstance(reply, m.Refused):
-            return reply
-        now = self._clock.now_us()
-        return r.Previewed(order=Order(intent=intent, created_us=now, updated_us=now))
-
-    async def _place(
-        self, intent: OrderIntent, expected: Expected, wait_seconds: float, correlation_id: str
-    ) -> r.PlaceResult:
-        began = trio.current_time()
-        durable_by = began + self._timings.answer_seconds
-        reply = await self._ask_risk(m.PlaceOrder(intent=intent, correlation_id=correlation_id))
-        if isinstance(reply, m.Refused):
-            self._halts.withdraw(intent.order_id)
-            if reply.code != UNANSWERED:
-                expected.fail(reply.code, reply.detail)
-            return reply
-        durable = await expected.until(_any, durable_by)
-        if isinstance(reply, m.Denied):
-            return self._denied(intent, reply)
-        if not durable:
-            self._halts.withdraw(intent.order_id)
-            code, detail = expected.failure or (
-                "JOURNAL_UNAVAILABLE",
-                "the order could not be made durable in time; it will not be sent",
-            )
-            return r.Refused(code=code, detail=detail, retry_after_seconds=1.0)
-        answered = await expected.until(_answered, began + wait_seconds)
-        order = expected.order
-        if order is None:
-            raise RuntimeError(f"order {intent.order_id} was durable and has no state")
-        return _outcome(order) if answered else r.Pending(order=order)
-
-    async def _ask_risk(self, message: m.PlaceOrder) -> m.Admitted | m.Denied | m.Refused:
-        try:
-            reply = await self._risk.ask(message, timeout=self._timings.answer_seconds)
-        except UNREACHABLE as error:
-            return m.Refused(
-                code=UNANSWERED,
-                detail=f"the risk check did not answer: {type(error).__name__}; nothing will be sent",
-                retry_after_seconds=1.0,
-            )
-        if not isinstance(reply, m.Admitted | m.Denied | m.Refused):
-            raise TypeError(f"RiskActor answered {type(reply).__name__}")
-        return reply
-
-    def _denied(self, intent: OrderIntent, reply: m.Denied) -> r.Denied:
-        recorded = self._log.book.order(intent.order_id)
-        order = recorded or denied_order(intent, reply.code, reply.detail, self._clock.now_us())
-        return r.Denied(
-            order=order, code=reply.code, detail=reply.detail, limit=reply.limit, value=reply.value
+        results: list[r.PlaceResult] = []
+        placement = r.Placement(
+            intent=intent, wait_seconds=wait_seconds, correlation_id=correlation_id, dry_run=dry_run
         )
+        await self._placings.place_all((placement,), lambda _index, result: results.append(result))
+        return results[0]
 
-    def _claims_of(self, intent: OrderIntent, *, named: bool) -> tuple[tuple[str, str], ...]:
-        claims: list[tuple[str, str]] = []
-        if named:
-            claims.append(("client/" + intent.exchange, intent.client_order_id))
-        if intent.idempotency_key is not None:
-            claims.append(("key/" + intent.token_id, intent.idempotency_key))
-        return tuple(claims)
-
-    async def _earlier(self, intent: OrderIntent, *, named: bool) -> r.PlaceResult | None:
-        try:
-            with trio.fail_after(self._timings.read_seconds):
-                found = None
-                if intent.idempotency_key is not None:
-                    found = await self._archive.order_by_key(intent.token_id, intent.idempotency_key)
-                if found is None and named:
-                    found = await self._archive.order_by_client_id(intent.exchange, intent.client_order_id)
-        except (StoreUnavailable, trio.TooSlowError):
-            return r.Refused(
-                code="JOURNAL_UNAVAILABLE",
-                detail="earlier requests can't be looked up now; nothing was done",
-                retry_after_seconds=1.0,
-            )
-        if found is None:
-            return None
-        if found.intent.fingerprint != intent.fingerprint:
-            return r.Conflict(
-                code="IDEMPOTENCY_MISMATCH",
-                detail=f"another request made order {found.order_id} under this id",
-            )
-        return r.Replayed(order=self._log.book.order(found.order_id) or found)
+    async def place_all(
+        self, placements: Sequence[r.Placement], answer: Callable[[int, r.PlaceResult], None]
+    ) -> None:
+        """Place many orders with one admission; `answer(index, result)` is called for each when its outcome
+        is known, and must neither wait nor raise. Return when all are answered.
+        """
+        await self._placings.place_all(placements, answer)
 
     async def cancel(
         self, order_id: str, *, by: str, correlation_id: str, wait_seconds: float
@@ -328,23 +208,6 @@ class CommandPort(Decisions):
         if not isinstance(reply, m.Resumed | m.Refused):
             raise TypeError(f"OperatorActor answered {type(reply).__name__}")
         return reply
-
-
-def _any(_order: Order) -> bool:
-    return True
-
-
-def _answered(order: Order) -> bool:
-    """Whether the exchange has said what became of the order."""
-    if order.terminal is not None:
-        return True
-    return order.submission is Submission.WORKING
-
-
-def _outcome(order: Order) -> r.PlaceResult:
-    if order.terminal in (Terminal.REFUSED, Terminal.NOT_SENT, Terminal.ABSENT):
-        return r.Denied(order=order, code=order.code or "EXCHANGE_REJECTED", detail=order.reason or "")
-    return r.Placed(order=order)
 
 
 def _cancel_outcome(order: Order) -> r.CancelResult:

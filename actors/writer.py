@@ -5,14 +5,15 @@ it loses track (it lagged, an append failed), it fences again and writes nothing
 Success is seen in the committed log alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 import trio
 
 from actors.kernel import KernelError, TrioActor
 from actors.model.events import AnyEvent
-from actors.model.journal import Append, CommittedLog, Fence, Fenced, Lagged, Record
+from actors.model.journal import Append, Appends, CommittedLog, Fence, Fenced, Lagged, Record
 
 FENCE_SECONDS = 5.0
 RETRY_SECONDS = 0.2
@@ -42,6 +43,7 @@ class Writer:
         self._log = log
         self._journal = actor.system.ref("journal")
         self._fencing = False
+        self._gathered: list[Append] | None = None
         self._unsubscribe = log.subscribe(self._wake)
 
     @property
@@ -117,15 +119,31 @@ class Writer:
         deadline: float | None = None,
     ) -> None:
         """Hand events to the journal; a definite failure comes back to the actor as `AppendFailed`."""
-        self._journal.tell(
-            Append(
-                append_id=append_id,
-                stream=self.stream,
-                generation=self.generation,
-                events=events,
-                correlation_id=correlation_id,
-                causation_id=causation_id,
-                reply_to=self._actor.address,
-                deadline=deadline,
-            )
+        append = Append(
+            append_id=append_id,
+            stream=self.stream,
+            generation=self.generation,
+            events=events,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            reply_to=self._actor.address,
+            deadline=deadline,
         )
+        if self._gathered is None:
+            self._journal.tell(append)
+        else:
+            self._gathered.append(append)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended in the block leaves as one message at its end, in order; each stays an append of
+        its own.
+        """
+        gathered: list[Append] = []
+        self._gathered = gathered
+        try:
+            yield
+        finally:
+            self._gathered = None
+            if gathered:
+                self._journal.tell(Appends(tuple(gathered)))

@@ -6,7 +6,7 @@ rate, body, room for one more command; only then does the handler run, and nothi
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import structlog
 import trio
@@ -25,8 +25,6 @@ ANYBODY = Principal("", "", frozenset())
 """Who asks an open route."""
 
 _BUSY = (ActorDead, AskTimeout, HandlerFailed, MailboxFull)
-
-_NO_LIMIT = nullcontext()
 
 _log = structlog.get_logger(room="web")
 
@@ -105,17 +103,16 @@ class Edge:
             raise ProblemError(problem("RATE_LIMITED", detail, retry_after_seconds=wait), left)
         return left
 
-    @contextmanager
-    def room_for_one(self) -> Iterator[None]:
-        """Hold one of the places for commands; raise ProblemError when there is none."""
+    def take_room(self) -> None:
+        """Take one of the places for commands; raise ProblemError when there is none."""
         if self.in_flight >= self.services.settings.max_commands:
             detail = f"{self.in_flight} commands are being answered; nothing was done"
             raise ProblemError(problem("OVERLOADED", detail, retry_after_seconds=1.0))
         self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
+
+    def leave_room(self) -> None:
+        """Give the place back."""
+        self.in_flight -= 1
 
     @contextmanager
     def problems(self, correlation_id: str) -> Iterator[Caught]:
@@ -123,11 +120,13 @@ class Edge:
         caught = Caught()
         try:
             yield caught
-        except ProblemError as error:
-            caught.outcome = Outcome(error.problem.status, None, error.problem)
         except Exception as error:  # noqa: BLE001 - a request ends here, and its fault is logged
-            found = self._fault(error, correlation_id)
-            caught.outcome = Outcome(found.status, None, found)
+            caught.outcome = self.failed(error, correlation_id)
+
+    def failed(self, error: Exception, correlation_id: str) -> Outcome:
+        """The outcome of a request that ended with this error."""
+        found = error.problem if isinstance(error, ProblemError) else self._fault(error, correlation_id)
+        return Outcome(found.status, None, found)
 
     def log_action(
         self,
@@ -166,9 +165,15 @@ class Edge:
             call.body = await call.read_body()
         if not route.command:
             return await route.handler(self.services, call)
-        with self.room_for_one() if route.bounded else _NO_LIMIT, trio.CancelScope(shield=True):
-            answer = await route.handler(self.services, call)
-        return answer  # noqa: RET504 - a cancel scope may swallow, so the type checker wants it here
+        if route.bounded:
+            self.take_room()
+        try:
+            with trio.CancelScope(shield=True):
+                answer = await route.handler(self.services, call)
+        finally:
+            if route.bounded:
+                self.leave_room()
+        return answer
 
     def _fault(self, error: Exception, correlation_id: str) -> Problem:
         """The problem of what no handler foresaw: the store or an actor that is away, or a fault of ours."""

@@ -18,6 +18,7 @@ from actors.model.results import (
     CancelResult,
     KillResult,
     NotReady,
+    Placement,
     PlaceResult,
     PositionView,
     ResumeResult,
@@ -44,6 +45,14 @@ class Commands(Protocol):
         The caller leaves `order_id` and `venue_id` empty (they are drawn behind the port), may leave
         `client_order_id` (becomes the order id) and `exchange` (the router picks) empty, and sets user, token
         id, idempotency key and fingerprint.
+        """
+        ...
+
+    async def place_all(
+        self, placements: Sequence[Placement], answer: Callable[[int, PlaceResult], None]
+    ) -> None:
+        """Place many orders with one admission; `answer(index, result)` is called for each when its outcome
+        is known, and must neither wait nor raise. Return when all are answered.
         """
         ...
 

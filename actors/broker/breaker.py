@@ -100,6 +100,7 @@ class Breaker:
         bad = slow or not good
         self._outcomes.append((now, bad))
         self._bad += bad
+        self._drop_old(now)
         if good:
             self._run, self._last_good = 0, max(self._last_good, permit.started)
         else:

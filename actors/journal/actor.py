@@ -30,7 +30,7 @@ from actors.journal.tail import CommittedTail
 from actors.kernel import Deferred, MailboxSpec, TrioActor
 from actors.model.book import FOLD_VERSION
 from actors.model.clock import Clock
-from actors.model.journal import Append, AppendFailed, Fence, Fenced, JournalState
+from actors.model.journal import Append, AppendFailed, Appends, Fence, Fenced, JournalState
 from actors.model.snapshot import encode_book
 
 PROBE_SECONDS = 2.0
@@ -49,7 +49,7 @@ class Outcome(Enum):
 
 
 class JournalActor(TrioActor):
-    """Handles `Append` (tell) and `Fence` (ask); see the messages for what they promise.
+    """Handles `Append` and `Appends` (tells) and `Fence` (ask); see the messages for what they promise.
 
     `on_deposed` is called once, when another process has taken the journal: it must close the gate and end
     the process. `report_to` are the addresses that learn by `JournalState` when the store is lost and found.
@@ -134,6 +134,10 @@ class JournalActor(TrioActor):
     def on_receive(self, message: object) -> object:
         if type(message) is Append:
             self._take(message)
+            return None
+        if type(message) is Appends:
+            for append in message.appends:
+                self._take(append)
             return None
         if type(message) is Fence:
             return self._fence(message.stream)

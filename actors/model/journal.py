@@ -47,6 +47,12 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None = None
 
 
+class Appends(msgspec.Struct, frozen=True):
+    """Tell to JournalActor: each of these, in this order; what happens to one says nothing of the others."""
+
+    appends: tuple[Append, ...]
+
+
 class AppendFailed(msgspec.Struct, frozen=True, kw_only=True):
     """Definitely nothing of this append is or will be in the journal.
 

@@ -32,6 +32,12 @@ class PlaceOrder(Message, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
+class PlaceOrders(Message, frozen=True, kw_only=True):
+    """Ask: the same for many, one after the other. Answered by a tuple of answers in the same order."""
+
+    orders: tuple[PlaceOrder, ...]
+
+
 class Admitted(Message, frozen=True, kw_only=True):
     """The order passed and its intent is on its way to the journal; watch the log for `OrderAccepted`."""
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from actors.model.messages import AlreadyClosed, BalanceBooked, NoSuchOrder, Refused, Resumed
-from actors.model.order import Order
+from actors.model.order import Order, OrderIntent
 from actors.model.position import Position
 
 
@@ -19,6 +19,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Of placing an order.
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked: an order (see `CommandPort.place`) and how long its answer may take."""
+
+    intent: OrderIntent
+    wait_seconds: float
+    correlation_id: str
+    dry_run: bool = False
 
 
 class Placed(Result, frozen=True, kw_only=True):
@@ -134,6 +143,7 @@ __all__ = [
     "Pending",
     "PlaceResult",
     "Placed",
+    "Placement",
     "PositionView",
     "Previewed",
     "Refused",

@@ -40,6 +40,8 @@ __all__ = ["Known", "RiskActor"]
 
 STREAM = "risk"
 
+Answer = m.Admitted | m.Denied | m.Refused
+
 OWN = "risk/"
 """How the ids of appends begin that are not about an order."""
 
@@ -49,7 +51,7 @@ class Second(msgspec.Struct, frozen=True):
 
 
 class RiskActor(TrioActor):
-    """Handles PlaceOrder, ChangeLimit, ReadRisk (asks); what markets, brokers and the journal tell.
+    """Handles PlaceOrder(s), ChangeLimit, ReadRisk (asks); what markets, brokers and the journal tell.
 
     `limits` are those of the settings; the journal's stand above them. `known` carries marks, exchange states
     and instruments from one life to the next, since nobody tells them twice. With `second_person` a limit is
@@ -157,7 +159,12 @@ class RiskActor(TrioActor):
             code="JOURNAL_UNAVAILABLE", detail=f"{why}; nothing was recorded or sent", retry_after_seconds=1.0
         )
 
-    def _on_place(self, message: m.PlaceOrder) -> m.Admitted | m.Denied | m.Refused:
+    def _on_place_all(self, message: m.PlaceOrders) -> tuple[Answer, ...]:
+        """Many orders, judged one after the other as if each had come alone, and journaled together."""
+        with self._writer.together():
+            return tuple(self._on_place(each) for each in message.orders)
+
+    def _on_place(self, message: m.PlaceOrder) -> Answer:
         self._catch_up()
         refused = self._unavailable()
         if refused is not None:
@@ -350,6 +357,7 @@ def _day_opened(day: Day) -> DayOpened:
 
 _HANDLERS: dict[type, Callable[..., object]] = {
     m.PlaceOrder: RiskActor._on_place,
+    m.PlaceOrders: RiskActor._on_place_all,
     m.Mark: RiskActor._on_mark,
     m.BrokerState: RiskActor._on_broker,
     m.ClockSkew: RiskActor._on_skew,

@@ -158,7 +158,8 @@ def fill_difference(fill: Fill, intent: OrderIntent) -> str | None:
 class Outgoing:
     """Compares what began to leave with the journal: every order accepted before, and none of them twice."""
 
-    KEPT = 50_000
+    KEPT = 20_000
+    """As many as the gate tells at most between two comparisons."""
 
     def __init__(self) -> None:
         self._seen: dict[str, None] = {}

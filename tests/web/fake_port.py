@@ -139,6 +139,16 @@ class FakePort:
         asked["exchange"] = asked["exchange"] or "sim"
         return r.Placed(order=self.accept(**asked))
 
+    async def place_all(self, placements, answer):
+        for index, each in enumerate(placements):
+            result = await self.place(
+                each.intent,
+                wait_seconds=each.wait_seconds,
+                correlation_id=each.correlation_id,
+                dry_run=each.dry_run,
+            )
+            answer(index, result)
+
     async def cancel(self, order_id, *, by, correlation_id, wait_seconds):
         order = self.book.order(order_id)
         if order is None:

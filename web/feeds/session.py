@@ -38,7 +38,7 @@ GOING_AWAY, POLICY, TRY_LATER = 1001, 1008, 1013
 class Peer(Protocol):
     """The other end. Both calls raise `Gone` when it is not there any more."""
 
-    async def receive(self) -> str | bytes: ...
+    async def receive(self) -> Sequence[str | bytes]: ...
 
     async def send(self, frames: Sequence[Encoded]) -> None: ...
 
@@ -115,7 +115,15 @@ class Session:
 
     async def _listen(self) -> None:
         while True:
-            self.take(await self.peer.receive())
+            for frame in await self.peer.receive():
+                self.take(frame)
+            self.took_all()
+
+    def took_all(self) -> None:
+        """All frames that came together were taken; for whoever acts on several at once."""
+
+    def collect(self) -> None:
+        """Turn what was finished meanwhile into replies; called before they leave."""
 
     def take(self, text: str | bytes) -> None:
         """One frame of the client."""
@@ -164,6 +172,7 @@ class Session:
                 await self._news.wait()
                 self._news = trio.Event()
             market_waits = False
+            self.collect()
             if self._replies:
                 replies, self._replies = self._replies, []
                 await self.peer.send(replies)

@@ -59,8 +59,8 @@ class SocketApp(Protocol):
 class AsgiPeer:
     """The client behind ASGI's two callables.
 
-    Our own server puts a way around them into the connection's state: bytes that are framed already go
-    straight out.
+    Our own server puts a way around each of them into the connection's state: bytes that are framed already
+    go straight out, and frames that came in together are taken together.
     """
 
     def __init__(
@@ -68,15 +68,29 @@ class AsgiPeer:
     ) -> None:
         self._receive = receive
         self._send = send
-        self._write: Callable[[bytes], Awaitable[None]] | None = scope.get("state", {}).get("write")
+        state = scope.get("state", {})
+        self._write: Callable[[bytes], Awaitable[None]] | None = state.get("write")
+        self._take: Callable[[], Awaitable[Sequence[Any]]] | None = (
+            state["inbox"].take if "inbox" in state else None
+        )
+        self._waiting: list[str | bytes] = []
+        self._gone = False
 
-    async def receive(self) -> str | bytes:
-        """The next frame; raise Gone when there is none any more."""
-        message: Any = await self._receive()
-        if message["type"] != "websocket.receive":
+    async def receive(self) -> Sequence[str | bytes]:
+        """The next frames, at least one; raise Gone when there are none any more."""
+        if not self._waiting and not self._gone:
+            messages = await self._take() if self._take is not None else (await self._receive(),)
+            self._waiting = [_content(each) for each in messages if each["type"] == "websocket.receive"]
+            self._gone = len(self._waiting) < len(messages)
+        if not self._waiting:
             raise Gone
-        text: str | None = message.get("text")
-        return text if text is not None else cast(bytes, message["bytes"])
+        found, self._waiting = self._waiting, []
+        return found
+
+    async def receive_one(self) -> str | bytes:
+        """The next frame alone; those that came with it are received next."""
+        first, *self._waiting = await self.receive()
+        return first
 
     async def send(self, frames: Sequence[Encoded]) -> None:
         """Send frames, in order; raise Hangup when the client does not take them in time."""
@@ -88,6 +102,11 @@ class AsgiPeer:
                 await self._send({"type": "websocket.send", "text": frame.text, "bytes": None})
         if scope.cancelled_caught:
             raise Hangup(TRY_LATER, "frames are not being read")
+
+
+def _content(message: Mapping[str, Any]) -> str | bytes:
+    text: str | None = message.get("text")
+    return text if text is not None else cast(bytes, message["bytes"])
 
 
 class EdgeSocket(TrioASGIWebsocketConnection):
@@ -203,7 +222,7 @@ class EdgeSocket(TrioASGIWebsocketConnection):
 
     async def _first_frame(self, app: SocketApp) -> Holder:
         with trio.move_on_after(AUTH_SECONDS):
-            frame = await self._peer.receive()
+            frame = await self._peer.receive_one()
             try:
                 token = _decode_auth(frame).token
                 return await self._holder(app, b"Bearer " + token.encode())

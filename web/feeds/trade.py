@@ -6,6 +6,7 @@ differs. What was asked before the connection was lost is done all the same, unl
 cancel-on-disconnect.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,7 @@ import structlog
 import trio
 from msgspec import Meta
 
+from actors.model.results import Placement, PlaceResult
 from web.asked import NewOrder, intent_of, refused
 from web.auth.keyring import Holder
 from web.edge import Edge
@@ -21,8 +23,7 @@ from web.feeds.protocol import Action, Ping, Subscribe, Unsubscribe
 from web.feeds.session import Peer, Session
 from web.patterns import UUID
 from web.problems import Problem
-from web.routes.orders import place_one
-from web.routes.outcomes import Outcome, of_cancel
+from web.routes.outcomes import Outcome, of_cancel, of_place
 from web.wire import OrderBody, order_body
 
 _log = structlog.get_logger(room="web")
@@ -74,8 +75,20 @@ class ResultFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     problem: Problem | None = None
 
 
+class Underway:
+    """An order that was asked for: by which request, since when, and its outcome once there is one."""
+
+    __slots__ = ("asked", "began", "correlation_id", "outcome")
+
+    def __init__(self, asked: Place, correlation_id: str) -> None:
+        self.asked = asked
+        self.correlation_id = correlation_id
+        self.began = trio.current_time()
+        self.outcome: Outcome | None = None
+
+
 class TradeSession(Session):
-    """A session that also takes orders."""
+    """A session that also takes orders: those that came together are placed together."""
 
     def __init__(self, peer: Peer, edge: Edge, hub: Hub, holder: Holder, correlation_id: str) -> None:
         services = edge.services
@@ -87,6 +100,8 @@ class TradeSession(Session):
         self._count = 0
         self._cancel_at_end = False
         self._mine: dict[str, None] = {}
+        self._gathered: list[tuple[Underway, Placement]] = []
+        self._finished: list[Underway] = []
         self._decode = msgspec.json.Decoder(
             Subscribe | Unsubscribe | Ping | Place | Cancel | CancelOnDisconnect
         ).decode
@@ -103,7 +118,7 @@ class TradeSession(Session):
     def act(self, action: Action) -> None:
         """Take one request."""
         if isinstance(action, Place):
-            self.nursery.start_soon(self._place, action)
+            self._gather(action)
         elif isinstance(action, Cancel):
             self.nursery.start_soon(self._cancel, action)
         elif isinstance(action, CancelOnDisconnect):
@@ -113,14 +128,31 @@ class TradeSession(Session):
         else:
             super().act(action)
 
-    async def _place(self, asked: Place) -> None:
-        began = trio.current_time()
-        correlation_id = self._next_correlation()
-        with self._edge.problems(correlation_id) as caught:
-            caught.outcome = await self._place_checked(asked, correlation_id)
-        self._answer("order_created", asked.id, caught.outcome, correlation_id, began)
+    def took_all(self) -> None:
+        """Place what came together, in a task of its own: its answers must not hold up what comes next."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self.nursery.start_soon(self._place_all, gathered)
 
-    async def _place_checked(self, asked: Place, correlation_id: str) -> Outcome:
+    def collect(self) -> None:
+        """Answer the orders that are finished."""
+        finished, self._finished = self._finished, []
+        for each in finished:
+            if each.outcome is not None:
+                self._answer("order_created", each.asked.id, each.outcome, each.correlation_id, each.began)
+
+    def _gather(self, asked: Place) -> None:
+        """Check a request for an order; it is placed with those that came with it."""
+        underway = Underway(asked, self._next_correlation())
+        try:
+            placement = self._check(asked, underway.correlation_id)
+        except Exception as error:  # noqa: BLE001 - a request ends here, and its fault is logged
+            self._finish(underway, self._edge.failed(error, underway.correlation_id))
+        else:
+            self._gathered.append((underway, placement))
+
+    def _check(self, asked: Place, correlation_id: str) -> Placement:
+        """The order as it is to be placed, with its place among the commands taken; raise ProblemError."""
         self._edge.admit(self._holder, "trade")
         principal = self._holder.principal
         try:
@@ -134,13 +166,37 @@ class TradeSession(Session):
             idempotency_key=asked.idempotency_key,
             pointer="#/order",
         )
-        with self._edge.room_for_one(), trio.CancelScope(shield=True):
-            outcome = await place_one(
-                self._services, intent, self._wait(asked.wait), correlation_id, dry_run=asked.dry_run
-            )
-            if outcome.order is not None and outcome.order.is_open:
-                self._remember(outcome.order.order_id)
-        return outcome
+        self._edge.take_room()
+        return Placement(
+            intent=intent,
+            wait_seconds=self._wait(asked.wait),
+            correlation_id=correlation_id,
+            dry_run=asked.dry_run,
+        )
+
+    async def _place_all(self, gathered: Sequence[tuple[Underway, Placement]]) -> None:
+        def placed(index: int, result: PlaceResult) -> None:
+            self._placed(gathered[index][0], of_place(result))
+
+        with self._edge.problems(self._correlation_id) as caught, trio.CancelScope(shield=True):
+            await self.port.place_all([placement for _, placement in gathered], placed)
+        for underway, _ in gathered:
+            if underway.outcome is None:
+                self._placed(underway, caught.outcome)
+
+    def _placed(self, underway: Underway, outcome: Outcome) -> None:
+        """An order has its outcome. Called by whoever committed it, so the answer is left to the teller."""
+        self._edge.leave_room()
+        if not underway.asked.dry_run:
+            self._services.metrics.placed(outcome)
+        if outcome.order is not None and outcome.order.is_open:
+            self._remember(outcome.order.order_id)
+        self._finish(underway, outcome)
+
+    def _finish(self, underway: Underway, outcome: Outcome) -> None:
+        underway.outcome = outcome
+        self._finished.append(underway)
+        self.wake()
 
     async def _cancel(self, asked: Cancel) -> None:
         began = trio.current_time()

@@ -1,6 +1,6 @@
 """Many orders in one request: each is taken or refused on its own, all at the same time."""
 
-from functools import partial
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Annotated
 
@@ -8,12 +8,13 @@ import msgspec
 import trio
 from msgspec import Meta
 
+from actors.model.order import OrderIntent
+from actors.model.results import Placement, PlaceResult
 from web.asked import Asked, NewOrder, decoder, intent_of, refused
 from web.call import Answer, Call, answer_json
 from web.problems import Problem, ProblemError
 from web.routes import parameters
-from web.routes.orders import place_one
-from web.routes.outcomes import Outcome
+from web.routes.outcomes import Outcome, of_place
 from web.services import Services
 from web.wire import OrderBody, Wire, order_body
 
@@ -46,30 +47,45 @@ _read_order = msgspec.json.Decoder(NewOrder).decode
 
 async def place_all(services: Services, call: Call) -> Answer:
     """Place each order of the batch; the answer waits for all."""
+    began = trio.current_time()
     dry_run = parameters.flag(call.query("dryRun"), "dryRun")
     key = parameters.idempotency_key(call)
     wait = parameters.wait_seconds(call, services.settings.wait_seconds)
     asked = _read_orders(call.body).orders
-    outcomes: list[Outcome | None] = [None] * len(asked)
-
-    async def place(index: int, raw: msgspec.Raw) -> None:
+    outcomes: dict[int, Outcome] = {}
+    placements: dict[int, Placement] = {}
+    for index, raw in enumerate(asked):
         try:
-            intent = intent_of(
-                _decode(raw, index),
-                user=call.principal.user,
-                token_id=call.principal.token_id,
-                idempotency_key=None if key is None else item_key(key, index),
-                pointer=f"#/orders/{index}",
-            )
+            intent = _intent(call, raw, index, key)
         except ProblemError as error:
             outcomes[index] = Outcome(error.problem.status, None, error.problem)
-            return
-        outcomes[index] = await place_one(services, intent, wait, call.correlation_id, dry_run=dry_run)
+        else:
+            placements[index] = Placement(
+                intent=intent, wait_seconds=wait, correlation_id=call.correlation_id, dry_run=dry_run
+            )
+    results = await _place(services, tuple(placements.values()))
+    for index, result in zip(placements, results, strict=True):
+        outcomes[index] = of_place(result)
+        if not dry_run:
+            services.metrics.placed(outcomes[index])
+    services.metrics.order_latency.observe(trio.current_time() - began)
+    return answer_json(BatchResult(results=[_item(outcomes[index]) for index in range(len(asked))]))
 
-    async with trio.open_nursery() as nursery:
-        for index, raw in enumerate(asked):
-            nursery.start_soon(partial(place, index, raw))
-    return answer_json(BatchResult(results=[_item(outcome) for outcome in outcomes if outcome is not None]))
+
+async def _place(services: Services, placements: Sequence[Placement]) -> list[PlaceResult]:
+    found: dict[int, PlaceResult] = {}
+    await services.port.place_all(placements, found.__setitem__)
+    return [found[index] for index in range(len(placements))]
+
+
+def _intent(call: Call, raw: msgspec.Raw, index: int, key: str | None) -> OrderIntent:
+    return intent_of(
+        _decode(raw, index),
+        user=call.principal.user,
+        token_id=call.principal.token_id,
+        idempotency_key=None if key is None else item_key(key, index),
+        pointer=f"#/orders/{index}",
+    )
 
 
 def item_key(key: str, index: int) -> str:

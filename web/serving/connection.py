@@ -18,6 +18,7 @@ from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
 
 from web.serving.http import EdgeProtocol
+from web.serving.inbox import Inbox
 
 if TYPE_CHECKING:
     from web.serving.http import FastLane
@@ -57,6 +58,7 @@ class Connection:
         self.context = context
         self.lane = lane
         self.stream = stream
+        self.inbox = Inbox()
         self._clock = trio.CancelScope()
         self._write_lock = trio.Lock()
         self._silence: float | None = None
@@ -160,7 +162,7 @@ class Connection:
             self.config,
             self.context,
             tasks,
-            ConnectionState({"write": self.write}),
+            ConnectionState({"write": self.write, "inbox": self.inbox}),
             secure,
             parse_socket_addr(socket.family, socket.getpeername()),
             parse_socket_addr(socket.family, socket.getsockname()),

@@ -270,9 +270,18 @@ class EdgeStream(HTTPStream):
 
 
 class EdgeWebSocket(WSStream):
-    """A WebSocket without compression, which would cost every frame of every subscriber."""
+    """A WebSocket without compression, which would cost every frame of every subscriber.
+
+    Its session takes what came from the connection's inbox, not from the queue that it was opened with.
+    """
 
     tcp: "Connection"
+
+    async def handle(self, event: StreamEvent) -> None:
+        """Pass it on; whatever follows the request goes into the inbox."""
+        await super().handle(event)
+        if isinstance(event, Request) and self.app_put is not None:
+            self.app_put = self.tcp.inbox.put
 
     async def _accept(self, message: WebsocketAcceptEvent) -> None:
         self.handshake.extensions = None

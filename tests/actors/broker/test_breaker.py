@@ -75,6 +75,14 @@ def test_failures_leave_the_window():
     assert breaker.circuit(61.2) is Circuit.CLOSED
 
 
+def test_good_calls_are_forgotten_when_they_leave_the_window():
+    """A line that never fails is never judged, and must not gather what it could be judged by."""
+    breaker = Breaker(SETTINGS)
+    for n in range(1000):
+        call(breaker, n * 1.0)
+    assert len(breaker._outcomes) <= SETTINGS.window + 1
+
+
 def test_no_call_passes_while_open_and_exactly_the_trial_calls_after():
     """Half-open counts calls that are out and calls that succeeded."""
     breaker = opened()

@@ -1,0 +1,97 @@
+"""Many orders with one admission: each has its own answer, and none waits in a task of its own."""
+
+import pytest
+import trio
+
+from actors.model import results as r
+from tests.fixtures.runtime import Machine, intent
+
+
+@pytest.fixture
+def machine(autojump_clock):
+    return Machine()
+
+
+def placement(wait_seconds=5.0, dry_run=False, **changes):
+    return r.Placement(
+        intent=intent(**changes), wait_seconds=wait_seconds, correlation_id="test", dry_run=dry_run
+    )
+
+
+async def place_all(runtime, *placements):
+    found = {}
+    await runtime.port.place_all(placements, found.__setitem__)
+    return [found[index] for index in range(len(placements))]
+
+
+async def test_each_order_of_many_has_its_own_answer(machine):
+    """What is wrong with one says nothing of the others, and the answers keep the order of the request."""
+    async with machine.boot() as runtime:
+        found = await place_all(
+            runtime,
+            placement(),
+            placement(symbol="DOGE/USDT"),
+            placement(exchange="nowhere"),
+            placement(dry_run=True),
+            placement(client_order_id="mine"),
+        )
+        orders = len(machine.disk.orders)
+    assert [type(each) for each in found] == [r.Placed, r.Denied, r.Refused, r.Previewed, r.Placed]
+    assert found[1].code == "SYMBOL_NOT_ALLOWED"
+    assert found[4].order.intent.client_order_id == "mine"
+    assert orders == 3
+
+
+async def test_one_id_twice_in_one_batch_makes_one_order(machine):
+    """The second is told that the first is being answered."""
+    async with machine.boot() as runtime:
+        first, second = await place_all(
+            runtime, placement(idempotency_key="key"), placement(idempotency_key="key")
+        )
+        (again,) = await place_all(runtime, placement(idempotency_key="key"))
+    assert isinstance(first, r.Placed)
+    assert isinstance(second, r.Conflict)
+    assert second.code == "IN_PROGRESS"
+    assert isinstance(again, r.Replayed)
+
+
+async def test_many_orders_share_a_commit(machine):
+    """A batch of fifty is journaled in a handful of transactions, not in a hundred."""
+    async with machine.boot() as runtime:
+        commits = []
+        runtime.log.subscribe(commits.append)
+        found = await place_all(runtime, *(placement() for _ in range(50)))
+    assert all(isinstance(each, r.Placed) for each in found)
+    assert len(commits) <= 6
+
+
+async def test_answers_come_as_soon_as_they_are_known(machine):
+    """An order that waits for nothing is not held up by one that waits for the exchange."""
+    answered = []
+    async with machine.boot() as runtime:
+        machine.faults.latency_seconds = 0.1
+        began = trio.current_time()
+        await runtime.port.place_all(
+            (placement(wait_seconds=5.0), placement(wait_seconds=0.0)),
+            lambda index, result: answered.append((index, type(result), trio.current_time() - began)),
+        )
+    (first, kind, early), (second, other, late) = answered
+    assert (first, kind, second, other) == (1, r.Pending, 0, r.Placed)
+    assert early < late
+
+
+async def test_whoever_stops_waiting_takes_nothing_back(machine):
+    """The orders of a caller that went away are placed, and their ids are free afterwards."""
+    async with machine.boot() as runtime:
+        machine.faults.latency_seconds = 0.2
+        answered = []
+        with trio.move_on_after(0.1):
+            await runtime.port.place_all(
+                (placement(idempotency_key="key"),), lambda _index, result: answered.append(result)
+            )
+        assert answered == []
+        await trio.sleep(2)
+        assert [type(each) for each in answered] == [r.Placed]
+        (again,) = await place_all(runtime, placement(idempotency_key="key"))
+    assert isinstance(again, r.Replayed)
+    assert len(machine.disk.orders) == 1
