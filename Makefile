@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench simulate risk-proof mutants crash contract venue image clean
+.PHONY: help run test check format bench simulate risk-proof mutants crash soak contract venue image clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -75,6 +75,9 @@ mutants: $(DEVELOP) ## plant faults in the code and see that the tests find them
 
 crash: $(RUNTIME) ## kill the service at random moments, N times, and check what it kept
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.crash --times $(or $(N),10)
+
+soak: $(RUNTIME) ## load the service with faults for SECONDS (1800) and see whether it grows, leaks or slows down
+	@$(BIN)/python -m ops.proof.soak --seconds $(or $(SECONDS),1800)
 
 contract: $(DEVELOP) ## attack a running service from its contract: N=cases of each operation SEED=s
 	@$(BIN)/python -m ops.lint.run_if_there ops.lint.contract

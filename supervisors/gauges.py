@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+import trio
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -31,7 +32,7 @@ class JournalView(Protocol):
 
 
 class Actors(Collector):
-    """Mailboxes."""
+    """Mailboxes, and the tasks behind them."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -49,7 +50,10 @@ class Actors(Collector):
         for actor in self._system.statistics().actors:
             depth.add_metric([actor.address], actor.mailbox.depth)
             age.add_metric([actor.address], actor.oldest_seconds)
-        return depth, age
+        tasks = GaugeMetricFamily("runtime_tasks", "Tasks of the event loop.")
+        if trio.lowlevel.in_trio_run():
+            tasks.add_metric([], trio.lowlevel.current_statistics().tasks_living)
+        return depth, age, tasks
 
 
 class Exchanges(Collector):
