@@ -140,16 +140,20 @@ def test_a_ratio_keeps_the_same_orders_whole(exporter):
     assert set(kept.values()) == {3}
 
 
-def test_spans_arrive_at_a_receiver_in_its_own_form(receiver):
+async def test_an_orders_spans_arrive_at_a_receiver_under_the_correlation_id_of_its_log_line(
+    receiver, autojump_clock
+):
     tracer = open_tracer(receiver.url, SimulatedClock(), version="1", ratio=1.0)
-    tracer.stage("request", "c-1", "o-1", 1_000_000, 2_500_000, "placed")
-    tracer.close(5.0)
-    assert receiver.arrived.wait(5)
-    (span,) = receiver.spans
-    assert span.name == "request"
-    assert int.from_bytes(span.trace_id) == trace_id_of("c-1")
-    assert span.end_time_unix_nano - span.start_time_unix_nano == 1_500_000_000
-    assert {each.key: each.value.string_value for each in span.attributes}["order_id"] == "o-1"
+    with capture_logs() as lines:
+        await place(Machine(), tracer, "c-9")
+    await trio.to_thread.run_sync(tracer.close, 5.0)
+    logged = {line["correlation_id"] for line in lines if line["event"] == "order_answered"}
+    assert {span.name for span in receiver.spans} == {"request", "risk", "journal", "broker", "exchange"}
+    for span in receiver.spans:
+        attributes = {each.key: each.value.string_value for each in span.attributes}
+        assert {attributes["correlation_id"]} == logged == {"c-9"}
+        assert int.from_bytes(span.trace_id) == trace_id_of("c-9")
+        assert span.end_time_unix_nano >= span.start_time_unix_nano
 
 
 async def test_a_receiver_that_is_not_there_costs_an_order_nothing(autojump_clock, unused_port):
