@@ -7,6 +7,7 @@ here is the list of names; how a text becomes a value is in :mod:`config.values`
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from config.errors import SettingsError
@@ -33,6 +34,7 @@ from config.values import (
     address,
     choice,
     factor,
+    host,
     in_order,
     level,
     money,
@@ -72,6 +74,7 @@ __all__ = [
 KINDS_WITHOUT_VENUE: dict[str, ExchangeKind] = {"sim": "sim", "dummy": "dummy"}
 ACCOUNT_TYPES = ("spot", "margin", "swap", "future")
 SHORTEST_TOKEN = 8
+NO_NAMES: tuple[str, ...] = ()
 
 
 def load(environ: Mapping[str, str], files: Files | None = None) -> Settings:
@@ -99,7 +102,7 @@ def _settings(reader: Reader) -> Settings:
         data_dir=reader.path("DATA_DIR", default.data_dir) or default.data_dir,
         bind=reader.take("BIND", address, default.bind),
         allow_remote=reader.take("ALLOW_REMOTE", switch, default.allow_remote),
-        tls=_tls(reader),
+        tls=_tls(reader, default.data_dir),
         database_url=reader.secret("DATABASE_URL", url("postgresql", "postgres")),
         redis_url=reader.secret("REDIS_URL", url("redis", "rediss", "unix")),
         token=reader.secret("TOKEN", _token),
@@ -224,8 +227,16 @@ def _token(raw: Raw) -> str:
     return value
 
 
-def _tls(reader: Reader) -> TlsSettings | None:
+def _tls(reader: Reader, default_dir: Path) -> TlsSettings | None:
     cert, key = reader.file("TLS__CERT"), reader.file("TLS__KEY")
+    self_made = reader.take("TLS__SELF_MADE", switch, False)
+    names = reader.take("TLS__NAMES", several(host), NO_NAMES)
+    if self_made and (cert or key):
+        allowed = "either a certificate of your own, or one that the service makes"
+        raise SettingsError(reader.full_name("TLS__SELF_MADE"), found="TLS__CERT too", allowed=allowed)
+    if self_made:
+        folder = (reader.path("DATA_DIR", default_dir) or default_dir) / "tls"
+        return TlsSettings(folder / "certificate.pem", folder / "key.pem", self_made=True, names=names)
     if cert is None and key is None:
         return None
     if cert is None or key is None:
@@ -242,5 +253,6 @@ def _require_safe_binding(reader: Reader, settings: Settings) -> None:
         raise SettingsError(
             reader.full_name("BIND"),
             found=str(settings.bind),
-            allowed="a loopback address, or TLS__CERT with TLS__KEY, or ALLOW_REMOTE=true behind a proxy",
+            allowed="a loopback address, or TLS__SELF_MADE=true, or TLS__CERT with TLS__KEY, "
+            "or ALLOW_REMOTE=true behind a proxy",
         )

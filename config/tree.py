@@ -89,10 +89,15 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """Files of the certificate chain and its private key, both or none."""
+    """Files of the certificate chain and its private key.
+
+    With ``self_made`` the service makes both, for this machine's names and for ``names``.
+    """
 
     cert: Path
     key: Path
+    self_made: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

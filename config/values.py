@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20})?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
+_HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}", re.ASCII)
 _MONEY = re.compile(r"\d{1,18}(\.\d{1,8})?")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -55,6 +56,14 @@ def text(raw: Raw) -> str:
     if isinstance(raw, list):
         raise Unfit("one value, not a list")
     return raw
+
+
+def host(raw: Raw) -> str:
+    """A host name, or an IP address without brackets."""
+    value = text(raw)
+    if _HOST.fullmatch(value) is None:
+        raise Unfit("a host name or an IP address")
+    return value
 
 
 def address(raw: Raw) -> Address:

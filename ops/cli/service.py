@@ -1,6 +1,7 @@
 """The running service, for subcommands that ask it over its API."""
 
 import argparse
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +27,9 @@ def configure_access(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a file that holds the token (default: TRADEWARDEN_TOKEN, else `token` in the data folder)",
     )
+    parser.add_argument(
+        "--ca-file", type=Path, help="a certificate to trust (default: that of the settings, if any)"
+    )
 
 
 def ask(asked: argparse.Namespace, work: Callable[[Client], Awaitable[T]]) -> T:
@@ -38,9 +42,10 @@ def ask_as(kind: type[ClientT], asked: argparse.Namespace, work: Callable[[Clien
     chosen = settings()
     url = asked.url or url_of(chosen)
     token = token_of(chosen, asked.token_file)
+    trust = trust_of(chosen, asked.ca_file)
 
     async def main() -> T:
-        client = kind(url, token, attempts=1)
+        client = kind(url, token, trust=trust, attempts=1)
         async with client:
             return await work(client)
 
@@ -59,6 +64,19 @@ def url_of(chosen: Settings) -> str:
         host = "127.0.0.1"
     scheme = "https" if chosen.tls else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{chosen.bind.port}"
+
+
+def trust_of(chosen: Settings, file: Path | None) -> ssl.SSLContext | None:
+    """What is trusted besides the usual authorities; None for them alone."""
+    path = file or (chosen.tls.cert if chosen.tls else None)
+    if path is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:
+        raise Failed(f"{path} can't be used as a certificate: {error.strerror or error}") from error
+    return context
 
 
 def token_of(chosen: Settings, file: Path | None) -> str:

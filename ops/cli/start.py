@@ -4,6 +4,8 @@ configured.
 The one place beside the command line's other commands that reads settings; what it hands on are plain values.
 """
 
+import socket
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,14 @@ from actors.risk.limits import RiskLimits
 from actors.webhook.adapters.http import HttpCarrier
 from actors.webhook.ssrf import Allowed
 from config import logs
-from config.settings import ExchangeSettings, Settings, SettingsError, SimSettings, WebhookSettings
+from config.settings import (
+    ExchangeSettings,
+    Settings,
+    SettingsError,
+    SimSettings,
+    TlsSettings,
+    WebhookSettings,
+)
 from persistence.embedded import EmbeddedServer
 from persistence.latch import FileLatch
 from persistence.postgres.archive import PostgresArchive
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
 
 LAST_SPANS_SECONDS = 2.0
 """How long the end of the process waits for the last spans to leave."""
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - not bound: left out of a certificate
 
 _log = structlog.get_logger(room="start")
 
@@ -60,6 +70,17 @@ def main(settings: Settings) -> int:
     url = None if settings.database_url is None else settings.database_url.reveal()
     with database(url, settings.data_dir) as (dsn, server):
         return trio.run(_serve, settings, dsn, server, allowed, hooks)
+
+
+def make_certificate(tls: TlsSettings, host: str) -> None:
+    """Make or renew the certificate for this machine's names, and say how to recognise it."""
+    from persistence.certificate import own_certificate, utc_now
+
+    machine = socket.gethostname()
+    names = ["localhost", "127.0.0.1", "::1", machine, f"{machine}.local", host, *tls.names]
+    wanted = [each for each in dict.fromkeys(names) if each and each not in EVERYWHERE]
+    found = own_certificate(tls.cert.parent, wanted, utc_now())
+    sys.stdout.write(f"TLS with {found.certificate}\nSHA-256 {found.fingerprint}\n")
 
 
 async def _serve(
@@ -184,6 +205,8 @@ def _simulation_choice(sim: SimSettings) -> SimulationChoice:
 
 
 def _server_settings(settings: Settings) -> ServerSettings:
+    if settings.tls is not None and settings.tls.self_made:
+        make_certificate(settings.tls, settings.bind.host)
     return ServerSettings(
         host=settings.bind.host,
         port=settings.bind.port,

@@ -275,6 +275,15 @@ def test_half_of_the_encryption_is_refused() -> None:
     assert refusal({"/c": ""}, TLS__CERT="/c").startswith("TRADEWARDEN_TLS__KEY: found nothing")
 
 
+def test_a_certificate_of_the_services_own_opens_the_way_out() -> None:
+    tls = load_with(BIND="0.0.0.0:8085", TLS__SELF_MADE="true", TLS__NAMES="nas.local,10.0.0.2").tls
+    assert tls is not None
+    assert tls.cert == Path("/home/ann/.local/share/tradewarden/tls/certificate.pem")
+    assert (tls.self_made, tls.names) == (True, ("nas.local", "10.0.0.2"))
+    both = {"TLS__SELF_MADE": "true", "TLS__CERT": "/c", "TLS__KEY": "/k"}
+    assert "TLS__CERT too" in refusal({"/c": "", "/k": ""}, **both)
+
+
 def test_the_real_file_system_is_read(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("development-token\n")

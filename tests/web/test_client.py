@@ -9,6 +9,7 @@ import trio
 
 from actors.model import messages as m
 from actors.model import results as r
+from persistence.certificate import own_certificate, utc_now
 from web.client import ApiError, Client, FeedRefused, Unreachable, Waiting
 from web.server import ServerSettings, serve
 
@@ -100,6 +101,47 @@ async def test_a_feed_with_a_bad_token_is_refused(url):
     async with Client(url, "wrong") as client, client.feed("orders") as frames:
         with pytest.raises(FeedRefused):
             await anext(frames)
+
+
+@pytest.fixture
+async def encrypted(app, nursery, tmp_path):
+    """The service behind a certificate of its own: where it is, and what to trust."""
+    stop = trio.Event()
+    made = own_certificate(tmp_path, ["127.0.0.1"], utc_now())
+    settings = ServerSettings(port=0, graceful_seconds=0.2, certificate=made.certificate, key=made.key)
+
+    async def run(task_status=trio.TASK_STATUS_IGNORED):
+        await serve(app, settings, shutdown=stop.wait, task_status=task_status)
+
+    yield (await nursery.start(run))[0], made.certificate
+    stop.set()
+
+
+ENCRYPTED = """
+    import anyio, ssl, sys
+    from web.client import Client
+
+    async def main():
+        trust = ssl.create_default_context(cafile=sys.argv[3])
+        async with Client(sys.argv[1], sys.argv[2], trust=trust) as client, client.feed("orders") as frames:
+            print((await client.risk()).trading_state, (await anext(frames)).type)
+        try:
+            async with Client(sys.argv[1], sys.argv[2]).feed("orders") as frames:
+                await anext(frames)
+        except Exception as error:
+            print(type(error).__name__, "certificate" in str(error))
+
+    anyio.run(main, backend=sys.argv[4])
+"""
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+async def test_a_certificate_of_the_services_own_is_trusted_on_request_only(encrypted, backend):
+    url, certificate = encrypted
+    command = [sys.executable, "-c", textwrap.dedent(ENCRYPTED), url, TOKEN, str(certificate), backend]
+    with trio.fail_after(30):
+        done = await trio.run_process(command, capture_stdout=True)
+    assert done.stdout == b"active snapshot\nFeedRefused True\n"
 
 
 async def test_the_client_works_under_asyncio(url, port, app):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 import trio
 
+from persistence.certificate import own_certificate, utc_now
 from tests.web.test_orders import LIMIT
 from web import server
 from web.serving import connection
@@ -285,8 +286,8 @@ async def test_many_idle_connections_do_not_outlive_their_time(address, app):
 
 
 async def test_tls_is_version_1_3_or_nothing(app, nursery, tmp_path):
-    certificate, key = make_certificate(tmp_path)
-    settings = server.ServerSettings(port=0, certificate=certificate, key=key, graceful_seconds=0.2)
+    made = own_certificate(tmp_path, ["127.0.0.1"], utc_now())
+    settings = server.ServerSettings(port=0, certificate=made.certificate, key=made.key, graceful_seconds=0.2)
     stop = trio.Event()
 
     async def run(task_status=trio.TASK_STATUS_IGNORED):
@@ -295,7 +296,7 @@ async def test_tls_is_version_1_3_or_nothing(app, nursery, tmp_path):
     [bound] = await nursery.start(run)
     assert bound.startswith("https://")
     host, port = bound.removeprefix("https://").split(":")
-    context = ssl.create_default_context(cafile=str(certificate))
+    context = ssl.create_default_context(cafile=made.certificate)
     async with await trio.open_ssl_over_tcp_stream(host, int(port), ssl_context=context) as stream:
         await stream.send_all(request(b"GET", b"/healthz"))
         assert (await one_answer(stream))[0] == 200
@@ -305,40 +306,3 @@ async def test_tls_is_version_1_3_or_nothing(app, nursery, tmp_path):
         with pytest.raises(trio.BrokenResourceError):
             await stream.do_handshake()
     stop.set()
-
-
-def make_certificate(folder):
-    """A certificate for 127.0.0.1 that signs itself."""
-    import datetime
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tradewarden test")])
-    now = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = folder / "cert.pem", folder / "key.pem"
-    certificate_file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return certificate_file, key_file

@@ -1,12 +1,13 @@
 """A WebSocket under asyncio."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from web.client.sockets import MAX_FRAME_BYTES, Closed, Rejected, Socket
+from web.client.sockets import MAX_FRAME_BYTES, Closed, Rejected, Socket, Untrusted
 
 
 class AsyncioSocket:
@@ -31,11 +32,14 @@ class AsyncioSocket:
 
 
 @asynccontextmanager
-async def open_socket(url: str, token: str) -> AsyncIterator[Socket]:
-    """A connection for the length of the block. Raises Rejected or Closed."""
+async def open_socket(url: str, token: str, trust: ssl.SSLContext | None = None) -> AsyncIterator[Socket]:
+    """A connection for the length of the block. Raises Rejected, Untrusted or Closed."""
     headers = {"Authorization": f"Bearer {token}"}
+    secure = (trust or ssl.create_default_context()) if url.startswith("wss:") else None
     try:
-        connection = await connect(url, additional_headers=headers, max_size=MAX_FRAME_BYTES)
+        connection = await connect(url, additional_headers=headers, max_size=MAX_FRAME_BYTES, ssl=secure)
+    except ssl.SSLCertVerificationError as error:
+        raise Untrusted(error.verify_message) from None
     except InvalidStatus as error:
         detail = (error.response.body or b"").decode("utf-8", "replace")[:300]
         raise Rejected(error.response.status_code, detail) from None

@@ -6,6 +6,7 @@ repeated too, since doing them twice is doing them once.
 """
 
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -46,7 +47,8 @@ class Waiting(NamedTuple):
 class Client:
     """One user's way to one service. To be used with `async with`; cancelling a call never cancels a command.
 
-    `verify` is what httpx takes: True, or an SSL context that trusts a certificate of one's own.
+    `trust` is for a service with a certificate of its own making: a context that trusts it, such as
+    `ssl.create_default_context(cafile="certificate.pem")`. `http` is for tests.
     """
 
     def __init__(
@@ -54,13 +56,17 @@ class Client:
         base_url: str,
         token: str,
         *,
+        trust: ssl.SSLContext | None = None,
         http: httpx.AsyncClient | None = None,
         attempts: int = ATTEMPTS,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._token = token
         self._attempts = attempts
-        self._http = http or httpx.AsyncClient(base_url=self.base_url, timeout=REQUEST_SECONDS)
+        self._trust = trust
+        self._http = http or httpx.AsyncClient(
+            base_url=self.base_url, timeout=REQUEST_SECONDS, verify=True if trust is None else trust
+        )
 
     async def __aenter__(self) -> "Client":
         return self
@@ -233,7 +239,9 @@ class Client:
         First a snapshot, then updates for ever; after a lost connection, whatever was missed. Each update
         of the journal comes exactly once. Iterating raises FeedRefused when the service refuses the token.
         """
-        return follow(self.base_url, self._token, channel, from_seq=from_seq, symbols=symbols)
+        return follow(
+            self.base_url, self._token, channel, from_seq=from_seq, symbols=symbols, trust=self._trust
+        )
 
     async def _ask(
         self,

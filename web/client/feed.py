@@ -4,15 +4,17 @@ The place of the last update is remembered; a new connection resumes behind it, 
 journal comes exactly once. Only a refusal by the service ends the feed.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import anyio
 import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from web.client.errors import ClientError
-from web.client.sockets import Closed, Rejected, Socket, connect
+from web.client.sockets import Closed, Rejected, Socket, Untrusted, connect
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
@@ -59,29 +61,46 @@ class Frames:
 
 @asynccontextmanager
 async def follow(
-    base_url: str, token: str, channel: str, *, from_seq: int | None, symbols: Sequence[str] | None
+    base_url: str,
+    token: str,
+    channel: str,
+    *,
+    from_seq: int | None,
+    symbols: Sequence[str] | None,
+    trust: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Frames]:
-    """Follow a channel for the length of the block."""
+    """Follow a channel for the length of the block. What the block raises comes out as it is, in no group."""
     sender, receiver = anyio.create_memory_object_stream[FeedFrame](BUFFER)
     frames = Frames(receiver)
+    failure: Exception | None = None
 
     async def keep_connected() -> None:
         with sender:
             try:
-                await _keep_connected(base_url, token, channel, from_seq, symbols, sender)
+                await _keep_connected(
+                    partial(connect, socket_url(base_url, channel), token, trust),
+                    channel,
+                    from_seq,
+                    symbols,
+                    sender,
+                )
             except FeedRefused as error:
                 frames.refused = error
 
     with receiver:
         async with anyio.create_task_group() as group:
             group.start_soon(keep_connected)
-            yield frames
+            try:
+                yield frames
+            except Exception as error:  # noqa: BLE001 - raised again, outside of the group
+                failure = error
             group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _keep_connected(
-    base_url: str,
-    token: str,
+    open_socket: Callable[[], AbstractAsyncContextManager[Socket]],
     channel: str,
     place: int | None,
     symbols: Sequence[str] | None,
@@ -90,7 +109,7 @@ async def _keep_connected(
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
-            async with connect(socket_url(base_url, channel), token) as socket:
+            async with open_socket() as socket:
                 await _subscribe(socket, channel, place, symbols)
                 while True:
                     frame = _decode(await socket.receive())
@@ -101,6 +120,8 @@ async def _keep_connected(
         except Rejected as error:
             if error.status in {401, 403, 404}:
                 raise FeedRefused(f"{error.status}: {error.detail}") from None
+        except Untrusted as error:
+            raise FeedRefused(str(error)) from None
         except Closed as error:
             if error.code == REFUSED:
                 raise FeedRefused(error.reason) from None

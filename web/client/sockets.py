@@ -1,5 +1,6 @@
 """One seam over two WebSocket libraries: trio-websocket under trio, websockets under asyncio."""
 
+import ssl
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -28,6 +29,13 @@ class Rejected(ClientError):
         self.detail = detail
 
 
+class Untrusted(ClientError):
+    """The service's certificate is not trusted; see the client's `trust`."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the service's certificate is not trusted: {why}")
+
+
 class Socket(Protocol):
     """An open connection. Both calls raise Closed once it has ended."""
 
@@ -36,12 +44,14 @@ class Socket(Protocol):
     async def receive(self) -> str | bytes: ...
 
 
-def connect(url: str, token: str) -> AbstractAsyncContextManager[Socket]:
-    """Open a connection with the token in its handshake. Raises Rejected, or Closed when nobody answers."""
+def connect(url: str, token: str, trust: ssl.SSLContext | None = None) -> AbstractAsyncContextManager[Socket]:
+    """Open a connection with the token in its handshake. Raises Rejected or Untrusted, or Closed when nobody
+    answers.
+    """
     if sniffio.current_async_library() == "trio":
         from web.client.trio_socket import open_socket as open_on_trio
 
-        return open_on_trio(url, token)
+        return open_on_trio(url, token, trust)
     from web.client.asyncio_socket import open_socket as open_on_asyncio
 
-    return open_on_asyncio(url, token)
+    return open_on_asyncio(url, token, trust)

@@ -9,7 +9,7 @@ import trio
 import trio_websocket as tw
 
 from web.client.errors import ClientError
-from web.client.sockets import MAX_FRAME_BYTES, Closed, Rejected, Socket
+from web.client.sockets import MAX_FRAME_BYTES, Closed, Rejected, Socket, Untrusted
 
 
 class TrioSocket:
@@ -35,12 +35,12 @@ class TrioSocket:
 
 
 @asynccontextmanager
-async def open_socket(url: str, token: str) -> AsyncIterator[Socket]:
-    """A connection for the length of the block. Raises Rejected or Closed."""
+async def open_socket(url: str, token: str, trust: ssl.SSLContext | None = None) -> AsyncIterator[Socket]:
+    """A connection for the length of the block. Raises Rejected, Untrusted or Closed."""
     parts = urlsplit(url)
     headers = [(b"Authorization", b"Bearer " + token.encode())]
     failure: ClientError | None = None
-    async with await _open_stream(parts) as stream:
+    async with await _open_stream(parts, trust) as stream:
         try:
             async with trio.open_nursery() as nursery:
                 connection = await tw.wrap_client_stream(
@@ -63,7 +63,9 @@ async def open_socket(url: str, token: str) -> AsyncIterator[Socket]:
         raise failure
 
 
-async def _open_stream(parts: SplitResult) -> "trio.SocketStream | trio.SSLStream[trio.SocketStream]":
+async def _open_stream(
+    parts: SplitResult, trust: ssl.SSLContext | None
+) -> "trio.SocketStream | trio.SSLStream[trio.SocketStream]":
     secure = parts.scheme == "wss"
     host = parts.hostname or ""
     try:
@@ -72,7 +74,16 @@ async def _open_stream(parts: SplitResult) -> "trio.SocketStream | trio.SSLStrea
         raise Closed(None, f"can't be reached: {error}") from None
     if not secure:
         return stream
-    return trio.SSLStream(stream, ssl.create_default_context(), server_hostname=host)
+    context = trust or ssl.create_default_context()
+    encrypted = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+    try:
+        await encrypted.do_handshake()
+    except trio.BrokenResourceError as error:
+        await trio.aclose_forcefully(encrypted)
+        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            raise Untrusted(error.__cause__.verify_message) from None
+        raise Closed(None, f"no TLS: {error.__cause__ or error}") from None
+    return encrypted
 
 
 def _closed(error: tw.ConnectionClosed) -> Closed:
