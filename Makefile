@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench simulate risk-proof mutants crash soak contract venue image clean
+.PHONY: help run test check format bench simulate risk-proof tamper mutants crash soak contract venue image clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,6 +69,9 @@ simulate: $(RUNTIME) ## play seeds of the deterministic simulation: SEEDS=n or S
 
 risk-proof: $(RUNTIME) ## place a million orders against the risk check, judged from the journal alone: N=n SEED=s
 	@$(BIN)/python -m ops.proof.risk_proof --attempts $(or $(N),1000000) --seed $(or $(SEED),1)
+
+tamper: $(RUNTIME) ## tamper with a journal at random and see that verify finds it: N=n
+	@$(BIN)/python -m ops.proof.tamper --times $(or $(N),1000)
 
 mutants: $(DEVELOP) ## plant faults in the code and see that the tests find them
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants

@@ -14,6 +14,7 @@ from config.errors import SettingsError
 from config.secret import Secret
 from config.sources import Files, Reader, RealFiles, open_sources
 from config.tree import (
+    BackupSettings,
     ExchangeKind,
     ExchangeSettings,
     JournalSettings,
@@ -54,6 +55,7 @@ from config.values import (
 
 __all__ = [
     "Address",
+    "BackupSettings",
     "ExchangeSettings",
     "JournalSettings",
     "LogSettings",
@@ -120,6 +122,7 @@ def _settings(reader: Reader) -> Settings:
         journal=JournalSettings(
             reader.take("JOURNAL__ANSWER_SECONDS", seconds, default.journal.answer_seconds)
         ),
+        backup=_backup(reader, default.backup),
         log=LogSettings(reader.take("LOG__LEVEL", level, default.log.level)),
         tracing=TracingSettings(
             reader.secret("TRACING__OTLP_URL", url("http", "https")),
@@ -197,6 +200,16 @@ def _webhooks(reader: Reader, default: WebhookSettings) -> WebhookSettings:
             "WEBHOOKS__SCHEDULE_SECONDS", in_order(seconds), default.schedule_seconds
         ),
         allow_hosts=reader.take("WEBHOOKS__ALLOW_HOSTS", several(text), default.allow_hosts),
+    )
+
+
+def _backup(reader: Reader, default: BackupSettings) -> BackupSettings:
+    return BackupSettings(
+        folder=reader.path("BACKUP__FOLDER", default.folder),
+        keys_file=reader.path("BACKUP__KEYS", default.keys_file),
+        every_hours=reader.take("BACKUP__EVERY_HOURS", whole(0, 8_760), default.every_hours),
+        keep_days=reader.take("BACKUP__KEEP_DAYS", whole(1, 36_500), default.keep_days),
+        drill_days=reader.take("BACKUP__DRILL_DAYS", whole(0, 3_650), default.drill_days),
     )
 
 

@@ -142,6 +142,20 @@ class TracingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """Where backups lie and how often they are taken and tried; 0 switches either off.
+
+    Without `folder` and `keys_file` they are in the data folder: `backups` and `backup.key`.
+    """
+
+    folder: Path | None = None
+    keys_file: Path | None = None
+    every_hours: int = 24
+    keep_days: int = 30
+    drill_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Log lines below ``level`` are not written."""
 
@@ -171,5 +185,6 @@ class Settings:
     webhooks: WebhookSettings = WebhookSettings()
     orders: OrderSettings = OrderSettings()
     journal: JournalSettings = JournalSettings()
+    backup: BackupSettings = BackupSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()

@@ -14,6 +14,7 @@ from actors.journal.port import StoreUnavailable
 from persistence.embedded import EmbeddedServer
 from persistence.embedded.watch import Notice, watch
 from supervisors import service
+from supervisors.backups import BackupChoice, BackupMetrics, keep_backups
 from supervisors.kill_socket import SOCKET, serve_kill_socket
 from supervisors.roster import keep_roster
 from supervisors.service import Ending
@@ -54,6 +55,7 @@ async def run_service(
     ending: Ending,
     data_dir: Path,
     server: EmbeddedServer | None,
+    backups: BackupChoice | None = None,
 ) -> None:
     """Run everything until `ending` is set, then stop in order: requests first, the journal last."""
     async with trio.open_nursery() as nursery:
@@ -67,6 +69,9 @@ async def run_service(
             nursery.start_soon(service.watch_kill_file, runtime, data_dir / KILL_FILE)
             nursery.start_soon(service.log_dead_letters, runtime.system)
             nursery.start_soon(keep_roster, runtime, tree)
+            if backups is not None:
+                metrics = BackupMetrics(runtime.metrics.registry)
+                nursery.start_soon(keep_backups, backups, runtime.outside.clock, metrics)
             async with trio.open_nursery() as outer:
                 token_path = await _first_token(tokens, edge, runtime)
                 addresses = await outer.start(_serve_web, runtime, tokens, edge, ending)

@@ -12,15 +12,11 @@ PROGRAMS = {
     "simulate": "ops.proof.simulate",
     "venue": "ops.venue",
     "replay": "ops.proof.replay",
-    "backup": "ops.proof.backup",
-    "restore": "ops.proof.restore",
 }
 EXAMPLES = {
     "simulate": "tradewarden simulate --seeds 100",
     "venue": "tradewarden venue",
     "replay": "tradewarden replay",
-    "backup": "tradewarden backup --to tradewarden.backup",
-    "restore": "tradewarden restore --from tradewarden.backup",
 }
 
 

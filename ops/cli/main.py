@@ -27,9 +27,9 @@ MODULES: dict[str, tuple[str, str]] = {
     "replay": ("ops.cli.absent", "fold the journal again and compare"),
     "simulate": ("ops.cli.absent", "play seeds of the deterministic simulation"),
     "venue": ("ops.cli.absent", "start a local exchange to trade against"),
-    "verify": ("ops.cli.verify", "check that the journal was not changed"),
-    "backup": ("ops.cli.absent", "write a backup"),
-    "restore": ("ops.cli.absent", "start from a backup, halted"),
+    "verify": ("ops.cli.verify", "check the journal and all tables, also against a backup"),
+    "backup": ("ops.cli.backup", "write a backup, list, check and try them, show the key"),
+    "restore": ("ops.cli.restore", "bring a backup into an empty system, halted"),
     "doctor": ("ops.cli.doctor", "look for what would keep the service from working"),
 }
 

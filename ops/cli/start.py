@@ -37,6 +37,7 @@ from persistence.postgres.pool import Database, open_bridge
 from persistence.postgres.sim_ledger import PostgresLedger
 from persistence.postgres.tokens import PostgresTokenStore
 from persistence.postgres.webhooks import PostgresWebhookStore
+from supervisors.backups import BackupChoice
 from supervisors.database import database
 from supervisors.edge import EdgeChoice, run_service
 from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges, build_limiters
@@ -136,7 +137,8 @@ async def _serve(
             hooks=hooks,
             log=logs.threshold,
         )
-        await run_service(runtime, tokens, edge, ending, settings.data_dir, server)
+        backups = backup_choice(settings, dsn, instance)
+        await run_service(runtime, tokens, edge, ending, settings.data_dir, server, backups)
         if tracer is not None:
             await trio.to_thread.run_sync(tracer.close, LAST_SPANS_SECONDS)
         await for_webhooks.close()
@@ -152,6 +154,22 @@ def _tracer(settings: Settings, clock: Clock) -> "Tracer | None":
 
     url = settings.tracing.otlp_url.reveal()
     return open_tracer(url, clock, version=VERSION, ratio=settings.tracing.ratio)
+
+
+def backup_choice(settings: Settings, dsn: str, instance: str) -> BackupChoice:
+    """Where backups lie and when they are due."""
+    chosen = settings.backup
+    return BackupChoice(
+        dsn=dsn,
+        folder=chosen.folder or settings.data_dir / "backups",
+        keys_file=chosen.keys_file or settings.data_dir / "backup.key",
+        data_dir=settings.data_dir,
+        every_seconds=chosen.every_hours * 3_600.0,
+        keep_days=chosen.keep_days,
+        drill_seconds=chosen.drill_days * 86_400.0,
+        version=VERSION,
+        instance=instance,
+    )
 
 
 def hook_desk(file: Path | None) -> HookDesk:

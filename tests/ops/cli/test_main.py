@@ -57,7 +57,7 @@ def test_an_unknown_subcommand_says_what_there_is(capsys):
 
 def test_a_capability_that_is_not_there_says_so_and_fails(capsys, monkeypatch):
     monkeypatch.setattr("ops.cli.absent.exists", lambda program: False)
-    assert cli.main(["backup"]) == 3
+    assert cli.main(["simulate"]) == 3
     assert "this version does not have it" in capsys.readouterr().err
 
 
