@@ -17,7 +17,11 @@ def tradewarden(service, *arguments):
         "TRADEWARDEN_TOKEN": TOKEN,
     }
     ended = subprocess.run(
-        [sys.executable, "-m", "ops.cli.main", *arguments], env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ops.cli.main", *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

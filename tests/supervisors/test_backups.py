@@ -109,7 +109,13 @@ async def test_a_failed_backup_is_counted_and_tried_again_after_a_pause(
             report(shelf, NOW, ok=True)
         return Done(name="x", bytes=7)
 
+    async def at_once(look):
+        # A mock clock would not wait for a thread.
+        await trio.lowlevel.checkpoint()
+        return look()
+
     monkeypatch.setattr(backups, "_child", child)
+    monkeypatch.setattr(backups, "_off_loop", at_once)
     registry = CollectorRegistry()
     with trio.move_on_after(DAY / 2):
         await keep_backups(choice, Clock(), BackupMetrics(registry))

@@ -1,6 +1,5 @@
 """Backups: taken while others write, whole or not there, and every kind of damage found before it is used."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -20,13 +19,9 @@ from persistence.backup.programs import target
 from persistence.backup.restore import check_backup, files_of, fill
 from persistence.backup.sealing import add_key, ensure_keys, read_keys
 from persistence.postgres.audit import Anchor, audit
+from tests.fixtures.postgres import MIGRATED, PostgresServer
 
 NOW = datetime(2026, 11, 25, 3, tzinfo=UTC)
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return ensure_keys(tmp_path / "backup.key")
 
 
 @pytest.fixture
@@ -34,22 +29,46 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "backups")
 
 
+@pytest.fixture(scope="module")
+def written(postgres_server: PostgresServer) -> str:
+    """A database with a journal of a few hundred events, for all tests that only read it."""
+    postgres_server.create("with_history", MIGRATED)
+    dsn = postgres_server.server.dsn_of("with_history")
+    trio.run(write_history, dsn, 300)
+    return dsn
+
+
 @pytest.fixture
-def written(postgres_dsn: str) -> str:
-    """A database with a journal of a few hundred events."""
-    trio.run(write_history, postgres_dsn, 300)
-    return postgres_dsn
+def own(written: str, postgres_server: PostgresServer) -> str:
+    """A copy of it, to be changed."""
+    return postgres_server.fresh("with_history")
 
 
 def take(dsn: str, shelf: Shelf, keys: Keys, now: datetime = NOW, **files: Path) -> Manifest:
     return take_backup(dsn, shelf, keys, now=now, version="1", instance="abcd", files=files)
 
 
+@pytest.fixture(scope="module")
+def taken(written: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key and one backup, to be copied."""
+    folder = tmp_path_factory.mktemp("taken")
+    (folder / "instance").write_text("abcd\n")
+    keys = ensure_keys(folder / "backup.key")
+    take(written, Shelf(folder / "backups"), keys, instance=folder / "instance")
+    return folder
+
+
 @pytest.fixture
-def backup(written: str, shelf: Shelf, keys: Keys, tmp_path: Path) -> Path:
-    """The folder of a backup."""
-    (tmp_path / "instance").write_text("abcd\n")
-    return shelf.path(take(written, shelf, keys, instance=tmp_path / "instance").name)
+def keys(taken: Path, tmp_path: Path) -> Keys:
+    shutil.copy(taken / "backup.key", tmp_path / "backup.key")
+    return read_keys(tmp_path / "backup.key")
+
+
+@pytest.fixture
+def backup(taken: Path, shelf: Shelf) -> Path:
+    """The folder of a backup of this test's own."""
+    shutil.copytree(taken / "backups", shelf.folder)
+    return shelf.path(shelf.names()[0])
 
 
 def code_of(raised: pytest.ExceptionInfo[BackupError]) -> str:
@@ -67,7 +86,7 @@ def test_a_backup_restored_is_the_database_again(written, backup, keys, empty_po
 
 
 def test_what_is_written_while_the_dump_runs_is_not_half_in_it(
-    written, shelf, keys, empty_postgres_dsn, monkeypatch
+    own, shelf, keys, empty_postgres_dsn, monkeypatch
 ):
     """The head, the counts and the dump are of one moment, however much is committed in between."""
     from persistence.backup import take as module
@@ -76,7 +95,7 @@ def test_what_is_written_while_the_dump_runs_is_not_half_in_it(
 
     def count_and_let_another_write(connection):
         counts = real(connection)
-        with psycopg.connect(written) as other:
+        with psycopg.connect(own) as other:
             other.execute(
                 "INSERT INTO tokens VALUES ('t', 'ann', '{read}', sha256('x'), '', now(), NULL, NULL)"
             )
@@ -84,7 +103,7 @@ def test_what_is_written_while_the_dump_runs_is_not_half_in_it(
         return counts
 
     monkeypatch.setattr(module, "count_rows", count_and_let_another_write)
-    manifest = take(written, shelf, keys)
+    manifest = take(own, shelf, keys)
     monkeypatch.setattr(module, "count_rows", real)
     fill(empty_postgres_dsn, shelf.path(manifest.name), manifest, keys)
     with psycopg.connect(empty_postgres_dsn) as connection:
@@ -150,7 +169,7 @@ def test_without_the_key_it_says_which_one_is_missing(backup, tmp_path):
     assert code_of(raised) == "KEY_MISSING"
 
 
-def test_a_new_key_leaves_the_older_backups_readable(backup, written, shelf, tmp_path):
+def test_a_new_key_leaves_the_older_backups_readable(backup, written, shelf, keys, tmp_path):
     public = add_key(tmp_path / "backup.key")
     both = read_keys(tmp_path / "backup.key")
     newer = take(written, shelf, both, NOW + timedelta(days=1))
@@ -285,17 +304,17 @@ def test_a_database_that_is_away_is_an_answer_of_the_child(tmp_path, written):
     assert code_of(raised) == "DATABASE_AWAY"
 
 
-def test_a_journal_that_was_cut_lacks_the_anchor(written, backup, keys):
+def test_a_journal_that_was_cut_lacks_the_anchor(own, backup, keys):
     head = check_backup(backup, keys).head
-    with psycopg.connect(written, autocommit=True) as connection:
+    with psycopg.connect(own, autocommit=True) as connection:
         connection.execute("ALTER TABLE events DISABLE TRIGGER append_only")
         connection.execute("DELETE FROM events WHERE seq > %s", [head.seq - 2])
-    found = audit(written, Anchor(seq=head.seq, hash=head.hash)).findings
+    found = audit(own, Anchor(seq=head.seq, hash=head.hash)).findings
     assert {"ANCHOR", "HEAD"} <= {finding.what for finding in found}
 
 
 def test_a_full_disk_is_said_before_it_is_full(written, shelf, keys, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: os.terminal_size((0, 0)) and _Usage())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: _Usage())
     with pytest.raises(BackupError) as raised:
         take(written, shelf, keys)
     assert code_of(raised) == "DISK_FULL"
