@@ -34,10 +34,12 @@ from config.values import (
     Unfit,
     address,
     choice,
+    dead_man_seconds,
     factor,
     host,
     in_order,
     level,
+    leverage,
     money,
     name,
     or_off,
@@ -222,6 +224,14 @@ def _exchange(reader: Reader, exchange: str) -> ExchangeSettings:
     """The account ``exchange``; its name is its kind, or ccxt's word for it, unless said otherwise."""
     prefix = f"EXCHANGE__{exchange.upper()}__"
     said = reader.take(prefix + "KIND", name, exchange)
+    redirect = reader.take(prefix + "REDIRECT", address, None)
+    redirect_ca = reader.file(prefix + "REDIRECT_CA")
+    if (redirect is None) != (redirect_ca is None):
+        raise SettingsError(
+            reader.full_name(prefix + "REDIRECT"),
+            found="one of the two",
+            allowed="both REDIRECT and REDIRECT_CA, or neither",
+        )
     kind = KINDS_WITHOUT_VENUE.get(said, "ccxt")
     return ExchangeSettings(
         name=exchange,
@@ -230,6 +240,17 @@ def _exchange(reader: Reader, exchange: str) -> ExchangeSettings:
         api_key=reader.secret(prefix + "API_KEY"),
         api_secret=reader.secret(prefix + "API_SECRET"),
         account_type=reader.take(prefix + "ACCOUNT_TYPE", choice(*ACCOUNT_TYPES), "spot"),
+        leverage=reader.take(prefix + "LEVERAGE", leverage, None),
+        margin_mode=reader.take(prefix + "MARGIN_MODE", choice("cross", "isolated"), None),
+        pins=reader.take(prefix + "PINS", several(text), ()),
+        shadow=reader.take(prefix + "SHADOW", switch, False),
+        balance_drift=reader.take(prefix + "BALANCE_DRIFT", choice("halt", "ignore"), "halt"),
+        dead_man_seconds=reader.take(prefix + "DEAD_MAN_SECONDS", dead_man_seconds, None),
+        dead_man=reader.take(prefix + "DEAD_MAN", choice("exchange", "watchdog"), None),
+        watchdog_key=reader.secret(prefix + "WATCHDOG_KEY"),
+        watchdog_secret=reader.secret(prefix + "WATCHDOG_SECRET"),
+        redirect=redirect,
+        redirect_ca=redirect_ca,
     )
 
 

@@ -53,7 +53,12 @@ class RiskSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings:
-    """One exchange account. ``venue`` is the exchange's own name for a ``ccxt`` account, else the kind."""
+    """One exchange account. ``venue`` is the exchange's own name for a ``ccxt`` account, else the kind.
+
+    ``leverage`` and ``margin_mode`` are verified at the start; ``pins`` are checked besides the certificate;
+    in ``shadow`` no order leaves. ``dead_man_seconds`` wants a dead-man's switch, ``dead_man`` says whose.
+    ``redirect`` leads every name of the exchange to one address, and trusts only ``redirect_ca`` there.
+    """
 
     name: str
     kind: ExchangeKind
@@ -61,6 +66,17 @@ class ExchangeSettings:
     api_key: Secret | None = None
     api_secret: Secret | None = None
     account_type: str = "spot"
+    leverage: Decimal | None = None
+    margin_mode: str | None = None
+    pins: tuple[str, ...] = ()
+    shadow: bool = False
+    balance_drift: str = "halt"
+    dead_man_seconds: float | None = None
+    dead_man: str | None = None
+    watchdog_key: Secret | None = None
+    watchdog_secret: Secret | None = None
+    redirect: Address | None = None
+    redirect_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

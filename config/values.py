@@ -126,6 +126,23 @@ def _decimal(raw: Raw, most: int, allowed: str, *, including: bool) -> Decimal:
     return found
 
 
+def leverage(raw: Raw) -> Decimal:
+    """How many times the margin a position may be worth."""
+    value = _decimal(raw, 125, "a number from 1 to 125", including=True)
+    if value < 1:
+        raise Unfit("a number from 1 to 125")
+    return value
+
+
+def dead_man_seconds(raw: Raw) -> float:
+    """How long a dead-man's switch waits; what exchanges take."""
+    allowed = "a number of seconds from 3 to 300"
+    value = _real(raw, allowed)
+    if not 3 <= value <= 300:
+        raise Unfit(allowed)
+    return value
+
+
 def or_off(parse: Callable[[Raw], T]) -> Callable[[Raw], T | None]:
     """The same, or ``off``."""
 

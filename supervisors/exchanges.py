@@ -1,6 +1,7 @@
 """Which adapter an exchange of the settings gets."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -9,12 +10,16 @@ from actors.broker.adapters import dummy, simulated
 from actors.broker.adapters.simulated.ledger import SimLedger
 from actors.broker.limiter import Budget, Egress, Limiter
 from actors.broker.port import ExchangePort
+from actors.broker.timings import BrokerTimings
 from actors.model.clock import Clock
 
 
 class ExchangeChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One exchange account: its name here, its kind (`sim`, `dummy`, `ccxt`), and the exchange's name for
     ccxt.
+
+    `redirect` is a local address and port that every name of the exchange leads to, with the file of the
+    authority that alone is trusted there.
     """
 
     name: str
@@ -23,6 +28,12 @@ class ExchangeChoice(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str = ""
     api_secret: str = ""
     account_type: str | None = None
+    leverage: Decimal | None = None
+    margin_mode: str | None = None
+    pins: tuple[str, ...] = ()
+    shadow: bool = False
+    balance_drift: str = "halt"
+    redirect: tuple[str, int, str] | None = None
 
 
 class SimulationChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +44,30 @@ class SimulationChoice(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     latency_seconds: float = 0.0
     seed: int = 0
+
+
+class BadExchange(ValueError):
+    """An exchange account that can't be traded as configured: which one, and why."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.why = why
+
+
+def check_exchanges(choices: Sequence[ExchangeChoice]) -> None:
+    """Raise BadExchange for the first account that no adapter can be made for."""
+    for choice in choices:
+        if choice.kind != "ccxt":
+            continue
+        from actors.broker.adapters.ccxt.profiles import UnknownAccountType, profile_for
+        from actors.broker.adapters.ccxt.session import BadPins, checked_pins
+
+        try:
+            profile_for(choice.venue, choice.account_type)
+            checked_pins(choice.pins)
+        except (UnknownAccountType, BadPins) as error:
+            raise BadExchange(choice.name, str(error)) from error
 
 
 def build_exchanges(
@@ -89,9 +124,25 @@ def _build(
             latency_seconds=simulation.latency_seconds,
             seed=simulation.seed,
         )
+    real = real_exchange(choice, clock, instance)
+    if not choice.shadow:
+        return real
+    from actors.broker.adapters.ccxt.shadow import ShadowExchange
+
+    return ShadowExchange(choice.name, real, clock, symbols, ledgers[choice.name])
+
+
+def real_exchange(choice: ExchangeChoice, clock: Clock, instance: str) -> ExchangePort:
+    """The adapter to a real exchange; orders there whose id begins with `instance` are ours."""
     # Loading ccxt costs a second and a hundred megabytes: only who trades through it pays.
     from actors.broker.adapters.ccxt.build import build
+    from actors.broker.adapters.ccxt.dialect import AccountWish
+    from actors.broker.adapters.ccxt.session import Redirect
 
+    redirect = None
+    if choice.redirect is not None:
+        host, port, ca_file = choice.redirect
+        redirect = Redirect(host=host, port=port, ca_file=ca_file)
     return build(
         choice.name,
         choice.venue,
@@ -99,5 +150,17 @@ def _build(
         api_secret=choice.api_secret,
         account_type=choice.account_type,
         clock=clock,
+        redirect=redirect,
+        pins=choice.pins,
+        wish=AccountWish(leverage=choice.leverage, margin_mode=choice.margin_mode),
         ours=lambda venue_id: venue_id.startswith(instance),
     )
+
+
+def build_timings(choices: Sequence[ExchangeChoice]) -> dict[str, BrokerTimings]:
+    """The schedule of each broker whose account asks for one of its own."""
+    return {
+        choice.name: BrokerTimings(balance_drift=choice.balance_drift)
+        for choice in choices
+        if choice.kind == "ccxt"
+    }

@@ -96,6 +96,8 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     answer_seconds: float = 0.8
     max_age_to_send_seconds: float = 2.0
     broker_timings: BrokerTimings = BrokerTimings()
+    exchange_timings: Mapping[str, BrokerTimings] = {}
+    """Those of single exchanges; every other has `broker_timings`."""
     breaker: BreakerSettings = BreakerSettings()
     snapshot_every: int = 10_000
     halted_because: str | None = None
@@ -324,7 +326,7 @@ class Runtime:
                 limiter=limiter,
                 breaker=breaker,
                 cancel_breaker=cancel_breaker,
-                timings=self.choices.broker_timings,
+                timings=self.choices.exchange_timings.get(exchange, self.choices.broker_timings),
                 stages=self.stages,
             )
 

@@ -269,6 +269,10 @@ class BrokerActor(TrioActor):
         self._tell_operator(say.HaltExchange(exchange=self._exchange, cause=cause))
         self._announce(self._state[0], cause)
 
+    def _tell_skew(self, skew_us: int) -> None:
+        told = say.ClockSkew(exchange=self._exchange, skew_us=skew_us)
+        self.system.ref("risk").tell(told, key=f"skew {self._exchange}")
+
     def _revived(self, order: Order | None, report: OrderReport) -> None:
         """The exchange lists an open order that the journal has over, or that memory does not know."""
         if order is None:
@@ -323,6 +327,7 @@ class BrokerActor(TrioActor):
             intake=Intake(outbox),
             start_task=self.start_task,
             tell_halt=self._tell_halt,
+            tell_skew=self._tell_skew,
         )
 
 

@@ -235,9 +235,9 @@ class DeadMansSwitch(Protocol):
 class AccountChecks(Protocol):
     """An adapter that can verify how the account is set up."""
 
-    async def account_problems(self) -> Sequence[str]:
-        """What is not as configured (position mode, leverage, margin mode, permissions); raise
-        Unavailable.
+    async def account_problems(self, symbols: Sequence[str]) -> Sequence[str]:
+        """What is not as configured (position mode, leverage, margin mode, permissions) for trading these
+        symbols; raise Unavailable.
         """
         ...
 

@@ -6,6 +6,7 @@ The one place beside the command line's other commands that reads settings; what
 
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,15 @@ from persistence.postgres.webhooks import PostgresWebhookStore
 from supervisors.backups import BackupChoice
 from supervisors.database import database
 from supervisors.edge import EdgeChoice, run_service
-from supervisors.exchanges import ExchangeChoice, SimulationChoice, build_exchanges, build_limiters
+from supervisors.exchanges import (
+    BadExchange,
+    ExchangeChoice,
+    SimulationChoice,
+    build_exchanges,
+    build_limiters,
+    build_timings,
+    check_exchanges,
+)
 from supervisors.process import ProcessIds, SystemClock, instance_name
 from supervisors.service import EXIT_DEPOSED, Ending
 from supervisors.tree import VERSION, Choices, Outside, Runtime
@@ -68,9 +77,10 @@ def main(settings: Settings) -> int:
     logs.configure(settings.log.level)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     allowed, hooks = allowed_hosts(settings.webhooks), hook_desk(settings.web.hooks_file)
+    exchanges = exchange_choices(settings)
     url = None if settings.database_url is None else settings.database_url.reveal()
     with database(url, settings.data_dir) as (dsn, server):
-        return trio.run(_serve, settings, dsn, server, allowed, hooks)
+        return trio.run(_serve, settings, exchanges, dsn, server, allowed, hooks)
 
 
 def make_certificate(tls: TlsSettings, host: str) -> None:
@@ -85,7 +95,12 @@ def make_certificate(tls: TlsSettings, host: str) -> None:
 
 
 async def _serve(
-    settings: Settings, dsn: str, server: EmbeddedServer | None, allowed: Allowed, hooks: HookDesk
+    settings: Settings,
+    exchanges: Sequence[ExchangeChoice],
+    dsn: str,
+    server: EmbeddedServer | None,
+    allowed: Allowed,
+    hooks: HookDesk,
 ) -> int:
     ending = Ending()
     clock = SystemClock()
@@ -93,7 +108,6 @@ async def _serve(
         base, for_webhooks = Database(dsn), Database(dsn, readers=2)
         tokens = PostgresTokenStore(base)
         instance = instance_name(settings.data_dir)
-        exchanges = [_exchange_choice(each) for each in settings.exchanges]
         tracer = _tracer(settings, clock)
         outside = Outside(
             clock=clock,
@@ -121,7 +135,7 @@ async def _serve(
                 pauses=settings.webhooks.schedule_seconds,
             ),
         )
-        runtime = Runtime(outside, _choices(settings))
+        runtime = Runtime(outside, _choices(settings, exchanges))
         if tracer is not None:
             tracer.follow(runtime.log)
         edge = EdgeChoice(
@@ -190,15 +204,27 @@ def allowed_hosts(chosen: WebhookSettings) -> Allowed:
         raise SettingsError(name, found=str(error), allowed="host or host:port, several") from None
 
 
-def _choices(settings: Settings) -> Choices:
+def _choices(settings: Settings, exchanges: Sequence[ExchangeChoice]) -> Choices:
     return Choices(
         limits=RiskLimits(**asdict(settings.risk)),
         second_person_for_limits="limits" in settings.second_person,
         second_person_to_resume="resume" in settings.second_person,
         answer_seconds=settings.journal.answer_seconds,
         max_age_to_send_seconds=settings.orders.max_age_to_send_seconds,
+        exchange_timings=build_timings(exchanges),
         watchdog=True,
     )
+
+
+def exchange_choices(settings: Settings) -> list[ExchangeChoice]:
+    """The exchange accounts, each of which can be traded as configured; raises SettingsError."""
+    choices = [_exchange_choice(each) for each in settings.exchanges]
+    try:
+        check_exchanges(choices)
+    except BadExchange as error:
+        name = f"TRADEWARDEN_EXCHANGE__{error.name.upper()}"
+        raise SettingsError(name, found=error.why, allowed="see docs/connect-your-exchange.md") from None
+    return choices
 
 
 def _exchange_choice(exchange: ExchangeSettings) -> ExchangeChoice:
@@ -209,7 +235,19 @@ def _exchange_choice(exchange: ExchangeSettings) -> ExchangeChoice:
         api_key="" if exchange.api_key is None else exchange.api_key.reveal(),
         api_secret="" if exchange.api_secret is None else exchange.api_secret.reveal(),
         account_type=exchange.account_type,
+        leverage=exchange.leverage,
+        margin_mode=exchange.margin_mode,
+        pins=exchange.pins,
+        shadow=exchange.shadow,
+        balance_drift=exchange.balance_drift,
+        redirect=_redirect(exchange),
     )
+
+
+def _redirect(exchange: ExchangeSettings) -> tuple[str, int, str] | None:
+    if exchange.redirect is None or exchange.redirect_ca is None:
+        return None
+    return exchange.redirect.host, exchange.redirect.port, str(exchange.redirect_ca)
 
 
 def _simulation_choice(sim: SimSettings) -> SimulationChoice:

@@ -40,6 +40,8 @@ class Account:
         self.locked: dict[str, Decimal] = {}
         self.positions: dict[str, Position] = {}
         self.leverage = Decimal(20)
+        self.margin_mode = "cross"
+        self.hedged = False
         self.statement: list[StatementLine] = []
 
     def lock(self, asset: str, amount: Decimal) -> None:

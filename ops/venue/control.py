@@ -94,6 +94,18 @@ def _add_trading(routes: Blueprint, venue: Venue) -> None:
         venue.open_account(exchange, _word(asked, "apiKey"), _word(asked, "secret"), amounts)
         return jsonify({"exchange": exchange})
 
+    @routes.post("/setup")
+    async def set_up() -> Response:
+        asked = await _said()
+        account = _account(_exchange(venue, _word(asked, "exchange")), _word(asked, "apiKey"))
+        if "leverage" in asked:
+            account.leverage = _amount(asked, "leverage")
+        if "marginMode" in asked:
+            account.margin_mode = _word(asked, "marginMode")
+        account.hedged = asked.get("hedgeMode", account.hedged) is True
+        found = {"leverage": text(account.leverage), "marginMode": account.margin_mode}
+        return jsonify({**found, "hedgeMode": account.hedged})
+
     @routes.post("/transfers")
     async def transfer() -> Response:
         asked = await _said()

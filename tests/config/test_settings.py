@@ -86,6 +86,10 @@ def test_every_setting_can_be_set_in_the_environment() -> None:
         EXCHANGE__BINANCE__API_KEY="key",
         EXCHANGE__BINANCE__API_SECRET="secret",
         EXCHANGE__BINANCE__ACCOUNT_TYPE="swap",
+        EXCHANGE__BINANCE__LEVERAGE="5",
+        EXCHANGE__BINANCE__MARGIN_MODE="isolated",
+        EXCHANGE__BINANCE__SHADOW="true",
+        EXCHANGE__BINANCE__DEAD_MAN_SECONDS="60",
         SIM__MARKET_FILE="/m.csv",
         SIM__SYMBOL="ETH/USDT",
         SIM__SPEED="0",
@@ -113,7 +117,16 @@ def test_every_setting_can_be_set_in_the_environment() -> None:
     assert settings.risk.max_pos_usd == Decimal("1234.50")
     assert settings.risk.symbol_whitelist == ("SOL/USDT", "BTC/USDT:USDT")
     assert settings.exchanges[1] == ExchangeSettings(
-        "binance", "ccxt", "binance", Secret("key"), Secret("secret"), "swap"
+        "binance",
+        "ccxt",
+        "binance",
+        Secret("key"),
+        Secret("secret"),
+        "swap",
+        leverage=Decimal(5),
+        margin_mode="isolated",
+        shadow=True,
+        dead_man_seconds=60.0,
     )
     assert settings.sim.market_file == Path("/m.csv")
     assert settings.sim.seed == 42
@@ -234,6 +247,9 @@ def test_a_key_for_an_exchange_that_is_not_configured_is_refused() -> None:
         ("ALLOW_REMOTE", "maybe", "true or false"),
         ("LOG__LEVEL", "loud", "DEBUG or INFO"),
         ("EXCHANGE__SIM__ACCOUNT_TYPE", "gold", "spot or margin"),
+        ("EXCHANGE__SIM__LEVERAGE", "0.5", "from 1 to 125"),
+        ("EXCHANGE__SIM__DEAD_MAN_SECONDS", "2", "from 3 to 300"),
+        ("EXCHANGE__SIM__REDIRECT", "127.0.0.1:9443", "both REDIRECT and REDIRECT_CA"),
         ("CONFIG", "/no.toml", "a readable text file"),
     ],
 )

@@ -6,6 +6,7 @@ Cancels need none of this: they pass whenever the exchange answers.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 
@@ -71,7 +72,7 @@ class Connection:
         await self._list()
         await self._reconciling.measure_skew()
         if isinstance(desk.port, AccountChecks):
-            checks = desk.port.account_problems
+            checks = partial(desk.port.account_problems, desk.symbols)
             problems = await desk.ask("account", checks)
             if problems:
                 desk.halt("the account is not set up as configured: " + "; ".join(problems))

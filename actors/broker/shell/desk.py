@@ -37,7 +37,9 @@ class StartTask(Protocol):
 
 @dataclass(kw_only=True)
 class Desk:
-    """One life of a broker. `tell_halt` tells the operator that the exchange contradicts the journal."""
+    """One life of a broker. `tell_halt` tells the operator that the exchange contradicts the journal,
+    `tell_skew` risk by how many microseconds its clock is ahead of ours.
+    """
 
     exchange: str
     symbols: tuple[str, ...]
@@ -52,6 +54,7 @@ class Desk:
     intake: Intake
     start_task: StartTask
     tell_halt: Callable[[str], None]
+    tell_skew: Callable[[int], None]
     stages: Stages = field(default_factory=NoStages)
     trading: bool = False
     skewed: bool = False

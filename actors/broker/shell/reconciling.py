@@ -69,8 +69,9 @@ class Reconciling:
         server_us = await desk.server_us(since=desk.clock.monotonic())
         after_us = desk.clock.now_us()
         # The answer was made at some moment of the round trip; only what lies outside of it is skew.
-        skew_us = max(before_us - server_us, server_us - after_us, 0)
-        desk.skewed = skew_us > round(desk.timings.max_clock_skew * MICROSECONDS)
+        ahead_us = max(server_us - after_us, 0) or min(server_us - before_us, 0)
+        desk.skewed = abs(ahead_us) > round(desk.timings.max_clock_skew * MICROSECONDS)
+        desk.tell_skew(ahead_us)
 
     async def keep_orders(self) -> None:
         """Hold open orders and fills against the exchange again and again; runs as long as the broker

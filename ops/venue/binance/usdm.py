@@ -60,6 +60,7 @@ class BinanceUsdm(BinanceDialect):
             ("GET", "/fapi/v1/userTrades"): Endpoint(handler=self._trades, weight=5),
             ("GET", "/fapi/v1/positionSide/dual"): Endpoint(handler=_one_way, weight=30),
             ("GET", "/fapi/v1/income"): Endpoint(handler=self._income, weight=30),
+            ("GET", "/fapi/v1/symbolConfig"): Endpoint(handler=self._symbol_config, weight=5),
             ("POST", "/fapi/v1/leverage"): Endpoint(handler=self._leverage),
             ("GET", "/fapi/v1/leverageBracket"): Endpoint(handler=self._brackets),
             ("POST", "/fapi/v1/countdownCancelAll"): Endpoint(handler=self._countdown, weight=10),
@@ -275,6 +276,10 @@ class BinanceUsdm(BinanceDialect):
         positions = [position for _, position in sorted(account.positions.items())]
         return shapes.account_info(account, positions, self.clock.now_ms())
 
+    def _symbol_config(self, ask: Ask, account: Account) -> object:
+        wanted = [self._market_id(ask)] if "symbol" in ask.params else sorted(self.exchange.markets)
+        return [shapes.symbol_config(market_id, account) for market_id in wanted]
+
     def _leverage(self, ask: Ask, account: Account) -> object:
         market_id, leverage = self._market_id(ask), decimal_param(ask.params, "leverage")
         if not 1 <= leverage <= 125 or leverage != int(leverage):
@@ -315,7 +320,7 @@ class BinanceUsdm(BinanceDialect):
 
 
 def _one_way(ask: Ask, account: Account) -> object:
-    return {"dualSidePosition": False}
+    return {"dualSidePosition": account.hedged}
 
 
 def _page(params: Mapping[str, str]) -> int:

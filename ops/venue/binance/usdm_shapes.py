@@ -310,3 +310,14 @@ def income_row(line: StatementLine) -> Json:
         "tranId": line.number,
         "tradeId": "",
     }
+
+
+def symbol_config(market_id: str, account: Account) -> Json:
+    """A row of symbolConfig."""
+    return {
+        "symbol": market_id,
+        "marginType": "CROSSED" if account.margin_mode == "cross" else "ISOLATED",
+        "isAutoAddMargin": False,
+        "leverage": int(account.leverage),
+        "maxNotionalValue": "250000",
+    }

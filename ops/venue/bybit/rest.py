@@ -211,7 +211,7 @@ class Bybit(BybitDialect):
 
     def _account_info(self, ask: Ask, account: Account) -> object:
         return {
-            "marginMode": "REGULAR_MARGIN",
+            "marginMode": "REGULAR_MARGIN" if account.margin_mode == "cross" else "ISOLATED_MARGIN",
             "updatedTime": str(self.clock.now_ms()),
             "unifiedMarginStatus": 4,
             "dcpStatus": "OFF",
@@ -238,11 +238,15 @@ class Bybit(BybitDialect):
         }
 
     def _positions(self, ask: Ask, account: Account) -> object:
-        exchange = self.exchanges["linear"]
+        """Those that are held; asked for one symbol also a flat one, which tells how it is set up."""
+        exchange, wanted = self.exchanges["linear"], ask.params.get("symbol", "")
+        held = exchange.accounts.get(account.api_key, account)
+        positions = dict(held.positions)
+        if wanted:
+            positions = {wanted: held.position(exchange.market(wanted))}
         rows = [
-            shapes.position_row(position, exchange.quotes[market_id], account.leverage, self.clock.now_ms())
-            for market_id, position in sorted(account.positions.items())
-            if ask.params.get("symbol") in (None, "", market_id)
+            shapes.position_row(position, exchange.quotes[market_id], held, self.clock.now_ms())
+            for market_id, position in sorted(positions.items())
         ]
         return {"list": rows, "nextPageCursor": "", "category": "linear"}
 

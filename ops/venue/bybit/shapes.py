@@ -176,12 +176,12 @@ def _coin(accounts: list[Account], coin: str) -> Json:
     }
 
 
-def position_row(position: Position, quote: Quote, leverage: Decimal, at_ms: int) -> Json:
+def position_row(position: Position, quote: Quote, account: Account, at_ms: int) -> Json:
     """A row of position/list."""
     side = "" if not position.quantity else "Buy" if position.quantity > 0 else "Sell"
     entry = plain(average(position.cost, position.quantity))
     return {
-        "positionIdx": 0,
+        "positionIdx": 1 if account.hedged else 0,
         "riskId": 1,
         "riskLimitValue": "2000000",
         "symbol": position.symbol,
@@ -193,7 +193,7 @@ def position_row(position: Position, quote: Quote, leverage: Decimal, at_ms: int
         "positionStatus": "Normal",
         "autoAddMargin": 0,
         "adlRankIndicator": 0,
-        "leverage": plain(leverage),
+        "leverage": plain(account.leverage),
         "positionBalance": "0",
         "markPrice": plain(quote.last),
         "liqPrice": "",

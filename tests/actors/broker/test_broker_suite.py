@@ -193,11 +193,11 @@ async def test_a_lost_stream_makes_the_broker_reconcile_before_it_trades_on(time
     """Nobody knows what was missed."""
     async with world_at(bench) as world:
         await world.until(resting(world), "open")
-        heard = len(world.risk.heard)
+        heard = len(world.said)
         bench.break_stream()
         resting(world)
-        await eventually(lambda: world.state == "trading" and len(world.risk.heard) > heard, 30)
-        states = [message.state for message in world.risk.heard[heard:]]
+        await eventually(lambda: world.state == "trading" and len(world.said) > heard, 30)
+        states = [message.state for message in world.said[heard:]]
         assert states == ["reconnecting", "reconciling", "trading"]
         await world.until(market(world), "filled")
         await world.agree()

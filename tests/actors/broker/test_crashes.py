@@ -40,14 +40,12 @@ async def test_a_hundred_crashes_under_load_lose_and_double_nothing(autojump_clo
             nursery.start_soon(load)
             for number in range(CRASHES):
                 await trio.sleep(0.05 + dice.random() * 0.8)
-                heard = len(world.risk.heard)
+                heard = len(world.said)
                 began = trio.current_time()
                 await world.crash_broker()
                 if number % 10 == 0:
                     await world.crash_position()
-                await eventually(
-                    lambda heard=heard: len(world.risk.heard) > heard and world.state == "trading", 20
-                )
+                await eventually(lambda heard=heard: len(world.said) > heard and world.state == "trading", 20)
                 recoveries.append(trio.current_time() - began)
             nursery.cancel_scope.cancel()
         await world.agree(seconds=60)

@@ -66,9 +66,7 @@ async def test_an_outage_is_noticed_sat_out_and_healed(autojump_clock, silent, s
             await trio.sleep(OUTAGE)
             bench.set_down(False)
             back = trio.current_time()
-            await eventually(
-                lambda: world.state == "trading" and world.risk.heard[-1].circuit == "closed", 30
-            )
+            await eventually(lambda: world.state == "trading" and world.said[-1].circuit == "closed", 30)
             assert trio.current_time() - back <= 2 * world.breaker.settings.open_for + 1.0
             await trio.sleep(2)
             nursery.cancel_scope.cancel()
@@ -83,5 +81,5 @@ async def test_an_outage_is_noticed_sat_out_and_healed(autojump_clock, silent, s
         assert sorted(took.values())[int(0.99 * len(took))] < 0.1
         await world.until(world.accept(quantity="0.01"), "filled")
         await world.agree()
-        states = [(said.state, said.circuit) for said in world.risk.heard if said.exchange == "sim"]
+        states = [(said.state, said.circuit) for said in world.said if said.exchange == "sim"]
         assert ("trading", "open") in states or ("reconnecting", "open") in states

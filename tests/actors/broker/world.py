@@ -18,6 +18,7 @@ from actors.kernel import TrioActor, open_system
 from actors.model.addresses import broker_address, position_address
 from actors.model.events import AccountOpened, OrderAccepted, order_id_of
 from actors.model.journal import Append, Fence
+from actors.model.messages import BrokerState
 from actors.model.order import OrderIntent
 from actors.position.actor import PositionActor
 from persistence.memory import Faults, MemoryArchive, MemoryDisk, MemoryJournalStore
@@ -167,8 +168,12 @@ class World:
     @property
     def state(self):
         """What the broker last said of itself."""
-        said = [message.state for message in self.risk.heard if message.exchange == "sim"]
-        return said[-1] if said else None
+        return self.said[-1].state if self.said else None
+
+    @property
+    def said(self):
+        """All that the broker said of its state."""
+        return [told for told in self.risk.of(BrokerState) if told.exchange == "sim"]
 
     async def trading(self, seconds=60.0):
         await eventually(lambda: self.state == "trading", seconds)

@@ -166,6 +166,7 @@ def usdm_samples(world):
         one("GET positionRisk v3", [usdm_shapes.position_row(position, quote, 1)]),
         one("GET depth, tickers, premiumIndex", {}),
         one("listenKey, leverage, leverageBracket, positionSide/dual, countdownCancelAll", {}),
+        one("GET symbolConfig", [usdm_shapes.symbol_config("BTCUSDT", account)]),
         one("GET income", [usdm_shapes.income_row(LINE)]),
         one("errors", {"code": -2019, "msg": "Margin is insufficient."}),
         one("ORDER_TRADE_UPDATE NEW", update("NEW"), "futures order_update_new", without=trailing),
@@ -219,7 +220,7 @@ def bybit_samples(world):
         http(
             "GET position/list",
             answer(
-                bybit_shapes.position_row(account.positions["BTCUSDT"], quote, account.leverage, 1),
+                bybit_shapes.position_row(account.positions["BTCUSDT"], quote, account, 1),
                 category="linear",
             ),
             "positions",

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from actors.broker.adapters.ccxt import outcomes
-from actors.broker.adapters.ccxt.dialect import Dialect, Request
+from actors.broker.adapters.ccxt.dialect import AccountWish, Dialect, Request
 from actors.broker.adapters.ccxt.markets import Market, Names, markets_of
 from actors.broker.adapters.ccxt.precision import breach, describe
 from actors.broker.adapters.ccxt.profiles import Profile
@@ -54,6 +54,7 @@ class CcxtExchange:
         *,
         ours: Callable[[str], bool],
         initial_margin: Decimal,
+        wish: AccountWish = AccountWish(),  # noqa: B008 - frozen
     ) -> None:
         self._name = name
         self._profile = profile
@@ -62,6 +63,7 @@ class CcxtExchange:
         self._clock = clock
         self._ours = ours
         self._initial_margin = initial_margin
+        self._wish = wish
         self._names = Names(name, profile.market_type, {}, ours)
         self._traded: dict[str, None] = {}
         self._shared_orders: dict[str | None, Shared[Sequence[OrderReport]]] = {}
@@ -300,13 +302,13 @@ class CcxtExchange:
         """Before a planned stop; raise Unavailable."""
         await self.arm(0.0)
 
-    async def account_problems(self) -> Sequence[str]:
-        """What of the account is not as trading here needs it; raise Unavailable."""
+    async def account_problems(self, symbols: Sequence[str]) -> Sequence[str]:
+        """What of the account is not as trading here needs it, or not as wished; raise Unavailable."""
         found: list[str] = []
-        for request in self._dialect.account_questions():
+        for request in self._dialect.account_questions([self._market(symbol) for symbol in symbols]):
             reply = await self._ask(request)
             try:
-                found.extend(self._dialect.account_problems(request, reply))
+                found.extend(self._dialect.account_problems(request, reply, self._names, self._wish))
             except Malformed as error:
                 raise self._unreadable(reply, error) from error
         return found

@@ -19,7 +19,7 @@ from actors.broker.adapters.ccxt.binance_orders import (
     side_of,
     status_of,
 )
-from actors.broker.adapters.ccxt.dialect import FillPage, Request, StatementPage, plain
+from actors.broker.adapters.ccxt.dialect import AccountWish, FillPage, Request, StatementPage, plain, unlike
 from actors.broker.adapters.ccxt.markets import Market, Names
 from actors.broker.adapters.ccxt.values import (
     Malformed,
@@ -40,6 +40,9 @@ from actors.model.order import OrderIntent
 
 Params = dict[str, str | int | bool]
 
+_DUAL: Final = "fapiprivate_get_positionside_dual"
+_CONFIG: Final = "fapiprivate_get_symbolconfig"
+_MARGIN_MODES: Final = {"CROSSED": "cross", "CROSS": "cross", "ISOLATED": "isolated"}
 _DAY_MS: Final = 86_400_000
 _PAGE: Final = 1000
 
@@ -277,12 +280,23 @@ class Binance:
         params: Params = {"symbol": market.market_id, "countdownTime": int(seconds * 1000)}
         return (Request(method="fapiprivate_post_countdowncancelall", params=params),)
 
-    def account_questions(self) -> Sequence[Request]:
+    def account_questions(self, markets: Sequence[Market]) -> Sequence[Request]:
         if self._spot:
             return (Request(method=_SPOT.balances, params={}),)
-        return (Request(method="fapiprivate_get_positionside_dual", params={}),)
+        return (
+            Request(method=_DUAL, params={}),
+            *[Request(method=_CONFIG, params={"symbol": market.market_id}) for market in markets],
+        )
 
-    def account_problems(self, asked: Request, reply: Reply) -> Sequence[str]:
+    def account_problems(
+        self, asked: Request, reply: Reply, names: Names, wish: AccountWish
+    ) -> Sequence[str]:
+        if asked.method == _CONFIG:
+            return [
+                problem
+                for row in objects(reply.body, "symbol configuration")
+                for problem in _unlike(names.symbol(text(row, "symbol")), row, wish)
+            ]
         body = mapping(reply.body, "account")
         if self._spot:
             return () if body.get("canTrade") is True else ("the API key may not trade",)
@@ -331,6 +345,16 @@ class Binance:
         if market is None:
             return ()
         return (Tick(exchange=names.exchange, symbol=market.instrument.symbol, at_us=now_us, **prices),)
+
+
+def _unlike(symbol: str, row: Mapping[str, object], wish: AccountWish) -> list[str]:
+    found = []
+    leverage, mode = number(row, "leverage"), text(row, "marginType").upper()
+    if wish.leverage not in (None, leverage):
+        found.append(unlike(symbol, "leverage", f"{leverage}", f"{wish.leverage}"))
+    if wish.margin_mode not in (None, _MARGIN_MODES.get(mode)):
+        found.append(unlike(symbol, "margin mode", mode.lower(), f"{wish.margin_mode}"))
+    return found
 
 
 def _fill_of_trade(row: Mapping[str, object], names: Names, spot: bool) -> Fill:

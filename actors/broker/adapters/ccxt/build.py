@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from actors.broker.adapters.ccxt.adapter import CcxtExchange
 from actors.broker.adapters.ccxt.binance import Binance
 from actors.broker.adapters.ccxt.bybit import Bybit
 from actors.broker.adapters.ccxt.client import CcxtClient
-from actors.broker.adapters.ccxt.dialect import Dialect
+from actors.broker.adapters.ccxt.dialect import AccountWish, Dialect
 from actors.broker.adapters.ccxt.profiles import Profile, profile_for
 from actors.broker.adapters.ccxt.session import Redirect
 from actors.broker.adapters.ccxt.unified import UnifiedExchange
@@ -49,14 +49,16 @@ def build(
     redirect: Redirect | None = None,
     pins: tuple[str, ...] = (),
     ours: Callable[[str], bool] = looks_like_ours,
-    initial_margin: Decimal = Decimal(1),
+    initial_margin: Decimal | None = None,
+    wish: AccountWish = AccountWish(),  # noqa: B008 - frozen
     timeout_seconds: float = 10.0,
 ) -> ExchangePort:
     """An adapter that is not connected yet.
 
-    `name` is what the exchange is called here, `kind` what ccxt calls it. `initial_margin` is the share of
-    the notional that a futures order must have covered (spot is always fully funded). Raise
-    UnknownAccountType, BadPins.
+    `name` is what the exchange is called here, `kind` what ccxt calls it. `wish` is how the account shall be
+    set up; `initial_margin` the share of the notional that a futures order must have covered (None: one part
+    in the wished leverage, without a wish the whole; spot is always fully funded). Raise UnknownAccountType,
+    BadPins.
     """
     profile = profile_for(kind, account_type)
     client = CcxtClient(
@@ -68,11 +70,19 @@ def build(
         pins=pins,
         timeout_seconds=timeout_seconds,
     )
+    margin = initial_margin or share_of(wish.leverage)
     if profile.family == "unified":
-        return UnifiedExchange(name, profile, client, clock, ours=ours, initial_margin=initial_margin)
+        return UnifiedExchange(name, profile, client, clock, ours=ours, initial_margin=margin)
     return CcxtExchange(
-        name, profile, _dialect(profile), client, clock, ours=ours, initial_margin=initial_margin
+        name, profile, _dialect(profile), client, clock, ours=ours, initial_margin=margin, wish=wish
     )
+
+
+def share_of(leverage: Decimal | None) -> Decimal:
+    """What must be covered of a notional at this leverage, rounded up to twelve places."""
+    if leverage is None:
+        return Decimal(1)
+    return (1 / leverage).quantize(Decimal("1e-12"), rounding=ROUND_UP)
 
 
 def _dialect(profile: Profile) -> Dialect:

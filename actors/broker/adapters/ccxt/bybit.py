@@ -11,7 +11,7 @@ from typing import Final
 
 from actors.broker.adapters.ccxt import bybit_statement as statement
 from actors.broker.adapters.ccxt.bybit_orders import TRADES, fill, report
-from actors.broker.adapters.ccxt.dialect import FillPage, Request, StatementPage, plain
+from actors.broker.adapters.ccxt.dialect import AccountWish, FillPage, Request, StatementPage, plain, unlike
 from actors.broker.adapters.ccxt.markets import Market, Names
 from actors.broker.adapters.ccxt.values import (
     Malformed,
@@ -28,6 +28,8 @@ from actors.model.messages import Balance, Tick
 from actors.model.money import EXACT, ZERO
 from actors.model.order import OrderIntent
 
+_POSITIONS: Final = "private_get_v5_position_list"
+_MARGIN_MODES: Final = {"REGULAR_MARGIN": "cross", "ISOLATED_MARGIN": "isolated"}
 _RANGE_MS: Final = 7 * 86_400_000
 _PAGE: Final = 100
 _ORDERS_PAGE: Final = 50
@@ -186,7 +188,7 @@ class Bybit:
         if self._spot:
             return None
         return Request(
-            method="private_get_v5_position_list",
+            method=_POSITIONS,
             params={"category": self._category, "settleCoin": "USDT", "limit": 200},
         )
 
@@ -221,19 +223,34 @@ class Bybit:
         """Bybit's switch hangs on a private connection and is set by hand; it is not armed from here."""
         return ()
 
-    def account_questions(self) -> Sequence[Request]:
-        return (
+    def account_questions(self, markets: Sequence[Market]) -> Sequence[Request]:
+        account = (
             Request(method="private_get_v5_account_info", params={}),
             Request(method="private_get_v5_user_query_api", params={}),
         )
+        if self._spot:
+            return account
+        listed: list[Params] = [{"category": self._category, "symbol": one.market_id} for one in markets]
+        return (*account, *[Request(method=_POSITIONS, params=params) for params in listed])
 
-    def account_problems(self, asked: Request, reply: Reply) -> Sequence[str]:
+    def account_problems(
+        self, asked: Request, reply: Reply, names: Names, wish: AccountWish
+    ) -> Sequence[str]:
+        if asked.method == _POSITIONS:
+            return [problem for row in _rows(reply) for problem in _unlike(row, names, wish)]
         result = mapping(mapping(reply.body, "answer").get("result"), "result")
         if asked.method.endswith("account_info"):
-            status = result.get("unifiedMarginStatus")
-            unified = isinstance(status, int) and status >= _UNIFIED_FROM
-            return () if unified else ("the account is not a unified trading account",)
+            return self._account_problems(result, wish)
         return ("the API key is read-only",) if result.get("readOnly") == 1 else ()
+
+    def _account_problems(self, result: Mapping[str, object], wish: AccountWish) -> Sequence[str]:
+        status = result.get("unifiedMarginStatus")
+        if not isinstance(status, int) or status < _UNIFIED_FROM:
+            return ("the account is not a unified trading account",)
+        mode = optional_text(result, "marginMode")
+        if self._spot or wish.margin_mode in (None, _MARGIN_MODES.get(mode)):
+            return ()
+        return (unlike("the account", "margin mode", mode.lower(), f"{wish.margin_mode}"),)
 
     def order_watches(self) -> tuple[Watch, ...]:
         return (Watch(method="watch_orders"), Watch(method="watch_my_trades"))
@@ -285,6 +302,16 @@ class Bybit:
         if bid is None and ask is None:
             return ()
         return (Tick(exchange=names.exchange, symbol=symbol, bid=bid, ask=ask, at_us=now_us),)
+
+
+def _unlike(row: Mapping[str, object], names: Names, wish: AccountWish) -> list[str]:
+    symbol, found = names.symbol(text(row, "symbol")), []
+    if row.get("positionIdx") != 0:
+        found.append(f"{symbol} is in hedge mode: switch it to one-way mode")
+    leverage = optional_number(row, "leverage")
+    if wish.leverage not in (None, leverage):
+        found.append(unlike(symbol, "leverage", f"{leverage}", f"{wish.leverage}"))
+    return found
 
 
 def _rows(reply: Reply) -> list[Mapping[str, object]]:

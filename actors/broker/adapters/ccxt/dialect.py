@@ -35,6 +35,13 @@ class FillPage(msgspec.Struct, frozen=True, kw_only=True):
     unnamed: tuple[str, ...] = ()
 
 
+class AccountWish(msgspec.Struct, frozen=True, kw_only=True):
+    """How the account shall be set up; None: not looked at. `margin_mode`: cross or isolated."""
+
+    leverage: Decimal | None = None
+    margin_mode: str | None = None
+
+
 class StatementPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some lines of a statement, and the request that brings the next ones (None: that was all)."""
 
@@ -110,12 +117,14 @@ class Dialect(Protocol):
         """The requests that arm the switch for a market (0: disarm); none where the exchange has none."""
         ...
 
-    def account_questions(self) -> Sequence[Request]:
-        """What to ask about the account's set-up."""
+    def account_questions(self, markets: Sequence[Market]) -> Sequence[Request]:
+        """What to ask about the account's set-up, for trading these markets."""
         ...
 
-    def account_problems(self, asked: Request, reply: Reply) -> Sequence[str]:
-        """What the answer says that trading here can't be done with."""
+    def account_problems(
+        self, asked: Request, reply: Reply, names: Names, wish: AccountWish
+    ) -> Sequence[str]:
+        """What the answer says that trading here can't be done with, or that is not as wished."""
         ...
 
     def order_watches(self) -> tuple[Watch, ...]: ...
@@ -133,3 +142,11 @@ def plain(value: Decimal) -> str:
     """A decimal as exchanges read it: no exponent, no trailing zeros, not rounded."""
     digits = format(value, "f")
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def unlike(symbol: str, what: str, found: str, wanted: str) -> str:
+    """A problem of the account's set-up: what it is, what it should be, and where to change it."""
+    return (
+        f"{symbol}: the {what} is {found}, configured is {wanted}; set it at the exchange, "
+        "or change the setting"
+    )

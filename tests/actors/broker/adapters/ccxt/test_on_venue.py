@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 import trio
 
+from actors.broker.adapters.ccxt.build import share_of
+from actors.broker.adapters.ccxt.dialect import AccountWish
 from actors.broker.port import EXTERNAL, Confirmed, NotSent, OrderReport, Rejected, Unavailable, Unresolved
 from actors.model.fill import Fill
 from tests.actors.broker.adapters.ccxt.conftest import KEY, SECRET, open_place, until
@@ -322,7 +324,31 @@ async def test_an_exchange_that_is_not_there_is_unavailable_and_nothing_is_sent(
 
 async def test_the_account_is_found_in_order(where):
     async with open_place(where) as place:
-        assert list(await place.adapter.account_problems()) == []
+        assert list(await place.adapter.account_problems(["BTC/USDT", "ETH/USDT"])) == []
+
+
+@pytest.mark.parametrize("where", ["binance-usdm", "bybit-linear"])
+async def test_leverage_margin_mode_and_position_mode_are_verified_with_what_was_found(where):
+    async with open_place(where) as place:
+        wish = AccountWish(leverage=Decimal(20), margin_mode="cross")
+        adapter = place.build(wish=wish)
+        await adapter.connect()
+        assert list(await adapter.account_problems(["BTC/USDT"])) == []
+        place.account.leverage, place.account.margin_mode = Decimal(3), "isolated"
+        place.account.hedged = True
+        found = "; ".join(await adapter.account_problems(["BTC/USDT"]))
+        assert "BTC/USDT: the leverage is 3, configured is 20" in found
+        assert "the margin mode is isolated" in found
+        assert "hedge mode: switch it to one-way mode" in found
+        (unwished,) = await place.adapter.account_problems(["BTC/USDT"])
+        assert "hedge mode" in unwished
+        await adapter.close()
+
+
+def test_what_must_be_covered_is_one_part_in_the_leverage_and_never_less():
+    assert share_of(None) == 1
+    assert share_of(Decimal(4)) == Decimal("0.25")
+    assert share_of(Decimal(3)) == Decimal("0.333333333334")
 
 
 async def test_a_wrong_key_is_told_as_such(where):
