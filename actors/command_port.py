@@ -195,17 +195,34 @@ class CommandPort(Decisions):
             level=level, exchange=exchange, symbol=symbol, reason=reason, by=by, correlation_id=correlation_id
         )
 
-    async def resume(self, *, reason: str, by: str, correlation_id: str) -> r.ResumeResult:
-        """Lift all kills; journaled before the gate opens."""
+    async def resume(
+        self,
+        *,
+        reason: str,
+        by: str,
+        correlation_id: str,
+        kill_ids: Sequence[str] = (),
+        exchange: str | None = None,
+        symbol: str | None = None,
+    ) -> r.ResumeResult:
+        """Lift the kills that are named, what holds for exactly a scope, or everything; journaled before the
+        gate opens.
+        """
+        resume = m.Resume(
+            reason=reason,
+            by=by,
+            correlation_id=correlation_id,
+            kill_ids=tuple(kill_ids),
+            exchange=exchange,
+            symbol=symbol,
+        )
         try:
-            reply = await self._operator.ask(
-                m.Resume(reason=reason, by=by, correlation_id=correlation_id), timeout=ASK_SECONDS
-            )
+            reply = await self._operator.ask(resume, timeout=ASK_SECONDS)
         except UNREACHABLE as error:
             return r.Refused(
                 code="OVERLOADED", detail=f"the operator's actor did not answer: {type(error).__name__}"
             )
-        if not isinstance(reply, m.Resumed | m.Refused):
+        if not isinstance(reply, m.Resumed | m.Proposed | m.Refused):
             raise TypeError(f"OperatorActor answered {type(reply).__name__}")
         return reply
 

@@ -1,8 +1,8 @@
-"""What a person decides where no machine can: a verdict on an order, a correction of a balance.
+"""What a person decides where no machine can: a limit, a verdict on an order, a correction of a balance.
 
-Both are journaled with who, why and when before they are answered, and neither is believed blindly: an order
-that shows up after its verdict is cancelled and halts its exchange, a correction that is wrong leaves a
-difference that halts it.
+All are journaled with who, why and when before they are answered. Verdict and correction are not believed
+blindly: an order that shows up after its verdict is cancelled and halts its exchange, a correction that is
+wrong leaves a difference that halts it.
 """
 
 from decimal import Decimal
@@ -11,14 +11,14 @@ from typing import Protocol
 import trio
 
 from actors.admission import Expected
-from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull
+from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull, NoReply
 from actors.model import messages as m
 from actors.model import results as r
 from actors.model.addresses import broker_address
 from actors.model.order import Order
 from actors.questions import ASK_SECONDS, Questions
 
-UNREACHABLE = (ActorDead, AskTimeout, HandlerFailed, MailboxFull)
+UNREACHABLE = (ActorDead, AskTimeout, HandlerFailed, MailboxFull, NoReply)
 
 
 class Watchers(Protocol):
@@ -88,6 +88,20 @@ class Decisions(Questions):
             return _silent("the operator's actor", error)
         if not isinstance(reply, m.BalanceBooked | m.Refused):
             raise TypeError(f"OperatorActor answered {type(reply).__name__}")
+        return reply
+
+    async def change_limit(
+        self, *, name: str, value: str, reason: str, by: str, correlation_id: str
+    ) -> r.LimitResult:
+        """Set a limit; answered when the journal has it. `Unsettled` when that was not known in time."""
+        change = m.ChangeLimit(name=name, value=value, reason=reason, by=by, correlation_id=correlation_id)
+        try:
+            reply = await self._risk.ask(change, timeout=ASK_SECONDS)
+        except UNREACHABLE as error:
+            detail = f"the risk check did not say what became of it: {type(error).__name__}"
+            return r.Unsettled(detail=detail)
+        if not isinstance(reply, m.LimitSet | m.Proposed | m.Refused):
+            raise TypeError(f"RiskActor answered {type(reply).__name__}")
         return reply
 
 

@@ -72,6 +72,12 @@ class Archive(Protocol):
 
     async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]: ...
 
+    async def limit_changes(
+        self, name: str | None, limit: int, before: int | None = None
+    ) -> Sequence[Record]:
+        """The changes of limits, or of one, newest first; `before` is the sequence of the last one seen."""
+        ...
+
     async def recall(
         self, exchange: str, venue_ids: Sequence[str]
     ) -> Sequence[tuple[Order, tuple[str, ...]]]:

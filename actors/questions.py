@@ -113,9 +113,20 @@ class Questions:
             found.extend(reply.balances)
         return found
 
-    async def risk(self) -> m.RiskView:
+    async def limits(self) -> m.LimitsView:
+        """The limits in force."""
+        reply = await self._risk.ask(m.ReadLimits(), timeout=ASK_SECONDS)
+        if not isinstance(reply, m.LimitsView):
+            raise TypeError(f"RiskActor answered {type(reply).__name__}")
+        return reply
+
+    async def limit_changes(self, *, name: str | None, limit: int, before: int | None) -> Sequence[Record]:
+        """The versions of the limits, or of one: `LimitChanged` records, newest first."""
+        return await self._archive.limit_changes(name, limit, before)
+
+    async def risk(self, *, reservations: bool = False) -> m.RiskView:
         """Limits used and left."""
-        reply = await self._risk.ask(m.ReadRisk(), timeout=ASK_SECONDS)
+        reply = await self._risk.ask(m.ReadRisk(reservations=reservations), timeout=ASK_SECONDS)
         if not isinstance(reply, m.RiskView):
             raise TypeError(f"RiskActor answered {type(reply).__name__}")
         return reply

@@ -59,7 +59,12 @@ async def run_service(
 ) -> None:
     """Run everything until `ending` is set, then stop in order: requests first, the journal last."""
     async with trio.open_nursery() as nursery:
-        await nursery.start(service.watch_signals, ending, partial(service.tree_text, runtime))
+        await nursery.start(
+            service.watch_signals,
+            ending,
+            partial(service.tree_text, runtime),
+            partial(service.kill_by_signal, runtime),
+        )
         if server is not None:
             nursery.start_soon(watch, server, _report)
         await service.take_kill_file(runtime, data_dir / KILL_FILE)

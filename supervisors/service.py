@@ -8,7 +8,7 @@ start it again.
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,17 +54,35 @@ class Ending:
 async def watch_signals(
     ending: Ending,
     show_tree: Callable[[], str],
+    kill: Callable[[], Awaitable[object]],
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """SIGTERM and SIGINT end the process in order; SIGUSR1 writes the live tree to standard error."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1) as received:
+    """SIGTERM and SIGINT end the process in order; SIGUSR1 writes the live tree to standard error; SIGUSR2
+    stops trading.
+    """
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+    with trio.open_signal_receiver(*signals) as received:
         task_status.started()
         async for number in received:
             if number == signal.SIGUSR1:
                 sys.stderr.write(show_tree() + "\n")
                 sys.stderr.flush()
+            elif number == signal.SIGUSR2:
+                await kill()
             else:
                 ending.set(EXIT_STOPPED, signal.Signals(number).name)
+
+
+async def kill_by_signal(runtime: "Runtime") -> None:
+    """Pull the kill switch: the kill of who can reach the process and nothing else."""
+    await runtime.port.kill(
+        level="cancel",
+        exchange=None,
+        symbol=None,
+        reason="the process was sent SIGUSR2",
+        by="signal",
+        correlation_id="kill-signal",
+    )
 
 
 async def watch_kill_file(runtime: "Runtime", file: Path, look_seconds: float = 1.0) -> None:

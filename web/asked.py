@@ -56,8 +56,20 @@ class KillRequest(Asked, frozen=True, kw_only=True):
 
 
 class ResumeRequest(Asked, frozen=True, kw_only=True):
-    """Why trading may go on."""
+    """Why trading may go on, and what is lifted."""
 
+    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+    kill_ids: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=100)
+    ] = ()
+    exchange: Annotated[str, Meta(pattern=EXCHANGE)] | None = None
+    symbol: Annotated[str, Meta(pattern=SYMBOL)] | None = None
+
+
+class LimitRequest(Asked, frozen=True, kw_only=True):
+    """What to set a limit to."""
+
+    value: Annotated[str, Meta(pattern=r"\S", max_length=4000)]
     reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
 
 

@@ -11,12 +11,13 @@ from typing import Protocol
 from actors.model.book import Book, Change
 from actors.model.fill import Fill
 from actors.model.journal import Record
-from actors.model.messages import Balance, Mark, RiskView
+from actors.model.messages import Balance, HaltView, LimitsView, Mark, RiskView
 from actors.model.order import Order, OrderIntent
 from actors.model.results import (
     AdjustResult,
     CancelResult,
     KillResult,
+    LimitResult,
     NotReady,
     Placement,
     PlaceResult,
@@ -77,7 +78,22 @@ class Commands(Protocol):
         correlation_id: str,
     ) -> KillResult: ...
 
-    async def resume(self, *, reason: str, by: str, correlation_id: str) -> ResumeResult: ...
+    async def resume(
+        self,
+        *,
+        reason: str,
+        by: str,
+        correlation_id: str,
+        kill_ids: Sequence[str] = (),
+        exchange: str | None = None,
+        symbol: str | None = None,
+    ) -> ResumeResult:
+        """Lift the kills that are named, what holds for exactly a scope, or everything."""
+        ...
+
+    async def change_limit(
+        self, *, name: str, value: str, reason: str, by: str, correlation_id: str
+    ) -> LimitResult: ...
 
     async def judge_absent(
         self, order_id: str, *, by: str, reason: str, correlation_id: str, wait_seconds: float
@@ -129,7 +145,15 @@ class Queries(Protocol):
 
     async def balances(self) -> Sequence[Balance]: ...
 
-    async def risk(self) -> RiskView: ...
+    async def risk(self, *, reservations: bool = False) -> RiskView: ...
+
+    async def limits(self) -> LimitsView: ...
+
+    async def limit_changes(self, *, name: str | None, limit: int, before: int | None) -> Sequence[Record]:
+        """Records of `LimitChanged`, newest first; `before` is the sequence of the last one seen."""
+        ...
+
+    async def halt(self) -> HaltView: ...
 
     async def marks(self) -> Sequence[Mark]: ...
 

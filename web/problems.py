@@ -34,6 +34,18 @@ CODES: dict[str, Kind] = {
     "TRADING_REDUCING": Kind(422, "Only orders that reduce a position are taken"),
     "EXCHANGE_RECONCILING": Kind(422, "The exchange is being reconciled"),
     "CIRCUIT_OPEN": Kind(422, "The exchange's circuit breaker is open"),
+    "MAX_LONG": Kind(422, "The long position would be too large"),
+    "MAX_SHORT": Kind(422, "The short position would be too large"),
+    "MAX_EXCHANGE_EXPOSURE": Kind(422, "The exposure at the exchange would be too large"),
+    "MAX_GROSS_EXPOSURE": Kind(422, "The gross exposure would be too large"),
+    "MAX_NET_EXPOSURE": Kind(422, "The net exposure would be too large"),
+    "MAX_DRAWDOWN": Kind(422, "The fall from the highest result has reached its limit"),
+    "OPEN_ORDERS": Kind(422, "There would be too many open orders"),
+    "MESSAGE_RATE": Kind(422, "There were too many orders and cancels lately"),
+    "REPEATED_EXECUTION": Kind(422, "Too many orders of one side executed lately"),
+    "DUPLICATE_ORDER": Kind(422, "The same order was placed a moment ago"),
+    "SELF_MATCH": Kind(422, "The order could trade with an own order"),
+    "CLOCK_SKEW": Kind(422, "Our clock and the exchange's are too far apart"),
     "REDUCE_ONLY": Kind(422, "The order would not reduce the position"),
     "POST_ONLY": Kind(422, "The order would take liquidity"),
     "EXCHANGE_NOT_FOUND": Kind(422, "The exchange is not configured"),
@@ -89,6 +101,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     order_id: str | None = None
     limit: str | None = None
     value: str | None = None
+    headroom: str | None = None
     kill_id: str | None = None
     retry_after_seconds: float | None = None
     errors: tuple[FieldError, ...] = ()
@@ -112,6 +125,7 @@ def problem(
     order_id: str | None = None,
     limit: str | None = None,
     value: str | None = None,
+    headroom: str | None = None,
     kill_id: str | None = None,
     retry_after_seconds: float | None = None,
     errors: tuple[FieldError, ...] = (),
@@ -128,6 +142,7 @@ def problem(
         order_id=order_id,
         limit=limit,
         value=value,
+        headroom=headroom,
         kill_id=kill_id,
         retry_after_seconds=retry_after_seconds,
         errors=errors,

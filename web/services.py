@@ -38,12 +38,14 @@ class FixedThreshold:
 class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`wait_seconds`: how long an answer may wait for the exchange.
 
-    `max_commands`: how many orders at a time.
+    `max_commands`: how many orders at a time. With `two_people` something takes two operators: then no
+    operator may make or renew the token of another one.
     """
 
     wait_seconds: float = 5.0
     max_commands: int = 64
     version: str = "0.1.0"
+    two_people: bool = False
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from actors.model.fill import Fill
 from actors.model.journal import Record
-from actors.model.messages import Balance, Mark, RiskView
+from actors.model.messages import Balance, Mark, Proposed, RiskView
 from actors.model.money import text
 from actors.model.order import Order
 from actors.model.results import PositionView
@@ -102,6 +102,18 @@ class LimitBody(Wire, frozen=True, kw_only=True):
     limit: str
     used: str
     headroom: str
+    exchange: str | None = None
+
+
+class ReservationBody(Wire, frozen=True, kw_only=True):
+    """What an open order may still do."""
+
+    order_id: str
+    exchange: str
+    symbol: str
+    side: str
+    qty: str
+    value_usd: str | None
 
 
 class RiskBody(Wire, frozen=True, kw_only=True):
@@ -112,6 +124,16 @@ class RiskBody(Wire, frozen=True, kw_only=True):
     equity: str
     day: str
     day_pnl: str
+    reservations: tuple[ReservationBody, ...] = ()
+
+
+class ProposalBody(Wire, frozen=True, kw_only=True):
+    """What one person has asked for and another has to ask for too."""
+
+    what: str
+    by: str
+    reason: str
+    until: str
 
 
 class EventBody(Wire, frozen=True, kw_only=True):
@@ -234,12 +256,33 @@ def risk_body(view: RiskView) -> RiskBody:
                 limit=text(each.limit),
                 used=text(each.used),
                 headroom=text(each.headroom),
+                exchange=each.exchange,
             )
             for each in view.limits
         ),
         equity=text(view.equity),
         day=view.day,
         day_pnl=text(view.day_pnl),
+        reservations=tuple(
+            ReservationBody(
+                order_id=each.order_id,
+                exchange=each.exchange,
+                symbol=each.symbol,
+                side=each.side,
+                qty=text(each.quantity),
+                value_usd=decimal_or_none(each.value_usd),
+            )
+            for each in view.reservations
+        ),
+    )
+
+
+def proposal_body(proposed: Proposed | None) -> ProposalBody | None:
+    """What waits for a second person, for the wire."""
+    if proposed is None:
+        return None
+    return ProposalBody(
+        what=proposed.what, by=proposed.by, reason=proposed.reason, until=time_text(proposed.until_us)
     )
 
 

@@ -76,7 +76,7 @@ class AmendOrder(Message, frozen=True, kw_only=True):
 
 
 class ChangeLimit(Message, frozen=True, kw_only=True):
-    """Ask to RiskActor: set a limit. Answered by `LimitSet`, `Proposed` or `Refused`."""
+    """Ask to RiskActor: set a limit. Answered by `LimitSet`, `Proposed` or `Refused`, when certain."""
 
     name: str
     value: str
@@ -86,11 +86,13 @@ class ChangeLimit(Message, frozen=True, kw_only=True):
 
 
 class LimitSet(Message, frozen=True, kw_only=True):
-    """The change is on its way to the journal and in force for the next order."""
+    """The change is in the journal. It is in force since it was asked for, between two orders."""
 
     name: str
     old: str | None
     new: str
+    by: str
+    approved_by: str | None = None
 
 
 class Proposed(Message, frozen=True, kw_only=True):
@@ -102,18 +104,52 @@ class Proposed(Message, frozen=True, kw_only=True):
     until_us: int
 
 
-class ReadRisk(Message, frozen=True):
-    """Ask to RiskActor: the `RiskView`."""
+class ReadLimits(Message, frozen=True):
+    """Ask to RiskActor: the `LimitsView`."""
+
+
+class LimitState(Message, frozen=True, kw_only=True):
+    """A limit as it is in force, what the settings say, and what it may be set to. Values are texts."""
+
+    name: str
+    value: str
+    settings: str
+    allowed: str
+
+
+class LimitsView(Message, frozen=True, kw_only=True):
+    """Every limit, and the changes that wait for a second person."""
+
+    limits: tuple[LimitState, ...]
+    proposed: tuple[Proposed, ...] = ()
+
+
+class ReadRisk(Message, frozen=True, kw_only=True):
+    """Ask to RiskActor: the `RiskView`. `reservations` costs time for each open order."""
+
+    reservations: bool = False
 
 
 class LimitUse(Message, frozen=True, kw_only=True):
-    """One limit: what is used of it and what is left. `symbol` None for an account-wide limit."""
+    """One limit: what is used of it and what is left. Without exchange and symbol it bounds the account."""
 
     code: str
     symbol: str | None
     limit: Decimal
     used: Decimal
     headroom: Decimal
+    exchange: str | None = None
+
+
+class Reservation(Message, frozen=True, kw_only=True):
+    """What an open order may still do, and what that is worth at its reserve price; None without a rate."""
+
+    order_id: str
+    exchange: str
+    symbol: str
+    side: str
+    quantity: Decimal
+    value_usd: Decimal | None
 
 
 class RiskView(Message, frozen=True, kw_only=True):
@@ -121,7 +157,7 @@ class RiskView(Message, frozen=True, kw_only=True):
 
     trading_state: str
     limits: tuple[LimitUse, ...]
-    reservations: tuple[tuple[str, Decimal], ...] = ()
+    reservations: tuple[Reservation, ...] = ()
     equity: Decimal
     day: str
     day_pnl: Decimal

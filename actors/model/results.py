@@ -1,7 +1,7 @@
 """What the command port answers: the outcome of a command, told as data to whoever asked from outside.
 
 One class an outcome, so that the web layer, the console and the simulator each translate it in one table.
-`Refused`, `Resumed`, `AlreadyClosed` and `NoSuchOrder` are said between the rooms too and live in
+`Refused`, `Resumed`, `LimitSet`, `Proposed` and others are said between the rooms too and live in
 `actors.model.messages`.
 """
 
@@ -9,7 +9,15 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.model.messages import AlreadyClosed, BalanceBooked, NoSuchOrder, Refused, Resumed
+from actors.model.messages import (
+    AlreadyClosed,
+    BalanceBooked,
+    LimitSet,
+    NoSuchOrder,
+    Proposed,
+    Refused,
+    Resumed,
+)
 from actors.model.order import Order, OrderIntent
 from actors.model.position import Position
 
@@ -108,6 +116,12 @@ class KillResult(Result, frozen=True, kw_only=True):
     in_flight: tuple[str, ...] = ()
 
 
+class Unsettled(Result, frozen=True, kw_only=True):
+    """It is not known whether the command was done; reading what it would have changed will tell."""
+
+    detail: str
+
+
 class PositionView(Result, frozen=True, kw_only=True):
     """A position and the price it is valued at, in quote units; None when the market has none yet."""
 
@@ -124,7 +138,8 @@ class NotReady(Result, frozen=True, kw_only=True):
 
 PlaceResult = Placed | Pending | Replayed | Previewed | Denied | Conflict | Refused
 CancelResult = Cancelled | Pending | AlreadyClosed | NoSuchOrder | Refused
-ResumeResult = Resumed | Refused
+ResumeResult = Resumed | Proposed | Refused
+LimitResult = LimitSet | Proposed | Unsettled | Refused
 VerdictResult = Judged | Pending | AlreadyClosed | NoSuchOrder | Refused
 AdjustResult = BalanceBooked | Refused
 
@@ -138,6 +153,8 @@ __all__ = [
     "Denied",
     "Judged",
     "KillResult",
+    "LimitResult",
+    "LimitSet",
     "NoSuchOrder",
     "NotReady",
     "Pending",
@@ -146,10 +163,12 @@ __all__ = [
     "Placement",
     "PositionView",
     "Previewed",
+    "Proposed",
     "Refused",
     "Replayed",
     "Result",
     "ResumeResult",
     "Resumed",
+    "Unsettled",
     "VerdictResult",
 ]

@@ -26,6 +26,7 @@ from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalStat
 from actors.model.money import EXACT
 from actors.model.stages import NoStages, Stages
 from actors.risk.changes import LimitDesk, settings_changes
+from actors.risk.changing import Changing
 from actors.risk.checks.breach import Breach
 from actors.risk.decide import Decider, Passed
 from actors.risk.guard import Guard
@@ -33,7 +34,7 @@ from actors.risk.known import Known
 from actors.risk.limits import RiskLimits, from_texts
 from actors.risk.port import AdmissionBoard, TradingGate
 from actors.risk.state import SECOND_US, Day, RiskState
-from actors.risk.view import view
+from actors.risk.view import limits_view, view
 from actors.writer import Advance, Whole, Writer
 
 __all__ = ["Known", "RiskActor"]
@@ -51,7 +52,7 @@ class Second(msgspec.Struct, frozen=True):
 
 
 class RiskActor(TrioActor):
-    """Handles PlaceOrder(s), ChangeLimit, ReadRisk (asks); what markets, brokers and the journal tell.
+    """Handles PlaceOrder(s), ChangeLimit, ReadRisk, ReadLimits (asks); what others tell it.
 
     `limits` are those of the settings; the journal's stand above them. `known` carries marks, exchange states
     and instruments from one life to the next, since nobody tells them twice. With `second_person` a limit is
@@ -90,6 +91,8 @@ class RiskActor(TrioActor):
         self._state = RiskState(limits)
         self._decider = Decider()
         self._desk = LimitDesk(second_person=second_person)
+        self._changing = Changing()
+        self._changes = 0
         self._guard = Guard(
             gate=gate, clock=clock, ids=ids, append=self._append_own, tell=self._tell_operator
         )
@@ -120,6 +123,7 @@ class RiskActor(TrioActor):
         self._writer.begin(fenced)
         for order_id in lost:
             self._admissions.fail(order_id, "JOURNAL_UNAVAILABLE", "the order did not get into the journal")
+        self._changing.fenced(book.limits)
         changes = settings_changes(self._settings, book)
         if changes:
             state.set_limits(from_texts(state.limits, {change.name: change.new for change in changes}))
@@ -149,6 +153,8 @@ class RiskActor(TrioActor):
         records = writer.unread()
         for record in records:
             state.follow(book, record.event, record.at_us)
+            if record.causation_id in self._changing:
+                self._changing.settle(record.causation_id, landed=True)
         self._guard.on_records(state, book, records)
 
     def _unavailable(self) -> m.Refused | None:
@@ -238,6 +244,7 @@ class RiskActor(TrioActor):
     def _on_append_failed(self, failed: AppendFailed) -> None:
         self._catch_up()
         if failed.append_id.startswith(OWN):
+            self._changing.settle(failed.append_id, landed=False)
             # The state is ahead of the journal; what the journal says is what holds.
             self._writer.fence()
             return
@@ -316,7 +323,8 @@ class RiskActor(TrioActor):
 
     # Limits.
 
-    def _on_change_limit(self, change: m.ChangeLimit) -> m.LimitSet | m.Proposed | m.Refused:
+    def _on_change_limit(self, change: m.ChangeLimit) -> object:
+        """In force at once; answered when the journal has it."""
         self._catch_up()
         refused = self._unavailable()
         if refused is not None:
@@ -325,17 +333,28 @@ class RiskActor(TrioActor):
         if not isinstance(event, LimitChanged):
             return event
         self._state.set_limits(from_texts(self._state.limits, {event.name: event.new}))
+        self._changes += 1
+        append_id = f"{OWN}limit/{self._writer.generation}/{self._changes}"
         self._writer.append(
-            f"{OWN}limit/{event.name}",
+            append_id,
             (event,),
             correlation_id=change.correlation_id,
+            causation_id=append_id,
             deadline=self._clock.monotonic() + self._answer_seconds,
         )
-        return m.LimitSet(name=event.name, old=event.old, new=event.new)
+        deferred = self.defer()
+        self._changing.begin(append_id, event, deferred)
+        return deferred
 
-    def _on_read(self, _read: m.ReadRisk) -> m.RiskView:
+    def _on_read(self, read: m.ReadRisk) -> m.RiskView:
         self._catch_up()
-        return view(self._state, self._gate.state_for(None, None))
+        trading_state = self._gate.state_for(None, None)
+        return view(self._state, trading_state, reservations=read.reservations)
+
+    def _on_read_limits(self, _read: m.ReadLimits) -> m.LimitsView:
+        self._catch_up()
+        proposed = self._desk.waiting(self._clock.now_us())
+        return limits_view(self._state.limits, self._settings, proposed)
 
 
 def _denied(order_id: str, breach: Breach) -> m.Denied:
@@ -363,6 +382,7 @@ _HANDLERS: dict[type, Callable[..., object]] = {
     m.ClockSkew: RiskActor._on_skew,
     m.ChangeLimit: RiskActor._on_change_limit,
     m.ReadRisk: RiskActor._on_read,
+    m.ReadLimits: RiskActor._on_read_limits,
     AppendFailed: RiskActor._on_append_failed,
     JournalState: RiskActor._on_journal_state,
     Advance: RiskActor._on_advance,

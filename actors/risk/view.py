@@ -3,40 +3,64 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from actors.model.messages import LimitUse, RiskView
+from actors.model.messages import LimitState, LimitsView, LimitUse, Proposed, Reservation, RiskView
 from actors.model.money import EXACT, ZERO
+from actors.risk.limits import KINDS, RiskLimits, texts
 from actors.risk.state import RiskState
 
 add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 
 
-def view(state: RiskState, trading_state: str) -> RiskView:
-    """The whole picture; costs time for each open order, so it is for people and not for decisions."""
+def limits_view(limits: RiskLimits, settings: RiskLimits, proposed: tuple[Proposed, ...]) -> LimitsView:
+    """The limits in force beside what the settings say."""
+    now, then = texts(limits), texts(settings)
+    return LimitsView(
+        limits=tuple(
+            LimitState(name=name, value=now[name], settings=then[name], allowed=kind.allowed)
+            for name, kind in KINDS.items()
+        ),
+        proposed=proposed,
+    )
+
+
+def view(state: RiskState, trading_state: str, *, reservations: bool) -> RiskView:
+    """The picture for people. `reservations` costs time for each open order, and orders wait meanwhile."""
     return RiskView(
         trading_state=trading_state,
         limits=tuple(_uses(state)),
-        reservations=tuple(_reservations(state)),
+        reservations=tuple(_reservations(state)) if reservations else (),
         equity=state.valuation.equity(),
         day=state.day.name,
         day_pnl=state.day_result() or ZERO,
     )
 
 
-def _reservations(state: RiskState) -> Iterator[tuple[str, Decimal]]:
+def _reservations(state: RiskState) -> Iterator[Reservation]:
     valuation = state.valuation
     for order_id, hold in state.ledger.holds.items():
         instrument = valuation.instruments.get((hold.exchange, hold.symbol))
         rate = valuation.rate(instrument.quote) if instrument is not None else None
-        yield order_id, multiply(multiply(hold.remaining, hold.price), rate if rate is not None else ZERO)
+        yield Reservation(
+            order_id=order_id,
+            exchange=hold.exchange,
+            symbol=hold.symbol,
+            side="buy" if hold.buy else "sell",
+            quantity=hold.remaining,
+            value_usd=None if rate is None else multiply(multiply(hold.remaining, hold.price), rate),
+        )
 
 
 def _use(
-    code: str, symbol: str | None, limit: Decimal | int | None, used: Decimal | int
+    code: str,
+    symbol: str | None,
+    limit: Decimal | int | None,
+    used: Decimal | int,
+    exchange: str | None = None,
 ) -> Iterator[LimitUse]:
     if limit is not None:
         most, taken = Decimal(limit), Decimal(used)
         headroom = max(ZERO, subtract(most, taken))
-        yield LimitUse(code=code, symbol=symbol, limit=most, used=taken, headroom=headroom)
+        yield LimitUse(code=code, symbol=symbol, limit=most, used=taken, headroom=headroom, exchange=exchange)
 
 
 def exposure(state: RiskState, symbol: str) -> tuple[Decimal, Decimal]:
@@ -63,10 +87,10 @@ def _uses(state: RiskState) -> Iterator[LimitUse]:
         yield from _use("OPEN_ORDERS", symbol, limits.max_open_orders_per_symbol, working)
     for exchange in state.brokers:
         worth = valuation.of_exchange(exchange)
-        yield from _use("MAX_EXCHANGE_EXPOSURE", None, limits.max_exchange_usd, worth.gross)
+        yield from _use("MAX_EXCHANGE_EXPOSURE", None, limits.max_exchange_usd, worth.gross, exchange)
         if limits.margin:
             equity = valuation.equity_of(exchange)
-            yield from _use("INSUFFICIENT_MARGIN", None, equity, worth.margin)
+            yield from _use("INSUFFICIENT_MARGIN", None, equity, worth.margin, exchange)
     total = valuation.total
     yield from _use("MAX_GROSS_EXPOSURE", None, limits.max_gross_usd, total.gross)
     yield from _use(

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from ops.cli.service import ask, configure_access
 from persistence.embedded import FolderInUse, FolderLock
 from supervisors.kill_socket import SOCKET, KillAnswer, KillLine
 from web.client import Client
+from web.routes.halt import HaltBody
 from web.routes.operator import KillBody
 
 KILL_FILE = "KILL"
@@ -48,6 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="cancel",
         help="refuse new orders; also cancel what rests (default); also close the positions",
     )
+    parser.add_argument(
+        "--show", action="store_true", help="stop nothing; show what is halted and how far the work of it is"
+    )
     parser.add_argument("--exchange", help="only this exchange")
     parser.add_argument("--symbol", help="only this symbol")
     parser.add_argument(
@@ -65,6 +70,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Kill and say how far it went."""
+    if asked.show:
+        return _show(asked)
     if asked.direct:
         return _direct(asked)
 
@@ -78,6 +85,33 @@ def run(asked: argparse.Namespace) -> int:
     if result.in_flight:
         print(f"being sent at that moment: {' '.join(result.in_flight)}")
     return OK
+
+
+def _show(asked: argparse.Namespace) -> int:
+    async def work(client: Client) -> HaltBody:
+        return await client.halted()
+
+    for line in halt_lines(ask(asked, work)):
+        print(line)
+    return OK
+
+
+def halt_lines(halt: HaltBody) -> Iterator[str]:
+    """What is halted, for people."""
+    yield f"trading is {halt.trading_state}" + ("" if halt.durable else f", not on disk: {halt.problem}")
+    for kill in halt.kills:
+        scope = " ".join(part for part in (kill.exchange, kill.symbol) if part) or "everything"
+        yield f"kill {kill.kill_id} of {scope}, level {kill.level}, {kill.at} by {kill.by}: {kill.reason}"
+        for sweep in kill.sweeps:
+            state = "confirmed" if sweep.done else f"{sweep.remaining} left {sweep.detail}".rstrip()
+            yield f"  {sweep.exchange}: {sweep.cancelled} cancelled, {state}"
+    for each in halt.restrictions:
+        scope = " ".join(part for part in (each.exchange, each.symbol) if part) or "everything"
+        yield f"{scope} is {each.state}: {each.cause}"
+    for place in halt.closing:
+        yield f"closing {place.symbol} at {place.exchange} {place.detail}".rstrip()
+    if halt.proposal is not None:
+        yield f"{halt.proposal.by} asked to resume; another person may join until {halt.proposal.until}"
 
 
 def _direct(asked: argparse.Namespace) -> int:

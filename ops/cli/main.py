@@ -22,7 +22,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "adjust": ("ops.cli.adjust", "record a balance change that no record tells"),
     "watch": ("ops.cli.watch", "show live orders, fills and positions"),
     "tree": ("ops.cli.tree", "show the live tree of supervisors and actors"),
-    "limits": ("ops.cli.limits", "show the risk limits and what is used of them"),
+    "limits": ("ops.cli.limits", "show and change the risk limits, and what is used of them"),
     "webhook": ("ops.cli.webhook", "manage who is notified"),
     "replay": ("ops.cli.absent", "fold the journal again and compare"),
     "simulate": ("ops.cli.absent", "play seeds of the deterministic simulation"),

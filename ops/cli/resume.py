@@ -11,7 +11,7 @@ from web.routes.operator import ResumeBody
 def command(_name: str) -> Command:
     """The subcommand."""
     return Command(
-        "Lift every kill in force. Needs the scope operator.",
+        "Lift every kill and restriction in force, or some of them. Needs the scope operator.",
         'tradewarden resume --reason "the strategy was fixed"',
         configure,
         run,
@@ -21,6 +21,11 @@ def command(_name: str) -> Command:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
     parser.add_argument("--reason", required=True, help="why; kept for ever")
+    parser.add_argument(
+        "--kill", action="append", default=[], metavar="ID", help="only this kill; may be repeated"
+    )
+    parser.add_argument("--exchange", help="only what holds for exactly this exchange")
+    parser.add_argument("--symbol", help="only what holds for exactly this symbol")
     configure_access(parser)
 
 
@@ -28,8 +33,14 @@ def run(asked: argparse.Namespace) -> int:
     """Resume and say what was lifted."""
 
     async def work(client: Client) -> ResumeBody:
-        return await client.resume(asked.reason)
+        return await client.resume(
+            asked.reason, kill_ids=asked.kill, exchange=asked.exchange, symbol=asked.symbol
+        )
 
     result = ask(asked, work)
+    if result.proposal is not None:
+        print("nothing was lifted yet: another person has to resume the same")
+        print(f"until {result.proposal.until}: {result.proposal.what}")
+        return OK
     print(f"trading is {result.trading_state}; lifted: {' '.join(result.kill_ids) or 'nothing'}")
     return OK

@@ -144,6 +144,7 @@ async def _serve(
                 wait_seconds=settings.web.wait_seconds,
                 max_commands=settings.web.max_commands,
                 version=VERSION,
+                two_people=bool(settings.second_person),
             ),
             development_token=None if settings.token is None else settings.token.reveal(),
             requests_per_second=settings.web.token_rate_per_second,

@@ -18,7 +18,7 @@ from web import asked, wire
 from web.feeds import protocol, trade
 from web.feeds.socket import PATHS
 from web.problems import CODES, Problem
-from web.routes import account, batch, decisions, operator, orders, tokens, webhooks
+from web.routes import account, batch, decisions, halt, limits, operator, orders, tokens, webhooks
 from web.routes.table import ROUTES
 
 ROOT = Path(__file__).parents[2] / "web" / "contract"
@@ -44,6 +44,13 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "Balances": account.BalanceList,
     "NewOrders": batch.NewOrders,
     "BatchResult": batch.BatchResult,
+    "LimitRequest": asked.LimitRequest,
+    "Limits": limits.LimitsBody,
+    "LimitResult": limits.LimitResultBody,
+    "LimitChange": limits.LimitChangeBody,
+    "LimitChangePage": limits.LimitChangePage,
+    "Proposal": wire.ProposalBody,
+    "Halt": halt.HaltBody,
     "KillResult": operator.KillBody,
     "ResumeResult": operator.ResumeBody,
     "AdjustmentResult": decisions.AdjustmentBody,
@@ -76,6 +83,7 @@ ACTIONS = (
     trade.Place,
     trade.Cancel,
     trade.CancelOnDisconnect,
+    trade.Kill,
 )
 
 

@@ -114,6 +114,11 @@ class MortalArchive(Mortal):
     async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
         return await self._through("archive", lambda: self._inner.events(after, limit, order_id))
 
+    async def limit_changes(
+        self, name: str | None, limit: int, before: int | None = None
+    ) -> Sequence[Record]:
+        return await self._through("archive", lambda: self._inner.limit_changes(name, limit, before))
+
     async def recall(
         self, exchange: str, venue_ids: Sequence[str]
     ) -> Sequence[tuple[Order, tuple[str, ...]]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import trio
 
 from actors.journal.port import StoreUnavailable
-from actors.model.events import AmendAccepted, AmendDenied, order_id_of
+from actors.model.events import AmendAccepted, AmendDenied, LimitChanged, order_id_of
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
@@ -92,6 +92,20 @@ class MemoryArchive:
         if order_id is None:
             return self._disk.records[after : after + limit]
         fitting = [record for record in self._disk.records[after:] if order_id_of(record.event) == order_id]
+        return fitting[:limit]
+
+    async def limit_changes(
+        self, name: str | None, limit: int, before: int | None = None
+    ) -> Sequence[Record]:
+        """The changes of limits, or of one, newest first."""
+        await self._reach()
+        fitting = [
+            record
+            for record in reversed(self._disk.records)
+            if isinstance(record.event, LimitChanged)
+            and name in (None, record.event.name)
+            and (before is None or record.seq < before)
+        ]
         return fitting[:limit]
 
     async def recall(

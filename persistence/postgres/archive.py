@@ -139,6 +139,21 @@ class PostgresArchive:
             rows = []
         return [record_of(row, row["previous_hash"] or GENESIS) for row in rows]
 
+    async def limit_changes(
+        self, name: str | None, limit: int, before: int | None = None
+    ) -> Sequence[Record]:
+        """The changes of limits, or of one, newest first."""
+        where = _Where()
+        where.add("type = 'LimitChanged'")
+        if name is not None:
+            where.add("convert_from(payload, 'UTF8')::jsonb ->> 'name' = ?", name)
+        if before is not None:
+            where.add("seq < ?", before)
+        place = where.argument(limit)
+        query = f"SELECT {EVENT_COLUMNS}, {_PREVIOUS} FROM events {where} ORDER BY seq DESC LIMIT {place}"
+        rows = await self._rows(query, *where.arguments)
+        return [record_of(row, row["previous_hash"] or GENESIS) for row in rows]
+
     async def recall(
         self, exchange: str, venue_ids: Sequence[str]
     ) -> Sequence[tuple[Order, tuple[str, ...]]]:

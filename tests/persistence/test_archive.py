@@ -9,6 +9,7 @@ from actors.model.events import (
     AmendAsked,
     AmendDenied,
     CancelRequested,
+    LimitChanged,
     OrderAmended,
     OrderCanceled,
     OrderReplaced,
@@ -194,6 +195,23 @@ async def test_an_amend_is_found_by_its_orders_and_its_clients_key(stores: Store
     assert await archive.amend_by_key(order_id(1), "token-2", "key of a1") is None
     assert await archive.amend_by_key(order_id(2), "token-1", "key of a1") is None
     assert await archive.amend_by_key("nonsense", "token-1", "key of a1") is None
+
+
+async def test_the_versions_of_a_limit_are_listed_newest_first(stores: Stores, writer: Writer) -> None:
+    """All of them, those of one name, and those before a page's last row."""
+    changes = [
+        LimitChanged(name=name, old=None, new=new, by="ann", reason="r")
+        for name, new in (("max_pos_usd", "1"), ("margin", "off"), ("max_pos_usd", "2"))
+    ]
+    for change in changes:
+        await writer.write(accepted(len(writer.tail.book.orders) + 1), change)
+    archive = stores.archive()
+    assert [each.event for each in await archive.limit_changes(None, 10)] == changes[::-1]
+    assert [each.event for each in await archive.limit_changes("max_pos_usd", 10)] == changes[2::-2]
+    (newest,) = await archive.limit_changes("max_pos_usd", 1)
+    assert [each.event for each in await archive.limit_changes("max_pos_usd", 10, newest.seq)] == changes[:1]
+    assert newest == (await archive.events(newest.seq - 1, 1))[0]
+    assert list(await archive.limit_changes("no_such", 10)) == []
 
 
 @pytest.mark.parametrize("limit", [1, 1000])

@@ -10,7 +10,7 @@ import msgspec
 from actors.model import events as ev
 from actors.model import messages as m
 from actors.model import results as r
-from actors.model.book import Book, Change
+from actors.model.book import Book, Change, Kill
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order, OrderIntent
@@ -42,6 +42,11 @@ class FakePort:
     killed: list[dict[str, object]] = field(default_factory=list)
     missing: tuple[r.NotReady, ...] = ()
     durable: bool = True
+    resumed: list[object] = field(default_factory=list)
+    two_people: bool = False
+    first: str = ""
+    limit: str = "50000"
+    on_limit: object = None
     state: str = "active"
     mark: Decimal = Decimal(39000)
     _listeners: list[object] = field(default_factory=list)
@@ -174,9 +179,13 @@ class FakePort:
         self.state = "halted"
         return r.KillResult(kill_id="k-1", trading_state="halted", durable=self.durable)
 
-    async def resume(self, *, reason, by, correlation_id):
+    async def resume(self, *, reason, by, correlation_id, kill_ids=(), exchange=None, symbol=None):
         if self.state == "active":
             return m.Refused(code="NOT_HALTED", detail="no kill is in force")
+        self.resumed.append((tuple(kill_ids), exchange, symbol))
+        if self.two_people and by != self.first:
+            self.first, self.two_people = by, False
+            return m.Proposed(what="k-1", by=by, reason=reason, until_us=START_US)
         self.state = "active"
         return m.Resumed(kill_ids=("k-1",))
 
@@ -198,6 +207,52 @@ class FakePort:
         line = {"exchange": exchange, "asset": asset, "amount": amount, "evidence": reference}
         self.commit(ev.BalanceAdjusted(**line, cause=f"recorded by {by}: {reason}", happened_us=1))
         return m.BalanceBooked(total=self.book.cash[exchange, asset])
+
+    async def halt(self):
+        kills = [
+            Kill(
+                kill_id="k-1",
+                level="cancel",
+                exchange=None,
+                symbol=None,
+                reason="x",
+                by="ann",
+                at_us=START_US,
+            )
+        ]
+        swept = m.SweepProgress(sweep_id="k-1", exchange="sim", cancelled=3, remaining=1, done=False)
+        held = m.InForce(exchange=None, symbol="BTC/USDT", state="reducing", cause="MAX_POSITION")
+        closing = m.Closing(exchange="sim", symbol="BTC/USDT", detail="STALE_PRICE: no price")
+        halted = self.state == "halted"
+        return m.HaltView(
+            trading_state=self.state,
+            kills=tuple(kills) if halted else (),
+            restrictions=(held,) if halted else (),
+            sweeps=(swept,) if halted else (),
+            closing=(closing,) if halted else (),
+        )
+
+    async def limits(self):
+        limit = m.LimitState(
+            name="max_pos_usd", value=self.limit, settings="50000", allowed="an amount or off"
+        )
+        return m.LimitsView(limits=(limit,))
+
+    async def change_limit(self, *, name, value, reason, by, correlation_id):
+        if self.on_limit is not None:
+            return self.on_limit
+        old, self.limit = self.limit, value
+        self.commit(ev.LimitChanged(name=name, old=old, new=value, by=by, reason=reason))
+        return m.LimitSet(name=name, old=old, new=value, by=by)
+
+    async def limit_changes(self, *, name, limit, before):
+        found = [
+            record
+            for record in reversed(self.records)
+            if isinstance(record.event, ev.LimitChanged) and name in (None, record.event.name)
+            if before is None or record.seq < before
+        ]
+        return found[:limit]
 
     async def order(self, order_id):
         return self.book.order(order_id)
@@ -229,7 +284,7 @@ class FakePort:
     async def balances(self):
         return [m.Balance(exchange="sim", asset="USDT", total=Decimal(1000000), free=Decimal(999610))]
 
-    async def risk(self):
+    async def risk(self, *, reservations=False):
         limit = m.LimitUse(
             code="MAX_POSITION",
             symbol="BTC/USDT",
@@ -243,6 +298,18 @@ class FakePort:
             equity=Decimal(1000000),
             day="2026-11-22",
             day_pnl=Decimal(0),
+            reservations=tuple(
+                m.Reservation(
+                    order_id=order.order_id,
+                    exchange=order.intent.exchange,
+                    symbol=order.intent.symbol,
+                    side=order.intent.side,
+                    quantity=order.remaining,
+                    value_usd=Decimal(390),
+                )
+                for order in self.book.orders.values()
+                if reservations
+            ),
         )
 
     async def marks(self):

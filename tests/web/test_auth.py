@@ -17,6 +17,7 @@ BODIES = {
     "kill": {"reason": "x"},
     "resume": {"reason": "x"},
     "setLogLevel": {"level": "DEBUG"},
+    "changeLimit": {"value": "1", "reason": "x"},
     "makeToken": {"user": "bob", "scopes": ["operator"]},
     "rotateToken": {},
 }

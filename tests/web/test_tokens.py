@@ -2,6 +2,10 @@
 
 import json
 
+import msgspec
+
+from web.app import create_app
+
 JSON = {"Content-Type": "application/json"}
 
 
@@ -29,6 +33,24 @@ async def test_nobody_makes_a_token_that_may_do_more_than_their_own(client, make
     headers = bearer(await make_token("operator", "read"))
     answer = await client.post("/operator/tokens", json={"user": "eve", "scopes": ["trade"]}, headers=headers)
     assert (answer.status_code, (await answer.get_json(force=True))["code"]) == (403, "FORBIDDEN")
+
+
+async def test_where_two_people_are_needed_none_gets_the_token_of_another_operator(
+    services, tokens, clock, make_token
+):
+    settings = msgspec.structs.replace(services.settings, two_people=True)
+    client = create_app(msgspec.structs.replace(services, settings=settings)).test_client()
+    headers = bearer(await make_token("operator", "read", user="ann"))
+    await make_token("operator", user="ben")
+    bens = next(record for record in await tokens.all() if record.user == "ben")
+    for path, body, status in (
+        ("/operator/tokens", {"user": "ben", "scopes": ["operator"]}, 403),
+        (f"/operator/tokens/{bens.token_id}/rotate", {}, 403),
+        ("/operator/tokens", {"user": "ben", "scopes": ["read"]}, 201),
+        ("/operator/tokens", {"user": "ann", "scopes": ["operator"]}, 201),
+    ):
+        answer = await client.post(path, json=body, headers=headers)
+        assert answer.status_code == status, (path, body)
 
 
 async def test_a_token_is_rotated_with_an_overlap(client, auth, tokens, clock, make_token):

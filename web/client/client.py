@@ -21,6 +21,8 @@ from web.client.feed import Frames, follow
 from web.routes.account import BalanceList, FillPage, Positions
 from web.routes.batch import BatchItem, BatchResult
 from web.routes.decisions import AdjustmentBody
+from web.routes.halt import HaltBody
+from web.routes.limits import LimitChangeBody, LimitChangePage, LimitResultBody, LimitsBody
 from web.routes.operator import KillBody, NodeBody, ResumeBody, TreeBody
 from web.routes.orders import CancelledAll, EventPage, OrderPage
 from web.wire import BalanceBody, EventBody, FillBody, OrderBody, PositionBody, RiskBody
@@ -189,9 +191,30 @@ class Client:
         """What the accounts hold."""
         return (await self._ask("GET", "/balances", BalanceList)).balances
 
-    async def risk(self) -> RiskBody:
-        """The limits in force."""
-        return await self._ask("GET", "/risk", RiskBody)
+    async def risk(self, *, reservations: bool = False) -> RiskBody:
+        """The limits and what is used of them; with what each open order reserves if that is asked for."""
+        query = {"reservations": "true"} if reservations else {}
+        return await self._ask("GET", "/risk", RiskBody, query=query)
+
+    async def limits(self) -> LimitsBody:
+        """Every limit by name, as it is set."""
+        return await self._ask("GET", "/limits", LimitsBody)
+
+    async def change_limit(self, name: str, value: str, reason: str) -> LimitResultBody:
+        """Set a limit. Look at `status`: it may wait for a second person."""
+        body = {"value": value, "reason": reason}
+        return await self._ask("PATCH", f"/limits/{name}", LimitResultBody, body=body)
+
+    async def limit_changes(self, name: str | None = None) -> AsyncIterator[LimitChangeBody]:
+        """The versions of the limits, or of one, newest first."""
+        query = {"name": name, "cursor": None}
+        while True:
+            page = await self._ask("GET", "/limits/changes", LimitChangePage, query=query)
+            for change in page.changes:
+                yield change
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
 
     async def tree(self) -> NodeBody:
         """The live tree."""
@@ -204,9 +227,24 @@ class Client:
         body = {"reason": reason, "level": level, "exchange": exchange, "symbol": symbol}
         return await self._ask("POST", "/operator/kill", KillBody, body=body)
 
-    async def resume(self, reason: str) -> ResumeBody:
-        """Lift every kill in force."""
-        return await self._ask("POST", "/operator/resume", ResumeBody, body={"reason": reason})
+    async def halted(self) -> HaltBody:
+        """What is halted, why, and how far the work of it is."""
+        return await self._ask("GET", "/operator/kill", HaltBody)
+
+    async def resume(
+        self,
+        reason: str,
+        *,
+        kill_ids: Sequence[str] = (),
+        exchange: str | None = None,
+        symbol: str | None = None,
+    ) -> ResumeBody:
+        """Lift everything in force, the kills that are named, or what holds for exactly one scope.
+
+        With a `proposal` in the answer nothing was lifted: it waits for a second person.
+        """
+        body = {"reason": reason, "killIds": list(kill_ids), "exchange": exchange, "symbol": symbol}
+        return await self._ask("POST", "/operator/resume", ResumeBody, body=body)
 
     async def judge_absent(self, order_id: str, reason: str) -> OrderBody:
         """Record that the exchange never took an unknown order. Needs the scope operator."""

@@ -1,5 +1,5 @@
-"""Order entry over WebSocket: the same requests as REST, each with an id, as many in flight as a client
-likes.
+"""Order entry and the kill switch over WebSocket: the same requests as REST, each with an id, as many in
+flight as a client likes.
 
 Scopes, rate limit, room for commands, validation, risk and idempotency are those of REST; only the envelope
 differs. What was asked before the connection was lost is done all the same, unless the client asked for
@@ -15,7 +15,7 @@ import trio
 from msgspec import Meta
 
 from actors.model.results import Placement, PlaceResult
-from web.asked import NewOrder, intent_of, refused
+from web.asked import KillRequest, NewOrder, intent_of, refused
 from web.auth.keyring import Holder
 from web.edge import Edge
 from web.feeds.hub import Hub
@@ -23,10 +23,12 @@ from web.feeds.protocol import Action, Ping, Subscribe, Unsubscribe
 from web.feeds.session import Peer, Session
 from web.patterns import UUID
 from web.problems import Problem
+from web.routes.operator import KillBody, pull
 from web.routes.outcomes import Outcome, of_cancel, of_place
 from web.wire import OrderBody, order_body
 
 _log = structlog.get_logger(room="web")
+_read_kill = msgspec.json.Decoder(KillRequest).decode
 _read_order = msgspec.json.Decoder(NewOrder).decode
 
 RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -55,6 +57,13 @@ class Cancel(Action, frozen=True, kw_only=True, tag="cancel"):
     wait: Seconds | None = None
 
 
+class Kill(Action, frozen=True, kw_only=True, tag="kill"):
+    """Stop trading; `kill` is the body of `POST /operator/kill`."""
+
+    id: RequestId
+    kill: msgspec.Raw
+
+
 class CancelOnDisconnect(Action, frozen=True, kw_only=True, tag="cancelOnDisconnect"):
     """Whether the open orders that were placed over this connection are cancelled when it ends."""
 
@@ -66,12 +75,13 @@ MAX_REMEMBERED = 1000
 
 
 class ResultFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to the request of this id: an order with a 2xx status, or a problem."""
+    """The answer to the request of this id: an order or a kill with a 2xx status, or a problem."""
 
     type: str
     id: str
     status: int
     order: OrderBody | None = None
+    kill: KillBody | None = None
     problem: Problem | None = None
 
 
@@ -103,7 +113,7 @@ class TradeSession(Session):
         self._gathered: list[tuple[Underway, Placement]] = []
         self._finished: list[Underway] = []
         self._decode = msgspec.json.Decoder(
-            Subscribe | Unsubscribe | Ping | Place | Cancel | CancelOnDisconnect
+            Subscribe | Unsubscribe | Ping | Place | Cancel | Kill | CancelOnDisconnect
         ).decode
 
     async def run(self) -> None:
@@ -121,6 +131,8 @@ class TradeSession(Session):
             self._gather(action)
         elif isinstance(action, Cancel):
             self.nursery.start_soon(self._cancel, action)
+        elif isinstance(action, Kill):
+            self.nursery.start_soon(self._kill, action)
         elif isinstance(action, CancelOnDisconnect):
             self._cancel_at_end = action.enabled
         elif isinstance(action, Subscribe | Unsubscribe) and "read" not in self._holder.principal.scopes:
@@ -213,6 +225,22 @@ class TradeSession(Session):
             caught.outcome = of_cancel(result)
         self._answer("order_cancelled", asked.id, caught.outcome, correlation_id, began)
 
+    async def _kill(self, asked: Kill) -> None:
+        """As over REST: it never waits for room among the orders."""
+        began = trio.current_time()
+        correlation_id = self._next_correlation()
+        body: KillBody | None = None
+        with self._edge.problems(correlation_id) as caught:
+            self._edge.admit(self._holder, "cancel")
+            try:
+                kill = _read_kill(asked.kill)
+            except msgspec.ValidationError as error:
+                raise refused(error, "#/kill") from None
+            with trio.CancelScope(shield=True):
+                body = await pull(self.port, kill, self._holder.principal.user, correlation_id)
+            caught.outcome = Outcome(200)
+        self._answer("trading_killed", asked.id, caught.outcome, correlation_id, began, body)
+
     async def _cancel_mine(self) -> None:
         for order_id in self._open_ones():
             with self._edge.problems(self._correlation_id):
@@ -241,14 +269,25 @@ class TradeSession(Session):
         return f"{self._correlation_id}.{self._count:x}"[:64]
 
     def _answer(
-        self, action: str, request_id: str, outcome: Outcome, correlation_id: str, began: float
+        self,
+        action: str,
+        request_id: str,
+        outcome: Outcome,
+        correlation_id: str,
+        began: float,
+        kill: KillBody | None = None,
     ) -> None:
         seconds = trio.current_time() - began
         if action == "order_created":
             self._services.metrics.order_latency.observe(seconds)
         order = None if outcome.order is None else order_body(outcome.order)
         frame = ResultFrame(
-            type="result", id=request_id, status=outcome.status, order=order, problem=outcome.problem
+            type="result",
+            id=request_id,
+            status=outcome.status,
+            order=order,
+            kill=kill,
+            problem=outcome.problem,
         )
         self.reply(frame)
         self._edge.log_action(

@@ -74,9 +74,10 @@ async def balances(services: Services, call: Call) -> Answer:
 
 
 async def risk(services: Services, call: Call) -> Answer:
-    """The limits in force."""
-    call.query()
-    return answer_json(risk_body(await services.port.risk()))
+    """The limits and what is used of them."""
+    query = call.query("reservations")
+    wanted = parameters.flag(query, "reservations")
+    return answer_json(risk_body(await services.port.risk(reservations=wanted)))
 
 
 async def events(services: Services, call: Call) -> Answer:

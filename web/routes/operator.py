@@ -1,13 +1,14 @@
 """Stop, go on, and look inside."""
 
-from actors.model.results import Refused
+from actors.model.results import Proposed, Refused
 from actors.queries import TreeNode
 from web.asked import KillRequest, LogLevelRequest, ResumeRequest, decoder
 from web.call import Answer, Call, answer_json
-from web.problems import ProblemError, problem
+from web.port import CommandPort
+from web.problems import ProblemError, invalid_field, problem
 from web.routes.outcomes import refused
 from web.services import Services
-from web.wire import Wire
+from web.wire import ProposalBody, Wire, proposal_body
 
 
 class KillBody(Wire, frozen=True, kw_only=True):
@@ -20,10 +21,11 @@ class KillBody(Wire, frozen=True, kw_only=True):
 
 
 class ResumeBody(Wire, frozen=True, kw_only=True):
-    """What was lifted."""
+    """What was lifted, or waits for a second person."""
 
     trading_state: str
     kill_ids: tuple[str, ...]
+    proposal: ProposalBody | None = None
 
 
 class NodeBody(Wire, frozen=True, kw_only=True):
@@ -59,39 +61,52 @@ async def kill(services: Services, call: Call) -> Answer:
     """Pull the kill switch."""
     call.query()
     asked = _read_kill(call.body)
-    result = await services.port.kill(
+    return answer_json(await pull(services.port, asked, call.principal.user, call.correlation_id))
+
+
+async def pull(port: CommandPort, asked: KillRequest, by: str, correlation_id: str) -> KillBody:
+    """Pull the kill switch; raise ProblemError when it would not outlive the process."""
+    result = await port.kill(
         level=asked.level,
         exchange=asked.exchange,
         symbol=asked.symbol,
         reason=asked.reason,
-        by=call.principal.user,
-        correlation_id=call.correlation_id,
+        by=by,
+        correlation_id=correlation_id,
     )
     if not result.durable:
         detail = "trading is halted, but the latch could not be written: the halt may not outlive the process"
         found = problem("HALTED_NOT_DURABLE", detail, kill_id=result.kill_id, retry_after_seconds=1.0)
         raise ProblemError(found)
-    return answer_json(
-        KillBody(
-            trading_state=result.trading_state,
-            kill_id=result.kill_id,
-            durable=result.durable,
-            in_flight=result.in_flight,
-        )
+    return KillBody(
+        trading_state=result.trading_state,
+        kill_id=result.kill_id,
+        durable=result.durable,
+        in_flight=result.in_flight,
     )
 
 
 async def resume(services: Services, call: Call) -> Answer:
-    """Lift every kill in force."""
+    """Lift what is in force."""
     call.query()
     asked = _read_resume(call.body)
+    if asked.kill_ids and (asked.exchange or asked.symbol):
+        raise invalid_field("#/killIds", "name kills or a scope, not both")
     result = await services.port.resume(
-        reason=asked.reason, by=call.principal.user, correlation_id=call.correlation_id
+        reason=asked.reason,
+        by=call.principal.user,
+        correlation_id=call.correlation_id,
+        kill_ids=asked.kill_ids,
+        exchange=asked.exchange,
+        symbol=asked.symbol,
     )
     if isinstance(result, Refused):
         raise ProblemError(refused(result))
-    view = await services.port.risk()
-    return answer_json(ResumeBody(trading_state=view.trading_state, kill_ids=result.kill_ids))
+    now = (await services.port.halt()).trading_state
+    if isinstance(result, Proposed):
+        body = ResumeBody(trading_state=now, kill_ids=(), proposal=proposal_body(result))
+        return answer_json(body, 202)
+    return answer_json(ResumeBody(trading_state=now, kill_ids=result.kill_ids))
 
 
 async def tree(services: Services, call: Call) -> Answer:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from web.call import Call
-from web.patterns import EXCHANGE, SYMBOL, UUID, WEBHOOK_ID
+from web.patterns import EXCHANGE, LIMIT_NAME, SYMBOL, UUID, WEBHOOK_ID
 from web.problems import ProblemError, invalid_field, problem, unfit
 
 MAX_PAGE = 1000
@@ -15,6 +15,7 @@ DEFAULT_PAGE = 100
 _exchange = re.compile(EXCHANGE).match
 _symbol = re.compile(SYMBOL).match
 _webhook_id = re.compile(WEBHOOK_ID).match
+_limit_name = re.compile(LIMIT_NAME).match
 _order_id = re.compile(UUID).match
 _cursor = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII).fullmatch
 _key = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
@@ -34,6 +35,14 @@ def symbol(query: Mapping[str, str]) -> str | None:
     found = query.get("symbol")
     if found is not None and _symbol(found) is None:
         raise invalid_field("?symbol", f"found {found[:40]!r}; a symbol such as BTC/USDT is needed")
+    return found
+
+
+def limit_name(query: Mapping[str, str]) -> str | None:
+    """The limit to filter by, or None."""
+    found = query.get("name")
+    if found is not None and _limit_name(found) is None:
+        raise invalid_field("?name", f"found {found[:40]!r}; the name of a limit is needed")
     return found
 
 

@@ -1,7 +1,7 @@
 """Every operation that is served: a lint compares this table with the contract."""
 
 from web.call import Route
-from web.routes import account, batch, decisions, hooks, operator, orders, service, tokens
+from web.routes import account, batch, decisions, halt, hooks, limits, operator, orders, service, tokens
 from web.routes.webhook_table import WEBHOOK_ROUTES
 
 ROUTES: tuple[Route, ...] = (
@@ -40,7 +40,20 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/fills", "listFills", account.fills, "read", "fills_read"),
     Route("GET", "/balances", "listBalances", account.balances, "read", "balances_read"),
     Route("GET", "/risk", "getRisk", account.risk, "read", "risk_read"),
+    Route("GET", "/limits", "listLimits", limits.listed, "read", "limits_read"),
+    Route("GET", "/limits/changes", "listLimitChanges", limits.changes, "read", "limit_changes_read"),
+    Route(
+        "PATCH",
+        "/limits/{name}",
+        "changeLimit",
+        limits.change,
+        "operator",
+        "limit_changed",
+        body=True,
+        command=True,
+    ),
     Route("GET", "/events", "listEvents", account.events, "read", "events_read"),
+    Route("GET", "/operator/kill", "getKill", halt.read, "read", "halt_read"),
     Route(
         "POST", "/operator/kill", "kill", operator.kill, "cancel", "trading_killed", body=True, command=True
     ),

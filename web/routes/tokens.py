@@ -4,6 +4,7 @@ A token's text is in the answer that made it and nowhere else. Nobody is made mo
 makes it.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -79,6 +80,7 @@ async def made(services: Services, call: Call) -> Answer:
     missing = [scope for scope in asked.scopes if scope not in call.principal.scopes]
     if missing:
         raise ProblemError(problem("FORBIDDEN", f"your own token lacks: {', '.join(missing)}"))
+    _stay_yourself(services, call, asked.user, asked.scopes)
     now = services.clock.now_us()
     lasts = asked.expires_in_seconds
     expires = None if lasts is None else now + int(lasts) * 1_000_000
@@ -94,6 +96,7 @@ async def rotate(services: Services, call: Call) -> Answer:
     record = await _known(services, call)
     if not set(record.scopes) <= call.principal.scopes:
         raise ProblemError(problem("FORBIDDEN", "the token may do more than your own"))
+    _stay_yourself(services, call, record.user, record.scopes)
     overlap_us = int(asked.overlap_seconds) * 1_000_000
     made = await rotated(services.tokens, record, services.clock.now_us(), overlap_us)
     if made is None:
@@ -109,6 +112,13 @@ async def revoke(services: Services, call: Call) -> Answer:
     await services.tokens.revoke(record.token_id, services.clock.now_us())
     await services.keyring.refresh()
     return answer_json(token_body(await _known(services, call)))
+
+
+def _stay_yourself(services: Services, call: Call, user: str, scopes: Collection[str]) -> None:
+    """Where something takes two operators, none may come by the token of another one."""
+    if services.settings.two_people and "operator" in scopes and user != call.principal.user:
+        detail = "a second person is needed for some commands, so tokens of other operators are made on the "
+        raise ProblemError(problem("FORBIDDEN", f"{detail}machine: tradewarden token create"))
 
 
 async def _known(services: Services, call: Call) -> TokenRecord:

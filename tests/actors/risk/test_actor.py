@@ -150,7 +150,7 @@ async def test_settings_are_journaled_once_and_a_change_at_run_time_outlives_the
         assert len(names) == len(set(names))
         change = m.ChangeLimit(name="max_pos_usd", value="60000", by="ann", reason="more room")
         answer = await floor.system.ref("risk").ask(change, timeout=1)
-        assert answer == m.LimitSet(name="max_pos_usd", old="50000", new="60000")
+        assert answer == m.LimitSet(name="max_pos_usd", old="50000", new="60000", by="ann")
         assert isinstance(await floor.place("buy", "1.5"), m.Admitted)
         count = len(floor.events(LimitChanged))
     async with first.again().open() as floor:
@@ -171,14 +171,46 @@ async def test_a_limit_that_is_none_is_refused_and_says_what_would_do(autojump_c
             assert answer.code == "VALIDATION"
 
 
+async def test_a_change_that_the_journal_refuses_is_answered_so_and_undone(autojump_clock):
+    async with Floor().open() as floor:
+        floor.faults.refuse = lambda batch: next(
+            ("a constraint" for record in batch.records if isinstance(record.event, LimitChanged)), None
+        )
+        change = m.ChangeLimit(name="max_pos_usd", value="60000", by="ann", reason="more room")
+        answer = await floor.system.ref("risk").ask(change, timeout=2)
+        assert isinstance(answer, m.Refused)
+        assert answer.code == "JOURNAL_UNAVAILABLE"
+        await trio.sleep(1)
+        view = await floor.system.ref("risk").ask(m.ReadLimits(), timeout=1)
+        assert {each.name: each.value for each in view.limits}["max_pos_usd"] == "50000"
+        assert isinstance(await floor.place("buy", "1.3", "39000"), m.Denied)
+
+
+async def test_a_change_whose_commit_is_not_known_is_answered_when_it_is(autojump_clock):
+    async with Floor().open() as floor:
+        floor.faults.next_commits.append(Unknown(lands_after_seconds=1, silence_seconds=0.2))
+        change = m.ChangeLimit(name="max_pos_usd", value="60000", by="ann", reason="more room")
+        answer = await floor.system.ref("risk").ask(change, timeout=10)
+        landed = bool([event for event in floor.events(LimitChanged) if event.new == "60000"])
+        assert isinstance(answer, m.LimitSet if landed else m.Refused)
+        view = await floor.system.ref("risk").ask(m.ReadLimits(), timeout=1)
+        in_force = {each.name: each.value for each in view.limits}["max_pos_usd"]
+        assert in_force == ("60000" if landed else "50000")
+
+
 async def test_the_view_tells_used_and_left(autojump_clock):
     async with Floor().open() as floor:
         answer = await floor.place("buy", "0.5", "39000")
-        view = await floor.system.ref("risk").ask(m.ReadRisk(), timeout=1)
+        view = await floor.system.ref("risk").ask(m.ReadRisk(reservations=True), timeout=1)
         assert view.trading_state == "active"
         use = next(use for use in view.limits if (use.code, use.symbol) == ("MAX_POSITION", "BTC/USDT"))
         assert (use.limit, use.used, use.headroom) == (POSITION, Decimal(20_000), Decimal(30_000))
-        assert view.reservations == ((answer.order_id, Decimal(19_500)),)
+        (reserved,) = view.reservations
+        assert (reserved.order_id, reserved.side) == (answer.order_id, "buy")
+        assert (reserved.quantity, reserved.value_usd) == (Decimal("0.5"), Decimal(19_500))
+        assert {use.exchange for use in view.limits if use.code == "INSUFFICIENT_MARGIN"} == {"sim"}
+        without = await floor.system.ref("risk").ask(m.ReadRisk(), timeout=1)
+        assert without.reservations == ()
         assert view.equity == Decimal(1_000_000)
 
 
