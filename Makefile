@@ -76,8 +76,8 @@ tamper: $(RUNTIME) ## tamper with a journal at random and see that verify finds 
 mutants: $(DEVELOP) ## plant faults in the code and see that the tests find them
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants
 
-crash: $(RUNTIME) ## kill the service at random moments, N times, and check what it kept
-	@$(BIN)/python -m ops.lint.run_if_there ops.proof.crash --times $(or $(N),10)
+crash: $(RUNTIME) ## crash the service in the middle of its load, N times, and check what it kept: FOLDER=f to go on
+	@$(BIN)/python -m ops.lint.run_if_there ops.proof.crash --times $(or $(N),10) $(if $(FOLDER),--folder $(FOLDER))
 
 soak: $(RUNTIME) ## load the service with faults for SECONDS (1800) and see whether it grows, leaks or slows down
 	@$(BIN)/python -m ops.proof.soak --seconds $(or $(SECONDS),1800)

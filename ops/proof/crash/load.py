@@ -35,8 +35,10 @@ class Noted(msgspec.Struct, kw_only=True):
 class Load:
     """All clients together; `stop` ends a round."""
 
-    def __init__(self, url: str, token: str, symbols: tuple[str, ...], rng: random.Random) -> None:
-        self.notes: list[Noted] = []
+    def __init__(
+        self, url: str, token: str, symbols: tuple[str, ...], rng: random.Random, notes: list[Noted]
+    ) -> None:
+        self.notes = notes
         self._url = url
         self._token = token
         self._symbols = symbols

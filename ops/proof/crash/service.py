@@ -12,10 +12,11 @@ from pathlib import Path
 
 import httpx
 
-from persistence.embedded import EmbeddedServer
+from persistence.embedded import EmbeddedPostgresError, EmbeddedServer
+from persistence.embedded.layout import PORT
 
 READY_SECONDS = 90.0
-PROGRAM = "from ops.cli.main import main; raise SystemExit(main(['run']))"
+PROGRAM = "ops.proof.crash.points"
 ROOT = Path(__file__).parents[3]
 
 
@@ -24,16 +25,23 @@ class NotReady(Exception):
 
 
 class Service:
-    """One installation: its folder, its address, and the process that runs now, if any."""
+    """One installation: its folder, its address, and the process that runs now, if any.
 
-    def __init__(self, folder: Path, symbols: tuple[str, ...]) -> None:
+    `data` is where its files lie, database and latch among them. It keeps its own PostgreSQL, unless
+    `database_url` is set: then the test keeps that one.
+    """
+
+    def __init__(self, folder: Path, symbols: tuple[str, ...], *, data: Path | None = None) -> None:
         self.folder = folder
+        self.data = data or folder / "data"
         self.token = secrets.token_urlsafe(32)
         self.port = _free_port()
         self.log = folder / "service.log"
         self._symbols = symbols
         self._process: subprocess.Popen[bytes] | None = None
-        self._server = EmbeddedServer(folder / "data" / "postgres")
+        self.database_url = ""
+        self._point = folder / "crash-point"
+        self._server = EmbeddedServer(self.data / "postgres")
 
     @property
     def url(self) -> str:
@@ -47,9 +55,10 @@ class Service:
 
     def start(self) -> None:
         """Start the process; it is not ready yet."""
+        database = {"TRADEWARDEN_DATABASE_URL": self.database_url} if self.database_url else {}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                (sys.executable, "-c", PROGRAM),
+                (sys.executable, "-m", PROGRAM),
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -58,7 +67,9 @@ class Service:
                     "PATH": os.environ.get("PATH", ""),
                     "HOME": str(self.folder),
                     "PYTHONPATH": str(ROOT),
-                    "TRADEWARDEN_DATA_DIR": str(self.folder / "data"),
+                    "CRASH_POINT": str(self._point),
+                    "TRADEWARDEN_DATA_DIR": str(self.data),
+                    **database,
                     "TRADEWARDEN_BIND": f"127.0.0.1:{self.port}",
                     "TRADEWARDEN_TOKEN": self.token,
                     "TRADEWARDEN_EXCHANGES": "sim",
@@ -87,6 +98,26 @@ class Service:
         except httpx.HTTPError:
             return False
 
+    def arm(self, point: str, passing: int) -> None:
+        """Let the process kill itself at a named point (see `points`), at its so-manieth passing."""
+        draft = self._point.with_suffix(".draft")
+        draft.write_text(f"{point}:{passing}")
+        draft.replace(self._point)
+
+    def disarm(self) -> None:
+        """Let it live."""
+        self._point.unlink(missing_ok=True)
+
+    def wait_dead(self, seconds: float) -> bool:
+        """Whether the process has ended by itself within the time."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def kill(self) -> None:
         """End the process as a power cut would, without a chance to do anything."""
         if self._process is not None:
@@ -105,6 +136,27 @@ class Service:
             return -signal.SIGKILL
 
     # The database server's own process.
+
+    def start_database(self) -> None:
+        """Make sure that the server runs, where the service does not do so itself."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                self._server.start()
+                return
+            except EmbeddedPostgresError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+
+    def stop_database(self) -> None:
+        """Stop the server that `start_database` started."""
+        self._server.stop()
+
+    @property
+    def database_socket(self) -> Path:
+        """Where the server listens."""
+        return self._server.layout.sockets / f".s.PGSQL.{PORT}"
 
     def database_pid(self) -> int | None:
         """The process id of the database server, from its own lock file."""
