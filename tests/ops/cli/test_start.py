@@ -11,10 +11,10 @@ from ops.cli.start import _choices
 def test_every_limit_is_a_setting_with_the_same_default(tmp_path: Path) -> None:
     settings = load({"HOME": str(tmp_path)})
     assert set(asdict(settings.risk)) == set(KINDS)
-    assert _choices(settings).limits == RiskLimits()
+    assert _choices(settings, ()).limits == RiskLimits()
 
 
 def test_what_takes_two_people_reaches_the_tree(tmp_path: Path) -> None:
     settings = load({"HOME": str(tmp_path), "TRADEWARDEN_SECOND_PERSON": "resume"})
-    choices = _choices(settings)
+    choices = _choices(settings, ())
     assert (choices.second_person_for_limits, choices.second_person_to_resume) == (False, True)
