@@ -17,8 +17,12 @@ from actors.model.order import Order
 class Expected:
     """One caller's view of one order: its newest committed state, or why there will be none."""
 
-    def __init__(self, order_id: str) -> None:
+    def __init__(self, order_id: str, amend_id: str = "") -> None:
         self.order_id = order_id
+        self.ids = (order_id, amend_id) if amend_id else (order_id,)
+        self.amended: Order | None = None
+        """The newest state in which the order had the amend that is waited for."""
+        self._amend_id = amend_id
         self.order: Order | None = None
         self.failure: tuple[str, str] | None = None
         self._changed: trio.Event | None = None
@@ -39,6 +43,8 @@ class Expected:
     def set(self, order: Order) -> None:
         """A new committed state."""
         self.order = order
+        if order.amend is not None and order.amend.amend_id == self._amend_id:
+            self.amended = order
         self._wake()
 
     def fail(self, code: str, detail: str) -> None:
@@ -77,26 +83,28 @@ class Admissions:
         self._expected: dict[str, list[Expected]] = {}
         log.subscribe(self._follow)
 
-    def expect(self, order_id: str) -> Expected:
-        """Begin to watch an order; end it with `forget`."""
-        expected = Expected(order_id)
+    def expect(self, order_id: str, amend_id: str = "") -> Expected:
+        """Begin to watch an order, and what is said of an amend of it; end it with `forget`."""
+        expected = Expected(order_id, amend_id)
         self.watch(expected)
         return expected
 
     def watch(self, expected: Expected) -> None:
         """Tell this one of every committed state of its order; end it with `forget`."""
-        self._expected.setdefault(expected.order_id, []).append(expected)
+        for each in expected.ids:
+            self._expected.setdefault(each, []).append(expected)
 
     def forget(self, expected: Expected) -> None:
         """Stop watching."""
-        watchers = self._expected.get(expected.order_id, [])
-        if expected in watchers:
-            watchers.remove(expected)
-        if not watchers:
-            self._expected.pop(expected.order_id, None)
+        for each in expected.ids:
+            watchers = self._expected.get(each, [])
+            if expected in watchers:
+                watchers.remove(expected)
+            if not watchers:
+                self._expected.pop(each, None)
 
     def fail(self, order_id: str, code: str, detail: str) -> None:
-        """Tell whoever waits that the order's intent is definitely not in the journal."""
+        """Tell whoever waits that the order's intent, or the amend's, is definitely not in the journal."""
         for expected in tuple(self._expected.get(order_id, ())):
             expected.fail(code, detail)
 

@@ -10,7 +10,8 @@ from typing import Protocol
 import trio
 
 from actors.admission import Admissions
-from actors.decisions import UNREACHABLE, Decisions
+from actors.amends import Amends
+from actors.decisions import UNREACHABLE
 from actors.journal.port import StoreUnavailable
 from actors.kernel import System
 from actors.model import messages as m
@@ -42,7 +43,7 @@ class Kills(Protocol):
     ) -> r.KillResult: ...
 
 
-class CommandPort(Decisions):
+class CommandPort(Amends):
     """Commands in, committed outcomes out. Safe to call from any task; cancelling a call never undoes a
     command.
     """
@@ -89,6 +90,11 @@ class CommandPort(Decisions):
             timings=timings,
             stages=stages or NoStages(),
         )
+        self._halts = halts
+        self._ids = ids
+        self._answer_seconds = timings.answer_seconds
+        self._read_seconds = timings.read_seconds
+        self._claims: dict[tuple[str, str], str] = {}
 
     # Orders.
 

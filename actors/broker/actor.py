@@ -24,6 +24,7 @@ from actors.broker.limiter import Limiter
 from actors.broker.outbox import Outbox
 from actors.broker.port import ExchangePort, Metered, OrderReport, SendGate, Unavailable
 from actors.broker.reconcile import was_judged_absent
+from actors.broker.shell.amends import Amends
 from actors.broker.shell.cancels import Cancels
 from actors.broker.shell.connection import Connection
 from actors.broker.shell.desk import Desk
@@ -37,7 +38,7 @@ from actors.kernel import Deferred, MailboxSpec, TrioActor
 from actors.model import messages as say
 from actors.model.addresses import position_address
 from actors.model.clock import Clock
-from actors.model.events import OrderAccepted, TradingStateChanged
+from actors.model.events import AmendAccepted, OrderAccepted, OrderReplaced, TradingStateChanged
 from actors.model.instrument import Instrument
 from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order, Submission
@@ -110,6 +111,7 @@ class BrokerActor(TrioActor):
         self._inquiries = Inquiries(desk)
         self._cancels = Cancels(desk, self._inquiries, self._tell_operator)
         self._submits = Submits(desk, self._inquiries, self._cancels.begin)
+        self._amends = Amends(desk, self._inquiries, self._cancels)
         self._reconciling = Reconciling(
             desk,
             self._submits,
@@ -118,7 +120,9 @@ class BrokerActor(TrioActor):
             self._take_balances,
             self._tell_operator,
         )
-        self._streams = Streams(desk, self._submits, self._inquiries, self._revived, self._take_tick)
+        self._streams = Streams(
+            desk, self._submits, self._inquiries, self._amends, self._revived, self._take_tick
+        )
         self._connection = Connection(
             desk, self._reconciling, self._streams, self._announce, self._take_instruments
         )
@@ -153,6 +157,9 @@ class BrokerActor(TrioActor):
             if type(event) is OrderAccepted:
                 if event.intent.exchange == self._exchange:
                     accepted.append(record)
+            elif type(event) is AmendAccepted or type(event) is OrderReplaced:
+                if event.exchange == self._exchange:
+                    accepted.append(record)
             elif type(event) is TradingStateChanged:
                 self._resume_if(event)
         if before == 0 and accepted:
@@ -171,6 +178,20 @@ class BrokerActor(TrioActor):
             event = record.event
             if isinstance(event, OrderAccepted):
                 self._submits.accept(event.intent, event.send_before_us, record.correlation_id)
+            elif isinstance(event, AmendAccepted):
+                self._amends.accept(event.order_id, event.asked.amend_id)
+            elif isinstance(event, OrderReplaced):
+                self._replace(event, record)
+
+    def _replace(self, event: OrderReplaced, record: Record) -> None:
+        """What an order was at the exchange has ended for sure: let its replacement leave."""
+        order = self._log.book.orders.get(event.order_id)
+        if order is None or order.intent.venue_id != event.venue_id:
+            return
+        before_us = record.at_us + round(self._desk.timings.replace_within * 1_000_000)
+        self._submits.accept(order.at_exchange, before_us, record.correlation_id, event.amend_id)
+        if self._cancels.is_wanted(event.order_id):
+            self._submits.stop(event.order_id, "a cancel was asked for first")
 
     def _give_evidence(self, message: say.TakeEvidence) -> say.EvidenceTaken:
         return say.EvidenceTaken(evidence=self._desk.outbox.take(message.symbol, message.acknowledged))
@@ -229,6 +250,7 @@ class BrokerActor(TrioActor):
                 self._inquiries.begin(order, why, unresolved=True)
             if order.cancel_requested:
                 self._cancels.begin(order)
+            self._amends.adopt(order)
 
     async def _watch_circuit(self) -> None:
         while True:
@@ -260,6 +282,7 @@ class BrokerActor(TrioActor):
             detail=detail,
             instruments=self._instruments,
             balances=tuple((balance.asset, balance.total) for balance in self._balances),
+            amends_in_place=self._port.capabilities.amends_in_place,
         )
         for address in ("risk", "operator", "market"):
             self.system.ref(address).tell(told, key=f"broker {self._exchange}")
@@ -277,7 +300,11 @@ class BrokerActor(TrioActor):
         """The exchange lists an open order that the journal has over, or that memory does not know."""
         if order is None:
             return
-        if was_judged_absent(order):
+        if report.venue_id in order.former:
+            self._desk.halt(
+                f"order {order.order_id} was replaced, yet {report.venue_id} lives at the exchange"
+            )
+        elif was_judged_absent(order):
             self._desk.outbox.add(
                 report.symbol,
                 "acknowledged",
@@ -285,7 +312,7 @@ class BrokerActor(TrioActor):
                 exchange_order_id=report.exchange_order_id,
             )
             self._desk.halt(f"order {order.order_id} was judged {order.status}, yet lives at the exchange")
-        self._cancels.end_ghost(order)
+        self._cancels.end_ghost(order, report.venue_id)
 
     def _take_balances(self, balances: Sequence[say.Balance]) -> None:
         self._balances = tuple(balances)

@@ -12,6 +12,7 @@ from actors.broker.outbox import Outbox
 from actors.broker.port import EXTERNAL
 from actors.model.book import Book
 from actors.model.fill import Fill
+from actors.model.order import is_among
 
 REMEMBERED = 4096
 """How many fills are remembered: more than overlapping polls usually bring again."""
@@ -30,7 +31,7 @@ class Intake:
         if key in self._seen:
             return False
         order_id = book.venue_ids.get(fill.order_id)
-        if order_id is not None and fill.trade_id in book.trades.get(order_id, ()):
+        if order_id is not None and is_among(fill, book.trades.get(order_id, ())):
             return False
         self._seen[key] = None
         if len(self._seen) > REMEMBERED:

@@ -14,6 +14,7 @@ from actors.model.book import Book
 from actors.model.fill import Fill
 from actors.model.messages import Evidence
 from actors.model.money import EXACT, ZERO
+from actors.model.order import is_among
 
 GENERATION_SHIFT = 32
 """A life has room for 2^32 pieces of evidence."""
@@ -39,6 +40,7 @@ class Outbox:
         fill: Fill | None = None,
         quantity: Decimal | None = None,
         price: Decimal | None = None,
+        amend_id: str = "",
     ) -> None:
         """Append one piece of evidence (see `Evidence` for which kind uses what) and wake its taker."""
         self._number += 1
@@ -56,6 +58,7 @@ class Outbox:
                 fill=fill,
                 quantity=quantity,
                 price=price,
+                amend_id=amend_id,
             )
         )
         self._wake(symbol)
@@ -93,7 +96,7 @@ class Outbox:
                 if item.fill is None or not item.venue_id:
                     continue
                 order_id = book.venue_ids.get(item.venue_id, "")
-                if item.fill.trade_id not in book.trades.get(order_id, ()):
+                if not is_among(item.fill, book.trades.get(order_id, ())):
                     before = totals.get(item.venue_id, ZERO)
                     totals[item.venue_id] = EXACT.add(before, item.fill.quantity)
         return totals
@@ -106,6 +109,6 @@ class Outbox:
         applied = book.trades.get(order_id, {})
         total = ZERO
         for item in self._waiting.get(symbol, ()):
-            if item.fill is not None and item.venue_id == venue_id and item.fill.trade_id not in applied:
+            if item.fill is not None and item.venue_id == venue_id and not is_among(item.fill, applied):
                 total = EXACT.add(total, item.fill.quantity)
         return total

@@ -111,6 +111,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     dead_mans_switch: bool = False
     fills_with_answer: bool = False
     opening_balances: bool = True
+    amends_in_place: bool = False
+    """Whether a working order can be changed (`AmendsInPlace`); else amends cancel and replace it."""
 
 
 StreamItem = OrderReport | Fill
@@ -180,8 +182,8 @@ class SendGate(Protocol):
         """
         ...
 
-    def begin_send(self, order_id: str) -> None:
-        """A submit begins now; a kill from here on lists it."""
+    def begin_send(self, order_id: str, amend_id: str = "") -> None:
+        """A submit begins now, or this amend of the order; a kill from here on lists the order."""
         ...
 
     def end_send(self, order_id: str) -> None:
@@ -215,6 +217,19 @@ class Priced(Protocol):
 
     def cost(self, call: str) -> Mapping[str, int]:
         """Units by budget name for a method of the port, e.g. {"weight": 1, "orders": 1} for `submit`."""
+        ...
+
+
+@runtime_checkable
+class AmendsInPlace(Protocol):
+    """An exchange that changes a working order itself, under the id that it has."""
+
+    async def amend(self, intent: OrderIntent, exchange_order_id: str | None) -> Outcome:
+        """Change quantity and limit price to those of `intent`, which has the order as it is to be there.
+
+        The quantity is the whole order's, executed parts included. Confirmed says that it has the new terms
+        (or ended by being amended, as its status says), Rejected that it never will.
+        """
         ...
 
 

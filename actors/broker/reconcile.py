@@ -25,8 +25,8 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class OrderFindings(msgspec.Struct, frozen=True, kw_only=True):
-    """`questions` in the book's order; `revived` are ours, over in the journal, alive at the exchange;
-    `strangers` are open orders with an id that memory does not hold.
+    """`questions` in the book's order; `revived` are ours, over or replaced in the journal, alive at the
+    exchange; `strangers` are open orders with an id that memory does not hold.
     """
 
     questions: tuple[Question, ...] = ()
@@ -67,7 +67,8 @@ def compare_orders(
 ) -> OrderFindings:
     """Compare the exchange's open orders with the book's.
 
-    `executed` holds, by order id, the quantity with fills that wait for their commit. Orders of the book
+    `executed` holds, by order id, what the order at the exchange executed, with fills that wait for their
+    commit. Orders of the book
     that changed at or after `settled_before_us` are left alone, because the listing may be older than the
     change.
     """
@@ -77,7 +78,7 @@ def compare_orders(
         if order.intent.exchange != exchange or order.updated_us >= settled_before_us:
             continue
         why = _doubt(
-            order, by_venue_id.get(order.intent.venue_id), executed.get(order.order_id, order.executed)
+            order, by_venue_id.get(order.intent.venue_id), executed.get(order.order_id, order.placed_executed)
         )
         if why is not None:
             questions.append(Question(order, why))
@@ -88,7 +89,7 @@ def compare_orders(
         known = None if order_id is None else book.order(order_id)
         if known is None:
             strangers.append(report)
-        elif not known.is_open and known.updated_us < settled_before_us:
+        elif known.updated_us < settled_before_us and (not known.is_open or venue_id in known.former):
             revived.append((known, report))
     return OrderFindings(questions=tuple(questions), revived=tuple(revived), strangers=tuple(strangers))
 

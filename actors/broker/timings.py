@@ -6,6 +6,8 @@ import msgspec
 class BrokerTimings(msgspec.Struct, frozen=True, kw_only=True):
     """The schedule of a broker. Nothing is concluded about an order younger than `inflight_threshold`."""
 
+    replace_within: float = 2.0
+    """A replacement leaves within this time after the end of what it replaces is journaled, or never."""
     sent_after: float = 0.25
     """A submit without an answer for this long is journaled as sent."""
     submit: float = 10.0

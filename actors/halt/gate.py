@@ -175,10 +175,10 @@ class Gate:
             return "trading is halted"
         return None if intent.order_id in self._exits else "trading is reducing, and the order may open"
 
-    def begin_send(self, order_id: str) -> None:
-        """The order is leaving now."""
+    def begin_send(self, order_id: str, amend_id: str = "") -> None:
+        """The order is leaving now, or this amend of it."""
         self._in_flight[order_id] = None
-        self._sent.append(order_id)
+        self._sent.append(amend_id or order_id)
 
     def end_send(self, order_id: str) -> None:
         """The sending ended, whatever came of it."""
@@ -186,7 +186,9 @@ class Gate:
         self._exits.pop(order_id, None)
 
     def drain_sent(self) -> tuple[str, ...]:
-        """The orders of which the sending has begun since the last call, for the watch after the trade."""
+        """The orders and amends of which the sending has begun since the last call, for the watch after the
+        trade.
+        """
         sent = tuple(self._sent)
         self._sent.clear()
         return sent

@@ -35,7 +35,8 @@ def accepted(order: Order, amend: Amend, at_us: int) -> Order:
     """The order with an amend begun, or refused where what others journaled meanwhile forbids it."""
     found = objection(order, amend.quantity)
     if found is None:
-        return msgspec.structs.replace(order, amend=amend, updated_us=at_us)
+        widest = _further(order, amend.limit_price)
+        return msgspec.structs.replace(order, amend=amend, widest_price=widest, updated_us=at_us)
     if order.amending is not None:
         return order
     return not_begun(order, amend.ended(AmendState.REFUSED, *found), at_us)
@@ -99,6 +100,12 @@ def why_not_replaced(order: Order) -> str | None:
     if order.executed >= amend.quantity:
         return f"nothing of {amend.quantity} remains, {order.executed} has executed"
     return None
+
+
+def _further(order: Order, price: Decimal) -> Decimal:
+    """Of the prices that the order had and this one, the one that lets it go furthest."""
+    had = order.widest_price or order.intent.limit_price or price
+    return max(had, price) if order.intent.side == "buy" else min(had, price)
 
 
 def _pending(order: Order, amend_id: str, step: Step) -> Amend:

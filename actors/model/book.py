@@ -20,7 +20,7 @@ from actors.model import events as ev
 from actors.model.amend import Amend, AmendState
 from actors.model.fill import Fill
 from actors.model.money import EXACT, ZERO
-from actors.model.order import Order, OrderIntent, Step, Submission, Terminal
+from actors.model.order import Order, OrderIntent, Step, Submission, Terminal, is_among, trade_key
 from actors.model.position import Position
 
 FOLD_VERSION = 3
@@ -286,6 +286,10 @@ def _replaced(book: Book, event: ev.OrderReplaced, _seq: int, at_us: int) -> Cha
     if event.venue_id in book.venue_ids:
         raise DuplicateOrder(event.order_id, f"its exchange id {event.venue_id} is taken")
     order = amending.replaced(before, event.amend_id, at_us)
+    known = book.trades.get(order.order_id)
+    if known and not before.former:
+        # From now on the trades of this order can be of several orders at the exchange.
+        book.trades[order.order_id] = {f"{before.exchange_order_id}/{key}": at for key, at in known.items()}
     book.venue_ids[order.intent.venue_id] = order.order_id
     if before.former and before.former[0] not in order.former:
         book.venue_ids.pop(before.former[0], None)
@@ -299,8 +303,8 @@ def _filled(book: Book, event: ev.OrderFilled, _seq: int, at_us: int) -> Change:
     before = order or recalled
     if before is None:
         raise KeyError(order_id)
-    if fill.trade_id in book.trades.get(order_id, ()) or (
-        recalled is not None and fill.trade_id in (event.recalled_trades or ())
+    if is_among(fill, book.trades.get(order_id, ())) or (
+        recalled is not None and is_among(fill, event.recalled_trades or ())
     ):
         raise DuplicateFill(order_id, fill.trade_id)
     filled = before.fill(fill, at_us, former=event.former)
@@ -311,7 +315,9 @@ def _filled(book: Book, event: ev.OrderFilled, _seq: int, at_us: int) -> Change:
         for venue_id in (*recalled.former, recalled.intent.venue_id):
             book.venue_ids[venue_id] = order_id
         book.trades[order_id] = dict.fromkeys(event.recalled_trades, 0)
-    book.trades.setdefault(order_id, {})[fill.trade_id] = fill.at_us
+    book.trades.setdefault(order_id, {})[trade_key(before, fill.exchange_order_id, fill.trade_id)] = (
+        fill.at_us
+    )
     book.positions[place] = position
     book.watermarks[place] = max(book.watermarks.get(place, 0), fill.at_us)
     book.cash.update(cash)

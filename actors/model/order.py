@@ -11,6 +11,7 @@ versions; each replacement is another order for the exchange, and `carried` is w
 executed.
 """
 
+from collections.abc import Container
 from decimal import Decimal
 from enum import StrEnum
 
@@ -136,6 +137,19 @@ _STATUS_BY_TERMINAL = {
 _NEVER_WORKED = ("rejected", "denied")
 
 
+def trade_key(order: "Order", exchange_order_id: str, trade_id: str) -> str:
+    """By what a trade is known among those of its order.
+
+    Trade ids may count per order at the exchange, so those of an order that was replaced there carry its id.
+    """
+    return f"{exchange_order_id}/{trade_id}" if order.former else trade_id
+
+
+def is_among(fill: Fill, keys: Container[str]) -> bool:
+    """Whether the trade is among those with these keys, from before its order was replaced or after."""
+    return fill.trade_id in keys or f"{fill.exchange_order_id}/{fill.trade_id}" in keys
+
+
 class IllegalTransition(Exception):
     """An event that the order's state does not allow; the order is unchanged."""
 
@@ -200,6 +214,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     carried: Decimal = ZERO
     former: tuple[str, ...] = ()
     amend: Amend | None = None
+    widest_price: Decimal | None = None
+    """Of an amended order, the limit price that let it go furthest, which a late fill may still have."""
 
     @property
     def order_id(self) -> str:

@@ -45,7 +45,9 @@ class Placed(Result, frozen=True, kw_only=True):
 
 
 class Pending(Result, frozen=True, kw_only=True):
-    """The command is durable but its outcome was not known in time: the order as it is. Also of a cancel."""
+    """The command is durable but its outcome was not known in time: the order as it is. Also of a cancel or
+    an amend.
+    """
 
     order: Order
 
@@ -95,6 +97,29 @@ class Cancelled(Result, frozen=True, kw_only=True):
     order: Order
 
 
+# Of amending.
+
+
+class Amended(Result, frozen=True, kw_only=True):
+    """The order has the terms that were asked for: the order as it is now."""
+
+    order: Order
+
+
+class NotAmended(Result, frozen=True, kw_only=True):
+    """The terms that were asked for did not take effect; `code` and `detail` say why.
+
+    The order works on as it was, unless its status says that it is over. `limit` and `value` are those of the
+    rule that denied it.
+    """
+
+    order: Order
+    code: str
+    detail: str
+    limit: str | None = None
+    value: str | None = None
+
+
 # Of the operator's commands and questions.
 
 
@@ -137,6 +162,7 @@ class NotReady(Result, frozen=True, kw_only=True):
 
 
 PlaceResult = Placed | Pending | Replayed | Previewed | Denied | Conflict | Refused
+AmendResult = Amended | Pending | NotAmended | Conflict | NoSuchOrder | Refused
 CancelResult = Cancelled | Pending | AlreadyClosed | NoSuchOrder | Refused
 ResumeResult = Resumed | Proposed | Refused
 LimitResult = LimitSet | Proposed | Unsettled | Refused
@@ -146,6 +172,8 @@ AdjustResult = BalanceBooked | Refused
 __all__ = [
     "AdjustResult",
     "AlreadyClosed",
+    "AmendResult",
+    "Amended",
     "BalanceBooked",
     "CancelResult",
     "Cancelled",
@@ -156,6 +184,7 @@ __all__ = [
     "LimitResult",
     "LimitSet",
     "NoSuchOrder",
+    "NotAmended",
     "NotReady",
     "Pending",
     "PlaceResult",

@@ -18,7 +18,7 @@ from actors.model.book import Book
 from actors.model.fill import Fill
 from actors.model.messages import Evidence
 from actors.model.money import EXACT
-from actors.model.order import TRANSITIONS, Order, Step, Submission, Terminal
+from actors.model.order import TRANSITIONS, Order, Step, Submission, Terminal, is_among, trade_key
 
 Recalled = Mapping[str, tuple[Order, tuple[str, ...]]]
 """Orders that have left memory, by our id at the exchange, each with the ids of the trades already applied
@@ -145,13 +145,13 @@ class _Draft:
         event = ev.CancelRequested(by=command.by, **_about(order))
         self.advance(order, Step.CANCEL_REQUESTED, event)
 
-    def applied(self, order: Order, trade_id: str) -> bool:
+    def applied(self, order: Order, fill: Fill) -> bool:
         """Whether this trade of the order is in the book, was in it before the order left, or is drafted."""
-        if trade_id in self._trades.get(order.order_id, ()):
+        if is_among(fill, self._trades.get(order.order_id, ())):
             return True
-        if trade_id in self.book.trades.get(order.order_id, ()):
+        if is_among(fill, self.book.trades.get(order.order_id, ())):
             return True
-        return trade_id in self._recalled_trades(order)
+        return bool(self.recalled) and is_among(fill, self._recalled_trades(order))
 
     def _recalled_trades(self, order: Order) -> tuple[str, ...]:
         if order.former:
@@ -165,7 +165,9 @@ class _Draft:
         # A closed order may leave memory before this event is folded, so the event carries it along.
         recalled, trades = (None, None) if order.order_id in self.book.orders else (order, self._known(order))
         self._orders[order.order_id] = order.fill(fill, order.updated_us, former=former)
-        self._trades.setdefault(order.order_id, {})[fill.trade_id] = None
+        self._trades.setdefault(order.order_id, {})[
+            trade_key(order, fill.exchange_order_id, fill.trade_id)
+        ] = None
         self.events.append(
             ev.OrderFilled(
                 exchange=order.intent.exchange,
@@ -277,10 +279,10 @@ def _filled(draft: _Draft, item: Evidence) -> None:
         draft.adjust(item.fill, "fill of an order that the journal does not know")
         return
     fill = item.fill
-    former = item.venue_id in order.former
+    former = item.venue_id != order.intent.venue_id
     if fill.order_id != order.order_id:
         fill = msgspec.structs.replace(fill, order_id=order.order_id)
-    if draft.applied(order, fill.trade_id):
+    if draft.applied(order, fill):
         return
     total = EXACT.add(order.executed, fill.quantity)
     amend = order.amending

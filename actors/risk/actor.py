@@ -7,15 +7,19 @@ does not know everything (its fence is not answered, the journal is away) it tak
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import ClassVar
 
 import msgspec
 
 from actors.kernel import Lane, MailboxSpec, TrioActor
 from actors.model import messages as m
+from actors.model.amending import objection
+from actors.model.book import Book
 from actors.model.clock import Clock, Ids
 from actors.model.events import (
     AccountOpened,
+    AmendAsked,
     AnyEvent,
     DayOpened,
     LimitChanged,
@@ -24,7 +28,9 @@ from actors.model.events import (
 )
 from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalState
 from actors.model.money import EXACT
+from actors.model.order import Order
 from actors.model.stages import NoStages, Stages
+from actors.risk import amends
 from actors.risk.changes import LimitDesk, settings_changes
 from actors.risk.changing import Changing
 from actors.risk.checks.breach import Breach
@@ -42,6 +48,9 @@ __all__ = ["Known", "RiskActor"]
 STREAM = "risk"
 
 Answer = m.Admitted | m.Denied | m.Refused
+
+AMEND = "amend/"
+"""How the ids of appends begin that are about an amend; the order's id and the amend's follow."""
 
 OWN = "risk/"
 """How the ids of appends begin that are not about an order."""
@@ -118,9 +127,16 @@ class RiskActor(TrioActor):
     def _become_whole(self, fenced: Fenced) -> None:
         book = self._log.book
         lost = [order_id for order_id in self._state.pending if book.order(order_id) is None]
+        amending = [
+            each for order_id, each in self._state.amending.items() if not _has_amend(book, order_id, each)
+        ]
         state = self._state = RiskState.rebuild(book, self._settings)
         self._known.recall(state)
         self._writer.begin(fenced)
+        for asked, _ in amending:
+            self._admissions.fail(
+                asked.amend_id, "JOURNAL_UNAVAILABLE", "the amend did not get into the journal"
+            )
         for order_id in lost:
             self._admissions.fail(order_id, "JOURNAL_UNAVAILABLE", "the order did not get into the journal")
         self._changing.fenced(book.limits)
@@ -248,11 +264,69 @@ class RiskActor(TrioActor):
             # The state is ahead of the journal; what the journal says is what holds.
             self._writer.fence()
             return
-        if self._log.book.order(failed.append_id) is None:
+        if failed.append_id.startswith(AMEND):
+            self._amend_failed(failed)
+        elif self._log.book.order(failed.append_id) is None:
             self._state.release(failed.append_id)
             self._admissions.fail(failed.append_id, "JOURNAL_UNAVAILABLE", failed.detail)
         if failed.code != "JOURNAL_UNAVAILABLE":
             self._writer.fence()
+
+    # Amends.
+
+    def _on_amend(self, message: m.AmendOrder) -> m.Admitted | m.Denied | m.Refused:
+        self._catch_up()
+        refused = self._unavailable()
+        if refused is not None:
+            return refused
+        asked, now_us = message.asked, self._clock.now_us()
+        order = self._log.book.order(message.order_id)
+        if order is None:
+            return m.Refused(code="ORDER_CLOSED", detail="the order is not open")
+        found = objection(order, asked.quantity)
+        if found is None and order.order_id in self._state.amending:
+            found = "AMEND_IN_PROGRESS", "another amend of the order is on its way to the journal"
+        if found is not None:
+            return m.Refused(code=found[0], detail=found[1])
+        if self._state.day_due(now_us):
+            self._open_day(now_us)
+        place = (order.intent.exchange, order.intent.symbol)
+        killed = self._gate.killed_by_person(*place)
+        state_there = self._gate.state_for(*place)
+        verdict = amends.judge(self._decider, self._state, order, asked, state_there, killed, now_us)
+        if isinstance(verdict, Breach):
+            self._journal_amend(message, amends.denied(order, asked, verdict))
+            return _denied(order.order_id, verdict)
+        return self._admit_amend(message, order, verdict, now_us)
+
+    def _admit_amend(
+        self, message: m.AmendOrder, order: Order, passed: Passed, now_us: int
+    ) -> m.Admitted | m.Denied:
+        asked = message.asked
+        broker = self._state.brokers.get(order.intent.exchange)
+        in_place = broker is not None and broker.amends_in_place
+        venue_id = "" if in_place else self._ids.venue_id()
+        if passed.shrinks:
+            self._gate.verify_exit(asked.amend_id)
+            self._gate.verify_exit(order.order_id)
+        self._state.admit_amend(order, asked, passed.price, now_us)
+        send_before_us = now_us + self._send_us
+        event = amends.accepted(order, asked, passed, venue_id, send_before_us, self._writer.cursor)
+        self._journal_amend(message, event)
+        return m.Admitted(order_id=order.order_id)
+
+    def _journal_amend(self, message: m.AmendOrder, event: AnyEvent) -> None:
+        self._writer.append(
+            f"{AMEND}{message.order_id}/{message.asked.amend_id}",
+            (event,),
+            correlation_id=message.correlation_id,
+            deadline=self._clock.monotonic() + self._answer_seconds,
+        )
+
+    def _amend_failed(self, failed: AppendFailed) -> None:
+        order_id, _, amend_id = failed.append_id.removeprefix(AMEND).partition("/")
+        self._state.release_amend(order_id, amend_id, self._log.book.orders.get(order_id))
+        self._admissions.fail(amend_id, "JOURNAL_UNAVAILABLE", failed.detail)
 
     # The outside.
 
@@ -357,6 +431,11 @@ class RiskActor(TrioActor):
         return limits_view(self._state.limits, self._settings, proposed)
 
 
+def _has_amend(book: Book, order_id: str, pending: tuple[AmendAsked, Decimal]) -> bool:
+    order = book.order(order_id)
+    return order is not None and order.amend is not None and order.amend.amend_id == pending[0].amend_id
+
+
 def _denied(order_id: str, breach: Breach) -> m.Denied:
     return m.Denied(
         order_id=order_id, code=breach.code, detail=breach.detail, limit=breach.limit, value=breach.value
@@ -377,6 +456,7 @@ def _day_opened(day: Day) -> DayOpened:
 _HANDLERS: dict[type, Callable[..., object]] = {
     m.PlaceOrder: RiskActor._on_place,
     m.PlaceOrders: RiskActor._on_place_all,
+    m.AmendOrder: RiskActor._on_amend,
     m.Mark: RiskActor._on_mark,
     m.BrokerState: RiskActor._on_broker,
     m.ClockSkew: RiskActor._on_skew,

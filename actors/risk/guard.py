@@ -69,7 +69,9 @@ class Guard:
                 order = book.order(event.order_id) or event.recalled
                 if order is not None and order.terminal not in (None, Terminal.FILLED):
                     cause = f"a late fill of order {event.order_id}"
-                difference = fill_difference(event.fill, order.intent) if order is not None else None
+                difference = None
+                if order is not None:
+                    difference = fill_difference(event.fill, order.intent, order.widest_price)
                 if difference is not None:
                     self.halt(event.exchange, None, difference)
             elif isinstance(event, LimitChanged):

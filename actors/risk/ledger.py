@@ -12,7 +12,7 @@ from decimal import ROUND_UP, Context, Decimal, DivisionByZero, InvalidOperation
 import msgspec
 
 from actors.model.money import EXACT, ZERO
-from actors.model.order import Order
+from actors.model.order import Order, OrderIntent
 from actors.model.position import Position
 
 Place = tuple[str, str]
@@ -61,6 +61,19 @@ class Hold(msgspec.Struct, frozen=True):
         if amend is None:
             return hold
         return hold.with_terms(hold.remaining, amend.limit_price, amend.reserve_price)
+
+    @classmethod
+    def of_intent(cls, intent: OrderIntent, price: Decimal) -> "Hold":
+        """What an order that is not in the journal yet may do, at its worst case's price."""
+        return cls(
+            intent.exchange,
+            intent.symbol,
+            intent.side == "buy",
+            intent.quantity,
+            price,
+            intent.reduce_only,
+            intent.limit_price,
+        )
 
     def with_terms(self, remaining: Decimal, limit_price: Decimal, reserve_price: Decimal) -> "Hold":
         """What an order may do that has either its own terms or these: the worst of both."""

@@ -24,7 +24,7 @@ __all__ = ["RULES", "Breach", "Rule", "active"]
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One row. `limits` are names of `RiskLimits`; `switch` is the one that turns the row on, None: always
-    on.
+    on. `amends` says which amends are held to it: `always`, only those `raising` what is bound, or `never`.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     switch: str | None = None
+    amends: str = "always"
 
     def is_on(self, limits: RiskLimits) -> bool:
         """Whether the row is evaluated under these limits."""
@@ -48,6 +49,7 @@ RULES: tuple[Rule, ...] = (
         scope="symbol",
         check=trading.whitelist,
         limits=("symbol_whitelist",),
+        amends="raising",
     ),
     Rule(name="kill switch", code="TRADING_HALTED", scope="account", check=trading.killed, needs=("gate",)),
     Rule(
@@ -112,6 +114,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_order_usd",),
         needs=("mark",),
         switch="max_order_usd",
+        amends="raising",
     ),
     Rule(
         name="order quantity",
@@ -120,6 +123,7 @@ RULES: tuple[Rule, ...] = (
         check=order.order_quantity,
         limits=("max_order_quantity",),
         switch="max_order_quantity",
+        amends="raising",
     ),
     Rule(
         name="message rate",
@@ -138,6 +142,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_repeated_executions", "repeated_window_seconds"),
         needs=("counters",),
         switch="max_repeated_executions",
+        amends="raising",
     ),
     Rule(
         name="duplicate order",
@@ -147,6 +152,7 @@ RULES: tuple[Rule, ...] = (
         limits=("duplicate_seconds",),
         needs=("counters",),
         switch="duplicate_seconds",
+        amends="never",
     ),
     Rule(
         name="self-match",
@@ -165,6 +171,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_open_orders",),
         needs=("working orders",),
         switch="max_open_orders",
+        amends="never",
     ),
     Rule(
         name="open orders of a symbol",
@@ -174,6 +181,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_open_orders_per_symbol",),
         needs=("working orders",),
         switch="max_open_orders_per_symbol",
+        amends="never",
     ),
     Rule(
         name="reduce-only",
@@ -181,6 +189,7 @@ RULES: tuple[Rule, ...] = (
         scope="symbol",
         check=exposure.reduce_only,
         needs=("position",),
+        amends="raising",
     ),
     Rule(
         name="position",
@@ -190,6 +199,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_pos_usd",),
         needs=("position", "working orders", "mark"),
         switch="max_pos_usd",
+        amends="raising",
     ),
     Rule(
         name="long position",
@@ -199,6 +209,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_long_usd",),
         needs=("position", "working orders", "mark"),
         switch="max_long_usd",
+        amends="raising",
     ),
     Rule(
         name="short position",
@@ -208,6 +219,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_short_usd",),
         needs=("position", "working orders", "mark"),
         switch="max_short_usd",
+        amends="raising",
     ),
     Rule(
         name="exchange exposure",
@@ -217,6 +229,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_exchange_usd",),
         needs=("position", "working orders", "mark"),
         switch="max_exchange_usd",
+        amends="raising",
     ),
     Rule(
         name="gross exposure",
@@ -226,6 +239,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_gross_usd",),
         needs=("position", "working orders", "mark"),
         switch="max_gross_usd",
+        amends="raising",
     ),
     Rule(
         name="net exposure",
@@ -235,6 +249,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_net_usd",),
         needs=("position", "working orders", "mark"),
         switch="max_net_usd",
+        amends="raising",
     ),
     Rule(
         name="daily loss",
@@ -244,6 +259,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_daily_loss_usd", "flatten_on_daily_loss"),
         needs=("position", "mark", "day"),
         switch="max_daily_loss_usd",
+        amends="raising",
     ),
     Rule(
         name="drawdown",
@@ -253,6 +269,7 @@ RULES: tuple[Rule, ...] = (
         limits=("max_drawdown_usd",),
         needs=("position", "mark", "day"),
         switch="max_drawdown_usd",
+        amends="raising",
     ),
     Rule(
         name="margin",
@@ -262,6 +279,7 @@ RULES: tuple[Rule, ...] = (
         limits=("margin",),
         needs=("balance", "position", "working orders", "mark"),
         switch="margin",
+        amends="raising",
     ),
     Rule(
         name="trading state",
@@ -274,6 +292,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def active(limits: RiskLimits) -> tuple[Check, ...]:
-    """The checks that these limits turn on, in order."""
-    return tuple(rule.check for rule in RULES if rule.is_on(limits))
+def active(limits: RiskLimits, amends: tuple[str, ...] = ("always", "raising", "never")) -> tuple[Check, ...]:
+    """The checks that these limits turn on, in order; for an amend those that it is held to."""
+    return tuple(rule.check for rule in RULES if rule.amends in amends and rule.is_on(limits))

@@ -13,6 +13,8 @@ import msgspec
 from actors.model.book import Book
 from actors.model.events import (
     AccountOpened,
+    AmendAccepted,
+    AmendAsked,
     BalanceAdjusted,
     CancelRequested,
     DayOpened,
@@ -26,7 +28,7 @@ from actors.model.events import (
 from actors.model.instrument import Instrument
 from actors.model.messages import BrokerState, Mark
 from actors.model.money import EXACT, ZERO
-from actors.model.order import OrderIntent, Submission
+from actors.model.order import Order, OrderIntent, Submission
 from actors.model.position import Position
 from actors.risk.counters import KeyedCount, SlidingCount
 from actors.risk.ledger import Hold, Ledger, assets_of
@@ -76,6 +78,8 @@ class RiskState:
         self.executions = KeyedCount()
         self.placed = KeyedCount()
         self.pending: dict[str, None] = {}
+        self.amending: dict[str, tuple[AmendAsked, Decimal]] = {}
+        """Amends on their way to the journal, by order, with the price that they reserve at."""
         self.accepted: dict[str, None] = {}
         self._executed: dict[str, None] = {}
 
@@ -88,6 +92,8 @@ class RiskState:
         for order in (*book.closed.values(), *book.orders.values()):
             if order.submission is not Submission.DENIED:
                 state.accepted[order.order_id] = None
+            if order.amend is not None:
+                state.accepted[order.amend.amend_id] = None
         for order in book.orders.values():
             state.hold(order.order_id, Hold.of(order))
         for position in book.positions.values():
@@ -103,9 +109,11 @@ class RiskState:
         if order_id is not None:
             self.pending.pop(order_id, None)
             order = book.orders.get(order_id)
-            self.hold(order_id, Hold.of(order) if order is not None else None)
-        if isinstance(event, OrderAccepted):
-            _remember(self.accepted, event.intent.order_id)
+            hold = Hold.of(order) if order is not None else None
+            self.hold(order_id, self._with_pending(order, hold, event) if self.amending else hold)
+        if isinstance(event, OrderAccepted | AmendAccepted):
+            accepted = event.intent.order_id if isinstance(event, OrderAccepted) else event.asked.amend_id
+            _remember(self.accepted, accepted)
         elif isinstance(event, OrderFilled):
             self._filled(book, event, at_us)
         elif isinstance(event, PositionAdjusted):
@@ -121,6 +129,16 @@ class RiskState:
                 self.valuation.set_cash(event.exchange, asset, book.cash[event.exchange, asset])
         elif isinstance(event, BalanceAdjusted):
             self.valuation.set_cash(event.exchange, event.asset, book.cash[event.exchange, event.asset])
+
+    def _with_pending(self, order: Order | None, hold: Hold | None, event: Event) -> Hold | None:
+        """What an order may do of which an amend may be on its way to the journal."""
+        if isinstance(event, AmendAccepted):
+            self.amending.pop(event.order_id, None)
+        if order is None or hold is None or order.order_id not in self.amending:
+            return hold
+        asked, price = self.amending[order.order_id]
+        remaining = EXACT.subtract(asked.quantity, order.executed)
+        return hold.with_terms(remaining, asked.limit_price, price)
 
     def _filled(self, book: Book, event: OrderFilled, at_us: int) -> None:
         fill = event.fill
@@ -241,18 +259,7 @@ class RiskState:
     def admit(self, intent: OrderIntent, price: Decimal, now_us: int) -> None:
         """Reserve for an order that passed and is on its way to the journal."""
         self.pending[intent.order_id] = None
-        self.hold(
-            intent.order_id,
-            Hold(
-                intent.exchange,
-                intent.symbol,
-                intent.side == "buy",
-                intent.quantity,
-                price,
-                intent.reduce_only,
-                intent.limit_price,
-            ),
-        )
+        self.hold(intent.order_id, Hold.of_intent(intent, price))
         self._count_message(now_us)
         if self.limits.duplicate_seconds is not None:
             self.placed.add(likeness(intent), now_us, int(self.limits.duplicate_seconds * SECOND_US))
@@ -261,6 +268,24 @@ class RiskState:
         """An order or a cancel goes out; only a limit that is on needs to know."""
         if self.limits.max_messages is not None:
             self.messages.add(at_us, int(self.limits.message_window_seconds * SECOND_US))
+
+    def admit_amend(self, order: Order, asked: AmendAsked, price: Decimal, now_us: int) -> None:
+        """Reserve for both terms of an order whose amend passed and is on its way to the journal."""
+        self.amending[order.order_id] = (asked, price)
+        held = self.ledger.holds.get(order.order_id)
+        if held is not None:
+            remaining = EXACT.subtract(asked.quantity, order.executed)
+            self.hold(order.order_id, held.with_terms(remaining, asked.limit_price, price))
+        self._count_message(now_us)
+
+    def release_amend(self, order_id: str, amend_id: str, order: Order | None) -> bool:
+        """Take back an amend that is definitely not in the journal; False when it is not pending."""
+        pending = self.amending.get(order_id)
+        if pending is None or pending[0].amend_id != amend_id:
+            return False
+        del self.amending[order_id]
+        self.hold(order_id, None if order is None else Hold.of(order))
+        return True
 
     def release(self, order_id: str) -> bool:
         """Take back an admission that is definitely not in the journal; False when it is not pending."""

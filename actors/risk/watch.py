@@ -143,13 +143,16 @@ def _stale(state: RiskState, now_us: int) -> Iterator[Found]:
 # What left against what entered.
 
 
-def fill_difference(fill: Fill, intent: OrderIntent) -> str | None:
-    """How a fill contradicts the order that it is said to belong to; None when it fits."""
+def fill_difference(fill: Fill, intent: OrderIntent, widest_price: Decimal | None = None) -> str | None:
+    """How a fill contradicts the order that it is said to belong to; None when it fits.
+
+    `widest_price` stands in for the limit price of an order that has had more than one.
+    """
     if (fill.exchange, fill.symbol, fill.side) != (intent.exchange, intent.symbol, intent.side):
         asked = f"{intent.side} {intent.symbol} at {intent.exchange}"
         told = f"{fill.side} {fill.symbol} at {fill.exchange}"
         return f"order {intent.order_id} was to {asked}, its fill says {told}"
-    limit = intent.limit_price
+    limit = widest_price or intent.limit_price
     if limit is not None and (fill.price > limit if fill.side == "buy" else fill.price < limit):
         return f"order {intent.order_id} was limited to {limit} and executed at {fill.price}"
     return None

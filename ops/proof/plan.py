@@ -65,6 +65,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     no_proof_of_absence: tuple[str, ...]
     no_positions: tuple[str, ...]
     """Exchanges that tell balances only, as spot accounts do."""
+    amends_in_place: tuple[str, ...]
+    """The exchanges that change a working order; at the others it is replaced."""
     opening_base: bool
     market_period: float
     market_swing: float
@@ -83,6 +85,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Plan:
     """The plan of a seed; the same for ever, as long as nobody edits this function."""
     rng = Random(f"{seed}/plan")
+    habits = Random(f"{seed}/amends")
     exchanges = ("north", "south", "east")[: rng.choice((1, 2, 2, 2, 2, 3))]
     symbols = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")[: rng.choice((2, 3, 3, 3, 4))]
     midnight_us = 1_767_225_600_000_000
@@ -101,6 +104,7 @@ def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Pl
         fills_with_answer=tuple(name for name in exchanges if rng.random() < 0.5),
         no_proof_of_absence=tuple(name for name in exchanges if rng.random() < 0.1),
         no_positions=tuple(name for name in exchanges if rng.random() < 0.4),
+        amends_in_place=tuple(name for name in exchanges if habits.random() < 0.5),
         opening_base=rng.random() < 0.5,
         market_period=rng.uniform(0.25, 0.6),
         market_swing=rng.choice((0.001, 0.002, 0.006)),

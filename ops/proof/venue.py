@@ -40,6 +40,7 @@ class Listed(msgspec.Struct, kw_only=True):
     taken_at: float
     executed: Decimal = Decimal(0)
     status: str = "open"
+    ended_at: float | None = None
 
 
 class Traded(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +183,19 @@ class SimVenue:
         self._settle()
         return self.listed[answer.order.number], fills
 
+    def amend(self, intent: OrderIntent) -> tuple[Listed, tuple[Fill, ...]] | Refusal:
+        """Change a resting order."""
+        if self._is_hidden(intent.venue_id) or intent.venue_id in self._too_late:
+            return Refusal(code="UNKNOWN_ORDER", reason=f"{intent.venue_id} is not open", gone=True)
+        client_id = f"{intent.venue_id}#{self._uses.get(intent.venue_id, 0)}"
+        price = intent.limit_price or Decimal(0)
+        answer = self._venue.amend(OURS, intent.symbol, client_id, intent.quantity, price, self.now_us())
+        if not isinstance(answer, Taken):
+            return answer
+        fills = tuple(self._named(fill) for fill in answer.fills)
+        self._settle()
+        return self.listed[answer.order.number], fills
+
     def cancel(self, symbol: str, venue_id: str, *, too_late: bool = False) -> Listed | Refusal:
         """Take an order off. `too_late`: it is called canceled though its last trade is still to be booked;
         what comes back is open, and `fill_late` has to follow.
@@ -306,7 +320,9 @@ class SimVenue:
 
     def _book(self, row: OrderRow) -> OrderReport:
         listed = self._entry(row.number, row.client_id, row.symbol, row.side, row.quantity)
-        listed.executed, listed.status = row.executed, row.status
+        listed.executed, listed.status, listed.quantity = row.executed, row.status, row.quantity
+        if row.status != "open" and listed.ended_at is None:
+            listed.ended_at = trio.current_time()
         return self._report(row)
 
     def _entry(self, number: int, client_id: str, symbol: str, side: str, quantity: Decimal) -> Listed:

@@ -90,7 +90,7 @@ class OpenGate:
     def may_send(self, intent: OrderIntent, reduces: bool) -> str | None:
         return None
 
-    def begin_send(self, order_id: str) -> None:
+    def begin_send(self, order_id: str, amend_id: str = "") -> None:
         """Nothing is kept."""
 
     def end_send(self, order_id: str) -> None:

@@ -54,6 +54,15 @@ class Submitted(msgspec.Struct, kw_only=True):
     taken: bool = False
 
 
+class Amended(msgspec.Struct, frozen=True, kw_only=True):
+    """One amend in place as the outside saw it leave. `durable`: its very terms were committed before."""
+
+    exchange: str
+    venue_id: str
+    began: float
+    durable: bool
+
+
 class _Answer(Generic[T]):
     """Where a carried request leaves what the exchange said."""
 
@@ -71,7 +80,9 @@ class _Session:
 
 
 class Wire:
-    """`carry` starts a task that belongs to the world. `durable` looks whether the disk has a venue id."""
+    """`carry` starts a task that belongs to the world. `durable` looks whether the disk has a venue id,
+    `intended` whether it has an amend to these terms.
+    """
 
     def __init__(
         self,
@@ -83,7 +94,9 @@ class Wire:
         rng: Random,
         carry: Callable[..., None],
         durable: Callable[[str], bool],
+        intended: Callable[[OrderIntent], bool],
         notes: list[Submitted],
+        amend_notes: list[Amended],
         capabilities: Capabilities,
     ) -> None:
         self._venue = venue
@@ -93,7 +106,9 @@ class Wire:
         self._rng = rng
         self._carry = carry
         self._durable = durable
+        self._intended = intended
         self._notes = notes
+        self._amend_notes = amend_notes
         self._capabilities = capabilities
         self._sessions: dict[_Session, None] = {}
         self.bug: Callable[[str], None] | None = None
@@ -145,6 +160,28 @@ class Wire:
             return await self._order_call("submit", arrive, signed_us, fate)
         finally:
             note.over = trio.current_time()
+
+    async def amend(self, intent: OrderIntent, exchange_order_id: str | None) -> Outcome:
+        note = Amended(
+            exchange=self._venue.name,
+            venue_id=intent.venue_id,
+            began=trio.current_time(),
+            durable=self._intended(intent),
+        )
+        if self._life.alive:
+            self._amend_notes.append(note)
+        signed_us = self._clock.now_us()
+
+        def arrive() -> Outcome:
+            age = (self._venue.now_us() - signed_us) / 1_000_000
+            if age > RECEIVE_WINDOW or age < -1.0:
+                return Rejected(code="TIMESTAMP", reason=f"signed {age:.3f} s ago")
+            answer = self._venue.amend(intent)
+            if isinstance(answer, Refusal):
+                return Rejected(code=answer.code, reason=answer.reason, gone=answer.gone)
+            return self._confirmed(*answer)
+
+        return await self._order_call("amend", arrive, signed_us, self._fate("amend"))
 
     async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome:
         def arrive() -> Outcome:

@@ -18,6 +18,7 @@ from actors.command_port import CommandPort
 from actors.journal.port import StoreUnavailable
 from actors.journal.replay import state_hash
 from actors.kernel import NullObserver
+from actors.model.order import OrderIntent
 from actors.risk.limits import RiskLimits, from_texts
 from ops.proof.determinism import Standstill
 from ops.proof.life import Life
@@ -28,7 +29,7 @@ from ops.proof.stores import LatchDisk, MortalArchive, MortalLatch, MortalStore
 from ops.proof.venue import SimVenue
 from ops.proof.watchers import Watcher
 from ops.proof.weather import Weather
-from ops.proof.wire import RECEIVE_WINDOW, Submitted, Wire
+from ops.proof.wire import RECEIVE_WINDOW, Amended, Submitted, Wire
 from persistence.memory import Faults, MemoryDisk
 from persistence.memory.disk import VENUE_ID
 from supervisors import service
@@ -138,6 +139,7 @@ class World:
         self.kills: list[KillNote] = []
         self.resumes: list[ResumeNote] = []
         self.submits: list[Submitted] = []
+        self.amends: list[Amended] = []
         self.ended: list[Ended] = []
         self.incidents: list[str] = []
         self.watchers: list[Watcher] = []
@@ -273,13 +275,26 @@ class World:
             rng=self.rng(f"wire {name} {life.number}"),
             carry=self.carry,
             durable=lambda venue_id: (VENUE_ID, venue_id) in self.disk.names,
+            intended=self._is_intended,
             notes=self.submits,
+            amend_notes=self.amends,
             capabilities=Capabilities(
+                amends_in_place=name in self.plan.amends_in_place,
                 absence_window_seconds=None if name in self.plan.no_proof_of_absence else RECEIVE_WINDOW,
                 fills_with_answer=name in self.plan.fills_with_answer,
                 reports_positions=name not in self.plan.no_positions,
             ),
         )
+
+    def _is_intended(self, intent: OrderIntent) -> bool:
+        """Whether an amend of the order to these terms is on the disk."""
+        order_id = self.disk.names.get((VENUE_ID, intent.venue_id))
+        order = None if order_id is None else self.disk.orders[order_id]
+        amend = None if order is None else order.amend
+        if order is None or amend is None:
+            return False
+        terms = (amend.quantity - order.carried, amend.limit_price)
+        return terms == (intent.quantity, intent.limit_price)
 
     async def _live(self, process: Process, ending: service.Ending) -> None:
         """One process from its start to its end, as `supervisors.edge` runs it."""

@@ -8,7 +8,7 @@ from actors.journal.port import StoreUnavailable
 from actors.model.events import AmendAccepted, AmendDenied, LimitChanged, order_id_of
 from actors.model.fill import Fill
 from actors.model.journal import Record
-from actors.model.order import Order
+from actors.model.order import Order, trade_key
 from actors.queries import OrderFilter
 from persistence.memory.disk import CLIENT_ORDER_ID, IDEMPOTENCY_KEY, VENUE_ID, MemoryDisk
 from persistence.memory.journal_store import Faults
@@ -115,7 +115,13 @@ class MemoryArchive:
         await self._reach()
         found = [self._found(self._disk.names.get((VENUE_ID, venue_id))) for venue_id in venue_ids]
         return [
-            (order, tuple(fill.trade_id for fill in self._disk.fills_of.get(order.order_id, ())))
+            (
+                order,
+                tuple(
+                    trade_key(order, fill.exchange_order_id, fill.trade_id)
+                    for fill in self._disk.fills_of.get(order.order_id, ())
+                ),
+            )
             for order in found
             if order is not None and order.intent.exchange == exchange
         ]

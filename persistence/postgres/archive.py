@@ -8,7 +8,7 @@ from actors.journal.chain import GENESIS
 from actors.model.events import AmendAccepted, AmendDenied, decode
 from actors.model.fill import Fill
 from actors.model.journal import Record
-from actors.model.order import Order
+from actors.model.order import Order, trade_key
 from actors.queries import OrderFilter
 from persistence.postgres.pool import Connection, Database, Row
 from persistence.postgres.rows import (
@@ -32,8 +32,8 @@ _RECALL = (
     "OR id IN (SELECT order_id FROM former_venue_ids WHERE venue_id = ANY($2::text[])))"
 )
 _TRADES = (
-    "SELECT order_id::text AS order_id, trade_id FROM fills WHERE order_id = ANY($1::uuid[]) "
-    "ORDER BY timestamp, id"
+    "SELECT order_id::text AS order_id, exchange_order_id, trade_id FROM fills "
+    "WHERE order_id = ANY($1::uuid[]) ORDER BY timestamp, id"
 )
 
 
@@ -160,27 +160,20 @@ class PostgresArchive:
         """Orders by our id at the exchange, in the order of the question; unknown ids are left out."""
 
         async def look(connection: Connection) -> tuple[list[Row], list[Row]]:
-            orders = await connection.fetch(
-                _RECALL,
-                exchange,
-                list(venue_ids),
-            )
+            orders = await connection.fetch(_RECALL, exchange, list(venue_ids))
             return orders, await connection.fetch(_TRADES, [row["order_id"] for row in orders])
 
         orders, trades = await self._database.read(look)
-        trades_of: dict[str, list[str]] = {}
+        trades_of: dict[str, list[Row]] = {}
         for row in trades:
-            trades_of.setdefault(row["order_id"], []).append(row["trade_id"])
-        found = {
-            venue_id: order
-            for order in map(order_of, orders)
-            for venue_id in (*order.former, order.intent.venue_id)
-        }
-        return [
-            (found[venue_id], tuple(trades_of.get(found[venue_id].order_id, ())))
-            for venue_id in venue_ids
-            if venue_id in found
-        ]
+            trades_of.setdefault(row["order_id"], []).append(row)
+        found: dict[str, tuple[Order, tuple[str, ...]]] = {}
+        for order in map(order_of, orders):
+            of_order = trades_of.get(order.order_id, ())
+            keys = tuple(trade_key(order, row["exchange_order_id"], row["trade_id"]) for row in of_order)
+            for venue_id in (*order.former, order.intent.venue_id):
+                found[venue_id] = (order, keys)
+        return [found[venue_id] for venue_id in venue_ids if venue_id in found]
 
     async def _one_order(self, condition: str, *arguments: str) -> Order | None:
         rows = await self._rows(f"SELECT {ORDER_COLUMNS} FROM orders WHERE {condition}", *arguments)

@@ -88,6 +88,7 @@ class Amends(msgspec.Struct, frozen=True, gc=False):
     carried: Decimal
     former: tuple[str, ...]
     amend: Amend
+    widest_price: Decimal | None
 
 
 class _FillRow(msgspec.Struct, frozen=True, gc=False):
@@ -152,7 +153,7 @@ def amended_argument(batch: Batch) -> bytes | None:
 
 def _amended(order: Order, amend: Amend) -> _AmendedOrder:
     intent = order.intent
-    amends = Amends(order.version, order.carried, order.former, amend)
+    amends = Amends(order.version, order.carried, order.former, amend, order.widest_price)
     return _AmendedOrder(
         intent.order_id,
         intent.quantity,
@@ -334,7 +335,12 @@ def order_of(row: Row) -> Order:
 
 def _with_amends(order: Order, amends: Amends) -> Order:
     return msgspec.structs.replace(
-        order, version=amends.version, carried=amends.carried, former=amends.former, amend=amends.amend
+        order,
+        version=amends.version,
+        carried=amends.carried,
+        former=amends.former,
+        amend=amends.amend,
+        widest_price=amends.widest_price,
     )
 
 

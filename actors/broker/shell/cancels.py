@@ -23,6 +23,9 @@ from actors.model.order import Order, Submission
 _log = structlog.get_logger(room="broker")
 
 LONGEST_PAUSE = 5.0
+WANTED_KEPT = 1000
+"""How many orders somebody wanted cancelled are remembered before those that are over are forgotten."""
+
 REFUSALS = 3
 """How often an exchange may call an order gone that it still lists as open, before the cancel counts as
 refused.
@@ -37,37 +40,52 @@ class Cancels:
         self._inquiries = inquiries
         self._progress = progress
         self._running: dict[str, None] = {}
+        self._wanted: dict[str, None] = {}
         self._sweeps: dict[str, None] = {}
 
     def request(self, order: Order, submits: Submits, correlation_id: str) -> None:
         """Withdraw the order if it has not left, else cancel it at the exchange."""
         _log.info("cancel_asked", correlation_id=correlation_id, order_id=order.order_id)
+        self._want(order.order_id)
         if not submits.stop(order.order_id, "cancelled before it was sent"):
-            self.begin(order)
+            self.begin(self._desk.current(order))
 
-    def begin(self, order: Order) -> None:
-        """Cancel an order that has left."""
+    def is_wanted(self, order_id: str) -> bool:
+        """Whether somebody wants the order to end, and not only what it is at the exchange now."""
+        return order_id in self._wanted
+
+    def _want(self, order_id: str) -> None:
+        if len(self._wanted) >= WANTED_KEPT:
+            working = self._desk.log.book.orders
+            self._wanted = {each: None for each in self._wanted if each in working}
+        self._wanted[order_id] = None
+
+    def begin(self, order: Order, *, wanted: bool = True) -> None:
+        """Cancel an order that has left; unless that is `wanted`, what replaces it lives on."""
+        if wanted:
+            self._want(order.order_id)
         if order.order_id not in self._running:
             self._running[order.order_id] = None
             self._desk.start_task(self._run, order)
 
-    def end_ghost(self, order: Order) -> None:
-        """Cancel an order that the journal has over, and that lives at the exchange all the same."""
-        if order.order_id not in self._running:
-            self._running[order.order_id] = None
-            self._desk.start_task(self._end_ghost, order)
+    def end_ghost(self, order: Order, venue_id: str) -> None:
+        """Cancel what the journal has over or replaced, and what lives at the exchange all the same."""
+        ghost = order.order_id if venue_id == order.intent.venue_id else venue_id
+        if ghost not in self._running:
+            self._running[ghost] = None
+            self._desk.start_task(self._end_ghost, order, venue_id, ghost)
 
-    async def _end_ghost(self, order: Order) -> None:
+    async def _end_ghost(self, order: Order, venue_id: str, ghost: str) -> None:
         attempts = 0
         while True:
-            answer = await self._cancel(order)
+            answer = await self._cancel(order, venue_id)
             if isinstance(answer, Confirmed) or (isinstance(answer, Rejected) and not answer.throttled):
                 break
             attempts += 1
             await trio.sleep(self._pause(attempts))
-        self._running.pop(order.order_id, None)
+        self._running.pop(ghost, None)
         current = self._desk.current(order)
-        if current.is_open:
+        if current.is_open and current.intent.venue_id == venue_id:
             self._inquiries.begin(current, "cancelled after it came back", after_cancel=True)
 
     async def _run(self, order: Order) -> None:
@@ -78,8 +96,11 @@ class Cancels:
 
     async def _until_ended(self, order: Order) -> None:
         refusals = attempts = 0
-        while self._desk.current(order).is_open:
-            answer = await self._cancel(order)
+        while (current := self._desk.current(order)).is_open:
+            if current.intent.venue_id != order.intent.venue_id:
+                # It has ended, and what replaces it is not sent, or cancelled, by whoever sends it.
+                return
+            answer = await self._cancel(order, order.intent.venue_id)
             if isinstance(answer, Rejected) and not answer.gone and not answer.throttled:
                 self._say(order, "cancel_refused", f"{answer.code}: {answer.reason}")
                 return
@@ -98,7 +119,7 @@ class Cancels:
             attempts += 1
             await trio.sleep(self._pause(attempts))
 
-    async def _cancel(self, order: Order) -> Outcome | None:
+    async def _cancel(self, order: Order, venue_id: str) -> Outcome | None:
         """One request; None when the circuit for cancels is open."""
         desk, intent = self._desk, order.intent
         await desk.line.admit("cancel", Priority.CANCEL)
@@ -106,10 +127,11 @@ class Cancels:
         if permit is None:
             return None
         outcome: Outcome | None = None
-        exchange_order_id = desk.current(order).exchange_order_id
+        current = desk.current(order)
+        exchange_order_id = current.exchange_order_id if current.intent.venue_id == venue_id else None
         try:
             with trio.move_on_after(desk.timings.submit):
-                outcome = await desk.port.cancel(intent.symbol, intent.venue_id, exchange_order_id)
+                outcome = await desk.port.cancel(intent.symbol, venue_id, exchange_order_id)
         except trio.Cancelled:
             desk.line.release(permit, cancel=True)
             raise
@@ -150,6 +172,11 @@ class Cancels:
             self._desk.start_task(self._sweep, sweep, submits)
 
     async def _sweep(self, sweep: Sweep, submits: Submits) -> None:
+        for order in self._desk.log.book.orders.values():
+            here = order.intent.exchange == self._desk.exchange
+            if here and order.amending is not None and sweep.symbol in (None, order.intent.symbol):
+                # What it is at the exchange ends, and nothing may take its place.
+                self._want(order.order_id)
         for order_id in submits.orders_in(sweep.symbol):
             submits.stop(order_id, "the kill switch was pulled")
         cancelled: dict[str, None] = {}

@@ -128,9 +128,12 @@ class Desk:
         return self.log.book.order(order.order_id) or order
 
     def executed(self, order: Order) -> Decimal:
-        """What is executed as far as we know, committed or on its way to the journal, in base units."""
-        underway = self.outbox.executed(order.intent.symbol, order.intent.venue_id, self.log.book)
-        committed = self.current(order).executed
+        """What the order at the exchange has executed as far as we know, committed or on its way to the
+        journal, in base units; what its predecessors executed is not counted.
+        """
+        current = self.current(order)
+        underway = self.outbox.executed(order.intent.symbol, current.intent.venue_id, self.log.book)
+        committed = current.placed_executed
         return EXACT.add(committed, underway) if underway else committed
 
     def take_fills(self, fills: Iterable[Fill]) -> int:

@@ -75,6 +75,10 @@ class Inquiries:
         `delay` (seconds) gives what is already on its way time to arrive by itself.
         """
         running = self._open.get(order.order_id)
+        if running is not None and running.order.intent.venue_id != order.intent.venue_id:
+            # It asks for what has been replaced meanwhile.
+            self._end(running)
+            running = None
         if running is not None:
             running.after_cancel = running.after_cancel or after_cancel
             running.asked.set()
@@ -135,6 +139,13 @@ class Inquiries:
         inquiry.settled.set()
         return None
 
+    def _end(self, inquiry: Inquiry) -> None:
+        """Ask no more for an order that another has replaced."""
+        inquiry.ended = True
+        self._open.pop(inquiry.order.order_id, None)
+        inquiry.asked.set()
+        inquiry.settled.set()
+
     async def _run(self, inquiry: Inquiry) -> None:
         order_id = inquiry.order.order_id
         if inquiry.delay:
@@ -142,7 +153,8 @@ class Inquiries:
         while self._open.get(order_id) is inquiry:
             pause = await self._round(inquiry)
             if pause is None:
-                self._open.pop(order_id, None)
+                if self._open.get(order_id) is inquiry:
+                    del self._open[order_id]
                 inquiry.settled.set()
                 return
             inquiry.rounds += 1
@@ -153,7 +165,8 @@ class Inquiries:
     async def _round(self, inquiry: Inquiry) -> float | None:
         """Look once; None when the order's fate is told, else how long to wait before the next look."""
         known = self._desk.log.book.order(inquiry.order.order_id)
-        if known is None or known.terminal is Terminal.FILLED:
+        replaced = known is not None and known.intent.venue_id != inquiry.order.intent.venue_id
+        if known is None or replaced or known.terminal is Terminal.FILLED:
             inquiry.ended = True
             return None
         try:
@@ -251,7 +264,7 @@ class Inquiries:
         inquiry.misses += 1
         desk = self._desk
         order = desk.current(inquiry.order)
-        if not order.is_open or desk.executed(order) == order.intent.quantity:
+        if not order.is_open or desk.executed(order) == order.placed:
             inquiry.ended = True
             return None
         if inquiry.misses < desk.timings.looks:

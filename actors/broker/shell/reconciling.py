@@ -149,7 +149,8 @@ class Reconciling:
             if not self._attended(question.order, said):
                 self._ask_for(question.order, question.why)
         for order, report in findings.revived:
-            if was_judged_absent(order) or not self._inquiries.is_open(order.order_id):
+            former = report.venue_id in order.former
+            if former or was_judged_absent(order) or not self._inquiries.is_open(order.order_id):
                 self._revive(order, report)
         for report in findings.strangers:
             if report.venue_id not in self._strangers:
@@ -177,8 +178,8 @@ class Reconciling:
         for venue_id, underway in self._desk.outbox.all_executed(book).items():
             order_id = book.venue_ids.get(venue_id)
             order = None if order_id is None else book.order(order_id)
-            if order is not None:
-                totals[order.order_id] = EXACT.add(order.executed, underway)
+            if order is not None and order.intent.venue_id == venue_id:
+                totals[order.order_id] = EXACT.add(order.placed_executed, underway)
         return totals
 
     def _threshold_us(self, now_us: int) -> int:

@@ -10,6 +10,7 @@ import trio
 
 from actors.broker.outcome import ENDED
 from actors.broker.port import OrderReport, StreamItem, Unavailable
+from actors.broker.shell.amends import Amends
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
@@ -29,12 +30,14 @@ class Streams:
         desk: Desk,
         submits: Submits,
         inquiries: Inquiries,
+        amends: Amends,
         revive: Callable[[Order | None, OrderReport], None],
         tick: Callable[[Tick], None],
     ) -> None:
         self._desk = desk
         self._submits = submits
         self._inquiries = inquiries
+        self._amends = amends
         self._revive = revive
         self._tick = tick
         self._doubted: dict[str, None] = {}
@@ -60,6 +63,11 @@ class Streams:
         if order is None or self._submits.is_sending(order.order_id):
             # The answer of a submit that is on its way tells the same, or its inquiry will.
             return
+        if order.amend is not None:
+            if report.venue_id != order.intent.venue_id:
+                # Another has replaced it; if it lives all the same, the listing of open orders shows it.
+                return
+            self._amends.nudge(order)
         if not order.is_open:
             if report.status == "open" and order.submission is not Submission.WORKING:
                 self._look_twice(order)

@@ -31,6 +31,7 @@ class Sending(msgspec.Struct, kw_only=True):
     correlation_id: str = ""
     taken_us: int = 0
     begun_us: int = 0
+    amend_id: str = ""
     begun_at: float | None = None
     announced: bool = False
     cancel_wanted: bool = False
@@ -52,13 +53,18 @@ class Submits:
         self._cancel = cancel
         self._sending: dict[str, Sending] = {}
 
-    def accept(self, intent: OrderIntent, send_before_us: int, correlation_id: str) -> None:
-        """An order of ours was committed: let it leave as soon as it may."""
+    def accept(
+        self, intent: OrderIntent, send_before_us: int, correlation_id: str, amend_id: str = ""
+    ) -> None:
+        """An order of ours was committed, or the replacement that an amend made: let it leave as soon as it
+        may.
+        """
         sending = Sending(
             intent=intent,
             send_before_us=send_before_us,
             correlation_id=correlation_id,
             taken_us=self._desk.clock.now_us(),
+            amend_id=amend_id,
         )
         self._sending[intent.order_id] = sending
         self._desk.start_task(self._send, sending)
@@ -115,7 +121,7 @@ class Submits:
             self._not_sent(sending, refusal or "the circuit to the exchange is open")
             return
         sending.begun_at, sending.begun_us = desk.clock.monotonic(), desk.clock.now_us()
-        desk.gate.begin_send(intent.order_id)
+        desk.gate.begin_send(intent.order_id, sending.amend_id)
         outcome: Outcome | None = None
         try:
             with trio.move_on_after(desk.timings.submit):

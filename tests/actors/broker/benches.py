@@ -118,13 +118,14 @@ class SimBench:
     symbol = "BTC/USDT"
     far_below = Decimal("20000.00")
 
-    def __init__(self, clock, *, latency=0.0, seed=0, symbols=("BTC/USDT",)):
+    def __init__(self, clock, *, latency=0.0, seed=0, symbols=("BTC/USDT",), amends_in_place=True):
         self.opening = {"USDT": Decimal(1_000_000)}
         self.faults = ScriptedFaults(seed)
         self.faults.now = clock.monotonic
         self.ledger = MemoryLedger()
         self.clock = clock
         self.options = {"latency_seconds": latency, "seed": seed, "symbols": symbols}
+        self.options["amends_in_place"] = amends_in_place
         self.port = self.another_port()
 
     def another_port(self):
@@ -162,9 +163,16 @@ SIMULATED = {"sim": 0.0, "sim with latency": 0.05}
 """Benches in simulated time, and how long a round trip takes there."""
 
 
+REPLACING = "sim that can't amend"
+"""The simulated exchange, where amends are carried out by cancelling and replacing."""
+
+
 @asynccontextmanager
 async def open_bench(name, clock):
     """The bench of this name, for as long as the block lasts."""
+    if name == REPLACING:
+        yield SimBench(clock, latency=0.05, amends_in_place=False)
+        return
     if name in SIMULATED:
         yield SimBench(clock, latency=SIMULATED[name])
         return

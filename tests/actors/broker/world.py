@@ -16,7 +16,7 @@ from actors.journal.port import StoreUnavailable
 from actors.journal.tail import CommittedTail
 from actors.kernel import TrioActor, open_system
 from actors.model.addresses import broker_address, position_address
-from actors.model.events import AccountOpened, OrderAccepted, order_id_of
+from actors.model.events import AccountOpened, AmendAccepted, AmendAsked, OrderAccepted, order_id_of
 from actors.model.journal import Append, Fence
 from actors.model.messages import BrokerState
 from actors.model.order import OrderIntent
@@ -56,7 +56,7 @@ class OpenGate:
     def may_send(self, intent, reduces):
         return None if reduces else self.refusal
 
-    def begin_send(self, order_id):
+    def begin_send(self, order_id, amend_id=""):
         self.begun[order_id] = None
 
     def end_send(self, order_id):
@@ -205,6 +205,37 @@ class World:
         self.append(accepted)
         return order_id
 
+    def amend(self, order_id, quantity, price, age=2.0):
+        """Journal an accepted amend as RiskActor does; returns its id."""
+        self.count += 1
+        intent, amend_id = self.order(order_id).intent, f"amend-{self.count}"
+        asked = AmendAsked(amend_id=amend_id, quantity=Decimal(quantity), limit_price=Decimal(price))
+        in_place = self.port.capabilities.amends_in_place
+        accepted = AmendAccepted(
+            exchange=intent.exchange,
+            symbol=intent.symbol,
+            order_id=order_id,
+            asked=asked,
+            reserve_price=Decimal(price),
+            venue_id="" if in_place else f"tw-{self.count}",
+            mark=Decimal(100),
+            send_before_us=self.clock.now_us() + round(age * 1_000_000),
+        )
+        self.append(accepted)
+        return amend_id
+
+    async def amended(self, order_id, amend_id, *states, seconds=60.0):
+        """Wait for the end of an amend, and for the order to work or be over."""
+
+        def reached():
+            order = self.order(order_id)
+            if order.amend is None or order.amend.amend_id != amend_id:
+                return False
+            return order.amend.state in states and order.status not in ("accepted", "submitted", "unknown")
+
+        await eventually(reached, seconds)
+        return self.order(order_id)
+
     def append(self, *events):
         """Journal events as RiskActor does."""
         self.system.ref("journal").tell(
@@ -242,11 +273,13 @@ class World:
         await trio.sleep(1)
         books = await self.bench.books()
         for order in [each for each in self.disk.orders.values() if each.intent.exchange == "sim"]:
+            before = [books.pop(venue_id) for venue_id in order.former]
+            assert all(each.status != "open" for each in before)
             entry = books.pop(order.intent.venue_id, None)
             if entry is None:
-                assert order.status in ("denied", "rejected"), order
+                assert order.status in ("denied", "rejected") or order.former, order
             else:
-                assert order.executed == entry.executed, order
+                assert order.executed == entry.executed + sum(each.executed for each in before), order
                 assert (order.status in ("open", "partially_filled")) == (entry.status == "open"), order
         assert not books, "the exchange has orders that the journal does not know"
         assert self.held(self.bench.symbol) == await self.bench.position()

@@ -257,3 +257,17 @@ def test_a_journal_from_before_amends_folds_to_the_same_state():
     fold(book, ev.decode(old))
     fold(other, filled("4"))
     assert encode_book(book) == encode_book(other)
+
+
+def test_the_same_trade_id_of_two_orders_at_the_exchange_is_two_trades():
+    """Some exchanges count trades per order."""
+    book = working()
+    fold(book, filled("1", "1"))
+    fold(book, accepted("9", venue_id="v2"))
+    fold(book, replaced())
+    again = msgspec.structs.replace(filled("1", "1").fill, exchange_order_id="x2")
+    order = fold(book, ev.OrderFilled(fill=again, **ABOUT))
+    assert order.executed == 2
+    for fill in (again, filled("1", "1").fill):
+        with pytest.raises(DuplicateFill):
+            fold(book, ev.OrderFilled(fill=fill, former=fill is not again, **ABOUT))

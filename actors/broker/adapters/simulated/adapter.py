@@ -64,7 +64,8 @@ class SimulatedExchange:
 
     `market_sources` prices every instrument. `speed` 1 is real time, 0 as fast as the runtime can follow.
     What the `ledger` holds outlives this object. With `rng` the latency varies by half of it. `faults`
-    decides what gets lost on the way. Before `connect` nothing is taken.
+    decides what gets lost on the way. Without `amends_in_place` it says that it can't amend orders. Before
+    `connect` nothing is taken.
     """
 
     def __init__(
@@ -83,11 +84,13 @@ class SimulatedExchange:
         opening: Mapping[str, Decimal] = OPENING,
         account: str = ACCOUNT,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        amends_in_place: bool = True,
     ) -> None:
         self.name = name
         self._clock = clock
         self._ledger = ledger
         self._account = account
+        self._amends_in_place = amends_in_place
         self._instruments = tuple(instruments)
         self._faults = faults or NoFaults()
         self._playback = Playback(market_sources, speed, None)
@@ -117,7 +120,11 @@ class SimulatedExchange:
     @property
     def capabilities(self) -> Capabilities:
         """Everything, and a receive window that proves absence."""
-        return Capabilities(absence_window_seconds=RECEIVE_WINDOW_SECONDS, fills_with_answer=True)
+        return Capabilities(
+            absence_window_seconds=RECEIVE_WINDOW_SECONDS,
+            fills_with_answer=True,
+            amends_in_place=self._amends_in_place,
+        )
 
     async def connect(self) -> None:
         """Open the books, the first time, and learn the exchange's time; raise Unavailable."""
@@ -169,6 +176,30 @@ class SimulatedExchange:
             return outcome(failure, signed_us)
         if isinstance(answer, Refusal):
             return Rejected(code=answer.code, reason=answer.reason)
+        order = answer.order
+        return Confirmed(exchange_order_id=str(order.number), status=order.status, fills=answer.fills)
+
+    async def amend(self, intent: OrderIntent, exchange_order_id: str | None) -> Outcome:
+        """Change a resting order; cancelled meanwhile, nobody knows whether that was done."""
+        price = intent.limit_price
+        if not self._loaded or price is None:
+            return NotSent(
+                reason="not connected yet" if price is not None else "the order has no limit price"
+            )
+        signed_us = self._line.signed_us()
+        try:
+            answer = await self._line.call(
+                "amend",
+                intent.venue_id,
+                signed_us,
+                lambda now_us: self._venue.amend(
+                    self._account, intent.symbol, intent.venue_id, intent.quantity, price, now_us
+                ),
+            )
+        except CallFailed as failure:
+            return outcome(failure, signed_us)
+        if isinstance(answer, Refusal):
+            return Rejected(code=answer.code, reason=answer.reason, gone=answer.gone)
         order = answer.order
         return Confirmed(exchange_order_id=str(order.number), status=order.status, fills=answer.fills)
 

@@ -27,6 +27,7 @@ def build(
     seed: int = 0,
     faults: Faults | None = None,
     fees: Fees | None = None,
+    amends_in_place: bool = True,
 ) -> SimulatedExchange:
     """An exchange that trades `symbols` and what the file prices; it is not connected yet.
 
@@ -50,4 +51,5 @@ def build(
         speed=speed,
         faults=faults,
         fees=fees,
+        amends_in_place=amends_in_place,
     )

@@ -158,6 +158,28 @@ class OrderBook:
         self._rest(order, order.price)
         return Placed(status="open", matches=matches)
 
+    def amend(
+        self, number: int, price: Decimal, remaining: Decimal, *, post_only: bool = False
+    ) -> Placed | None:
+        """Give a resting order another price or quantity; None when it does not rest here.
+
+        Less at the same price keeps its place in the queue. Anything else goes to the end of its new level,
+        and executes at once what it now can.
+        """
+        order = self._orders.get(number)
+        if order is None:
+            return None
+        if price == order.price and remaining <= order.remaining:
+            order.remaining = remaining
+            return Placed(status="open")
+        changed = Resting(
+            number=number, account=order.account, side=order.side, price=price, remaining=remaining
+        )
+        if post_only and self._crosses(changed):
+            return Placed(status="refused")
+        self._drop(order)
+        return self.place(changed)
+
     def cancel(self, number: int) -> Resting | None:
         """Take an order out of the book; None when it does not rest there."""
         order = self._orders.get(number)

@@ -212,6 +212,63 @@ class Venue:
         self._close(number, status, reason)
         return self._closed[number]
 
+    def amend(
+        self,
+        account: str,
+        symbol: str,
+        client_id: str,
+        quantity: Decimal,
+        limit_price: Decimal,
+        now_us: int,
+    ) -> Taken | Refusal:
+        """Give a resting order another quantity (in all) and price; a refusal leaves it as it is."""
+        self._tick(now_us)
+        number = self._numbers.get((account, client_id))
+        order = None if number is None else self._open.get(number)
+        if order is None or order.symbol != symbol:
+            return Refusal(code="ORDER_NOT_OPEN", reason=f"order {client_id} is not open", gone=True)
+        refusal = self._amend_objection(order, quantity, limit_price)
+        if refusal is not None:
+            return refusal
+        changed = msgspec.structs.replace(
+            order, quantity=quantity, limit_price=limit_price, updated_us=self._now_us
+        )
+        remaining = _remaining(changed)
+        placed = self._books[symbol].amend(order.number, limit_price, remaining, post_only=order.post_only)
+        if placed is None or placed.status == "refused":
+            return Refusal(code="POST_ONLY_WOULD_TAKE", reason="the post-only order would execute at once")
+        self._reserve(order, _remaining(order).copy_negate())
+        self._open[order.number] = changed
+        self._reserve(changed, remaining)
+        before = len(self._new_fills)
+        self._execute(symbol, placed.matches)
+        if not placed.matches:
+            self._announce(changed)
+        fills = tuple(row.fill for row in self._new_fills[before:] if row.order_number == order.number)
+        return Taken(order=self._known(order.number), fills=fills)
+
+    def _amend_objection(self, order: OrderRow, quantity: Decimal, limit_price: Decimal) -> Refusal | None:
+        instrument = self.instruments[order.symbol]
+        if order.limit_price is None or quantity <= order.executed or limit_price <= 0:
+            reason = f"{text(order.executed)} of {text(quantity)} has executed"
+            return Refusal(code="INVALID_ORDER", reason=reason)
+        breach = (
+            instrument.quantity_breach(quantity)
+            or instrument.price_breach(limit_price)
+            or instrument.notional_breach(quantity, limit_price)
+        )
+        if breach is not None:
+            return Refusal(code=breach.code, reason=f"{text(breach.value)} breaks {text(breach.limit)}")
+        if order.side != "buy":
+            return None
+        taken = EXACT.multiply(_remaining(order), order.limit_price)
+        needed = EXACT.multiply(EXACT.subtract(quantity, order.executed), limit_price)
+        free = EXACT.add(self._accounts.free(order.account, instrument.quote), taken)
+        if needed <= free:
+            return None
+        reason = f"{text(needed)} {instrument.quote} are needed, {text(free)} are free"
+        return Refusal(code="INSUFFICIENT_FUNDS", reason=reason)
+
     def market(self, symbol: str, event: MarketEvent, now_us: int) -> None:
         """The outside market moves; resting orders that it reaches execute."""
         self._tick(now_us)
