@@ -325,7 +325,7 @@ class BrokerActor(TrioActor):
             self._announce(self._state[0], self._state[2], news=True)
 
     def _take_tick(self, tick: say.Tick) -> None:
-        price = tick.last or tick.bid or tick.ask
+        price = tick.mark or tick.last or tick.bid or tick.ask
         if price is not None:
             self._desk.prices[tick.symbol] = price
         self.system.ref("market").tell(tick, key=f"{tick.exchange}/{tick.symbol}")

@@ -1,7 +1,9 @@
 """The newest price of every instrument, pure.
 
-A tick carries a quote, a trade, or both; the board keeps the newest of each and derives one mark from them:
-the middle of bid and ask, else the last trade. Only the newest counts: history belongs to whoever wants it.
+A tick carries a quote, a trade, a mark price, or several of them; the board keeps the newest of each and
+derives one mark from them: the exchange's own mark price, by which it reckons margin and liquidates; without
+one that is fresh the middle of bid and ask, else the last trade. A mark price that is not told any more while
+quotes go on is no price. Only the newest counts: history belongs to whoever wants it.
 When a price was last told is kept beside it, so that a price can be too old without being wrong.
 """
 
@@ -13,6 +15,8 @@ from actors.model.money import EXACT
 
 _HALF = Decimal("0.5")
 MICROSECONDS = 1_000_000
+TOLD_LASTS_US = 5 * MICROSECONDS
+"""For how long an exchange's mark price counts; they tell one each second, or whenever it moves."""
 
 
 class Board:
@@ -20,6 +24,7 @@ class Board:
 
     def __init__(self, marks: Iterable[Mark] = ()) -> None:
         self._marks = {(mark.exchange, mark.symbol): mark for mark in marks}
+        self._told: dict[tuple[str, str], tuple[Decimal, int]] = {}
 
     def take(self, tick: Tick, now_us: int) -> Mark | None:
         """Take a tick in that we got at `now_us`, and return the instrument's new mark.
@@ -29,12 +34,15 @@ class Board:
         """
         place = (tick.exchange, tick.symbol)
         bid, ask, last = _usable(tick.bid), _usable(tick.ask), _usable(tick.last)
-        if bid is None and ask is None and last is None:
+        told = _usable(tick.mark)
+        if told is not None:
+            self._told[place] = (told, now_us)
+        elif bid is None and ask is None and last is None:
             return None
         before = self._marks.get(place)
         if before is not None:
             bid, ask, last = bid or before.bid, ask or before.ask, last or before.last
-        price = _price(bid, ask, last)
+        price = self._fresh(place, now_us) or _price(bid, ask, last)
         if price is None:
             return None
         mark = Mark(
@@ -42,6 +50,10 @@ class Board:
         )
         self._marks[place] = mark
         return mark
+
+    def _fresh(self, place: tuple[str, str], now_us: int) -> Decimal | None:
+        told, at_us = self._told.get(place, (None, 0))
+        return told if now_us - at_us <= TOLD_LASTS_US else None
 
     def mark(self, exchange: str, symbol: str) -> Mark | None:
         """The newest mark of an instrument, None before its first price."""

@@ -166,7 +166,8 @@ class RiskView(Message, frozen=True, kw_only=True):
 class Mark(Message, frozen=True, kw_only=True):
     """Told by MarketDataActor, conflated per instrument: the newest prices. Any of them may be missing.
 
-    `at_us` is the wall clock when we got it; `mark` is the mid of bid and ask, else the last trade.
+    `at_us` is the wall clock when we got it. `mark` is the exchange's own mark price where it tells one and
+    keeps telling it, else the mid of bid and ask, else the last trade.
     """
 
     exchange: str
@@ -348,7 +349,7 @@ class Balances(Message, frozen=True, kw_only=True):
 
 
 class Tick(Message, frozen=True, kw_only=True):
-    """Told by an exchange's market stream: a quote or a trade. Fields that it does not carry are None."""
+    """Told by an exchange's market stream: a quote, a trade or its mark price, the rest None."""
 
     exchange: str
     symbol: str
@@ -356,6 +357,7 @@ class Tick(Message, frozen=True, kw_only=True):
     ask: Decimal | None = None
     last: Decimal | None = None
     last_quantity: Decimal | None = None
+    mark: Decimal | None = None
     at_us: int
 
 

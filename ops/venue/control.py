@@ -211,6 +211,8 @@ def _happen(venue: Venue, asked: Said) -> Said:
     event = MarketEvent(
         at_us=0, quote=Outside(bid, ask), price=price, quantity=_amount(asked, "quantity", "1"), side=side
     )
+    if "mark" in asked:
+        exchange.mark(market_id, _amount(asked, "mark"))
     exchange.happen(market_id, event)
     quote = exchange.quotes[market_id]
     return {"bid": text(quote.bid), "ask": text(quote.ask), "last": text(quote.last)}

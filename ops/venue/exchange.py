@@ -188,6 +188,11 @@ class VenueExchange:
         self._tell_market(market_id, None)
         self._print(market_id, event.price, event.quantity, buyer_is_maker=event.side == "sell")
 
+    def mark(self, market_id: str, price: Decimal) -> None:
+        """The mark price leaves the last price, to this one."""
+        self.quotes[market_id].set_mark = price
+        self._tell_market(market_id, None)
+
     def _print(self, market_id: str, price: Decimal, quantity: Decimal, *, buyer_is_maker: bool) -> None:
         quote = self.quotes[market_id]
         self._trade_number += 1
@@ -324,7 +329,8 @@ class VenueExchange:
         self._tell(kind, order)
 
     def _tell(self, kind: str, order: VenueOrder, trade: VenueTrade | None = None) -> None:
-        event = OrderEvent(kind=kind, order=copy(order), trade=trade, at_ms=self.clock.now_ms())
+        at_ms = self.clock.now_ms() if trade is None else trade.at_ms
+        event = OrderEvent(kind=kind, order=copy(order), trade=trade, at_ms=at_ms)
         for listener in self.user_listeners:
             listener(order.owner, event)
 

@@ -90,7 +90,7 @@ class VenueTrade:
 
 @dataclass(kw_only=True)
 class Quote:
-    """Best bid and ask of a market, and its last trade."""
+    """Best bid and ask of a market, its last trade, and its mark price where somebody set one."""
 
     bid: Decimal
     ask: Decimal
@@ -100,6 +100,12 @@ class Quote:
     update: int = 1
     at_ms: int = 0
     prints: list["Print"] = field(default_factory=list)
+    set_mark: Decimal | None = None
+
+    @property
+    def mark(self) -> Decimal:
+        """What positions are valued at; the last price unless it was set."""
+        return self.set_mark or self.last
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,14 +49,19 @@ def usdm_user(exchange: VenueExchange, event: OrderEvent) -> Frames:
 
 
 def usdm_market(market_id: str, quote: Quote, done: Print | None) -> LazyFrames:
-    """Quotes as bookTicker, trades as trade, aggTrade, ticker and mark price."""
+    """Quotes as bookTicker, trades as trade, aggTrade and ticker; the mark price with both."""
     name = market_id.lower()
+    at_ms = quote.at_ms if done is None else done.at_ms
+    marks: LazyFrames = [
+        (f"{name}@markPrice@1s", lambda: usdm_frames.mark_price_frame(market_id, quote, at_ms)),
+        (f"{name}@markPrice", lambda: usdm_frames.mark_price_frame(market_id, quote, at_ms)),
+    ]
     if done is None:
-        return [(f"{name}@bookTicker", lambda: usdm_frames.book_ticker_frame(market_id, quote, quote.at_ms))]
+        book = (f"{name}@bookTicker", lambda: usdm_frames.book_ticker_frame(market_id, quote, at_ms))
+        return [book, *marks]
     return [
         (f"{name}@trade", lambda: usdm_frames.trade_frame(done)),
         (f"{name}@miniTicker", lambda: spot_frames.mini_ticker_frame(market_id, quote, done.at_ms)),
         (f"{name}@aggTrade", lambda: usdm_frames.agg_trade_frame(done)),
-        (f"{name}@markPrice@1s", lambda: usdm_frames.mark_price_frame(market_id, quote, done.at_ms)),
-        (f"{name}@markPrice", lambda: usdm_frames.mark_price_frame(market_id, quote, done.at_ms)),
+        *marks,
     ]

@@ -150,7 +150,7 @@ class BinanceUsdm(BinanceDialect):
 
     def _premium(self, ask: Ask, account: Account) -> object:
         market_id, now_ms = self._market_id(ask), self.clock.now_ms()
-        price = eight(self.exchange.quotes[market_id].last)
+        price = eight(self.exchange.quotes[market_id].mark)
         return {
             "symbol": market_id,
             "markPrice": price,

@@ -131,8 +131,8 @@ def agg_trade_frame(done: Print) -> Json:
 
 
 def mark_price_frame(market_id: str, quote: Quote, at_ms: int) -> Json:
-    """`<symbol>@markPrice@1s`: the last price serves as mark and index."""
-    price = eight(quote.last)
+    """`<symbol>@markPrice@1s`: the mark serves as index too."""
+    price = eight(quote.mark)
     return {
         "e": "markPriceUpdate",
         "E": at_ms,

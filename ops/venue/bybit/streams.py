@@ -47,9 +47,7 @@ class BybitStreams:
             )
         else:
             hub.to_stream(f"publicTrade.{market_id}", lambda: frames.trade_frame(done))
-            hub.to_stream(
-                f"tickers.{market_id}", lambda: frames.ticker_frame(market_id, quote, category, now_ms)
-            )
+        hub.to_stream(f"tickers.{market_id}", lambda: frames.ticker_frame(market_id, quote, category, now_ms))
 
     def on_public(self, category: str, socket: Socket, said: Mapping[str, object]) -> None:
         """A message on a public socket."""
@@ -63,6 +61,9 @@ class BybitStreams:
             kind, _, market_id = topic.rpartition(".")
             if kind == "orderbook.1" and market_id in exchange.quotes:
                 socket.push(topic, frames.orderbook_frame(market_id, exchange.quotes[market_id], now_ms))
+            elif kind == "tickers" and market_id in exchange.quotes:
+                quote = exchange.quotes[market_id]
+                socket.push(topic, frames.ticker_frame(market_id, quote, category, now_ms))
 
     def on_private(self, socket: Socket, said: Mapping[str, object]) -> None:
         """A message on a private socket: `auth` first, then topics."""

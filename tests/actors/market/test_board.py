@@ -103,3 +103,36 @@ def test_the_mark_lies_between_what_was_told(told: list[tuple[Decimal | None, ..
             assert min(mark.bid, mark.ask) <= mark.mark <= max(mark.bid, mark.ask)
         else:
             assert mark.mark in (mark.bid, mark.ask, mark.last)
+
+
+def marked(price: str) -> Tick:
+    """An exchange's own mark price."""
+    return Tick(exchange="sim", symbol="BTC/USDT", mark=Decimal(price), at_us=1)
+
+
+def test_the_exchanges_own_mark_price_counts_while_it_is_told() -> None:
+    """A position is liquidated by it, whatever the book says."""
+    board = Board()
+    assert board.take(tick("100", "102"), 1).mark == 101
+    assert board.take(marked("90"), 2).mark == 90
+    quoted = board.take(tick("110", "112"), 3)
+    assert (quoted.mark, quoted.bid, quoted.ask) == (90, 110, 112)
+
+
+def test_a_mark_price_that_is_told_no_more_gives_way_to_the_book() -> None:
+    """Quotes go on, so the price looks fresh; the mark price in it would not be."""
+    board = Board()
+    board.take(tick("100", "102"), 0)
+    board.take(marked("90"), 0)
+    assert board.take(tick("100", "102"), 5_000_000).mark == 90
+    assert board.take(tick("100", "102"), 5_000_001).mark == 101
+    assert board.take(marked("91"), 6_000_000).mark == 91
+
+
+@pytest.mark.parametrize("price", ["0", "-1", "NaN"])
+def test_a_mark_price_that_is_none_changes_nothing(price: str) -> None:
+    board = Board()
+    assert board.take(marked(price), 1) is None
+    board.take(marked("90"), 2)
+    assert board.take(marked(price), 3) is None
+    assert board.take(tick("100", "102"), 4).mark == 90

@@ -328,10 +328,11 @@ class Binance:
 
     def market_watches(self, markets: Sequence[Market]) -> tuple[Watch, ...]:
         symbols = [market.unified for market in markets]
-        return (
+        watches = (
             Watch(method="watch_bids_asks", arguments=(symbols,)),
             Watch(method="watch_trades_for_symbols", arguments=(symbols,)),
         )
+        return watches if self._spot else (*watches, Watch(method="watch_mark_prices", arguments=(symbols,)))
 
     def market_frame(self, frame: Frame, names: Names, now_us: int) -> Sequence[Tick] | None:
         kind = frame.get("e")
@@ -339,6 +340,8 @@ class Binance:
             prices = {"last": number(frame, "p"), "last_quantity": number(frame, "q")}
         elif kind == "bookTicker" or (kind is None and {"u", "s", "b", "a"} <= frame.keys()):
             prices = {"bid": number(frame, "b"), "ask": number(frame, "a")}
+        elif kind == "markPriceUpdate":
+            prices = {"mark": number(frame, "p")}
         else:
             return None
         market = names.by_id.get(optional_text(frame, "s"))

@@ -270,10 +270,11 @@ class Bybit:
 
     def market_watches(self, markets: Sequence[Market]) -> tuple[Watch, ...]:
         symbols = [market.unified for market in markets]
-        return (
+        watches = (
             Watch(method="watch_bids_asks", arguments=(symbols,)),
             Watch(method="watch_trades_for_symbols", arguments=(symbols,)),
         )
+        return watches if self._spot else (*watches, Watch(method="watch_tickers", arguments=(symbols,)))
 
     def market_frame(self, frame: Frame, names: Names, now_us: int) -> Sequence[Tick] | None:
         match = _TOPIC.fullmatch(optional_text(frame, "topic"))
@@ -295,13 +296,15 @@ class Bybit:
                 for row in objects(frame.get("data"), "data")
             ]
         data = mapping(frame.get("data"), "data")
+        mark = None
         if match.group(1) == "tickers":
             bid, ask = optional_number(data, "bid1Price"), optional_number(data, "ask1Price")
+            mark = None if self._spot else optional_number(data, "markPrice")
         else:
             bid, ask = _best(data, "b"), _best(data, "a")
-        if bid is None and ask is None:
+        if bid is None and ask is None and mark is None:
             return ()
-        return (Tick(exchange=names.exchange, symbol=symbol, bid=bid, ask=ask, at_us=now_us),)
+        return (Tick(exchange=names.exchange, symbol=symbol, bid=bid, ask=ask, mark=mark, at_us=now_us),)
 
 
 def _unlike(row: Mapping[str, object], names: Names, wish: AccountWish) -> list[str]:

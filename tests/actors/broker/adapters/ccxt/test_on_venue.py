@@ -403,3 +403,18 @@ async def test_money_that_came_and_left_stands_in_the_statement_and_trades_do_no
         assert {move.asset for move in found} == {"USDT"}
         assert len({move.evidence for move in found}) == 2
         assert await place.adapter.statement_since(place.venue.clock.now_us() + 2_000_000) == []
+
+
+@pytest.mark.parametrize("where", ["binance-usdm", "bybit-linear"])
+async def test_the_mark_price_of_futures_comes_beside_quotes_and_trades(where):
+    async with open_place(where) as place, trio.open_nursery() as nursery:
+        ticks = []
+        nursery.start_soon(place.adapter.follow_market, ["BTC/USDT"], ticks.append)
+
+        def marks():
+            place.exchange.mark("BTCUSDT", Decimal("39123.5"))
+            return [tick for tick in ticks if tick.mark == Decimal("39123.5")]
+
+        await until(marks, 30)
+        assert all(tick.last is None for tick in marks())
+        nursery.cancel_scope.cancel()
