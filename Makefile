@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench simulate risk-proof tamper mutants crash soak contract venue image clean
+.PHONY: help run test check format bench simulate risk-proof webhook-storm redis-outage tamper mutants crash soak contract venue image clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -81,6 +81,12 @@ crash: $(RUNTIME) ## crash the service in the middle of its load, N times, and c
 
 soak: $(RUNTIME) ## load the service with faults for SECONDS (1800) and see whether it grows, leaks or slows down
 	@$(BIN)/python -m ops.proof.soak --seconds $(or $(SECONDS),1800)
+
+webhook-storm: $(DEVELOP) ## 10,000 webhooks to a failing receiver while the sender is killed: ORDERS=n KILLS=n
+	@$(BIN)/python -m tests.end_to_end.storm --orders $(or $(ORDERS),3400) --kills $(or $(KILLS),20)
+
+redis-outage: $(DEVELOP) ## stop Redis for a minute under load; no order may fail
+	@$(BIN)/python -m tests.end_to_end.outage
 
 contract: $(DEVELOP) ## attack a running service from its contract: N=cases of each operation SEED=s
 	@$(BIN)/python -m ops.lint.run_if_there ops.lint.contract

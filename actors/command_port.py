@@ -23,7 +23,7 @@ from actors.model.order import Order, OrderIntent, Terminal
 from actors.model.stages import NoStages, Stages
 from actors.placing import Halts, Placings, PortTimings
 from actors.queries import Archive, TreeNode
-from actors.questions import ASK_SECONDS, Prices
+from actors.questions import ASK_SECONDS, Held, Prices
 
 __all__ = ["CommandPort", "PortTimings"]
 
@@ -65,6 +65,7 @@ class CommandPort(Amends):
         tree: Callable[[], TreeNode],
         readiness: Callable[[], Sequence[r.NotReady]],
         stages: Stages | None = None,
+        held: Held | None = None,
     ) -> None:
         super().__init__(
             system=system,
@@ -74,6 +75,7 @@ class CommandPort(Amends):
             prices=prices,
             tree=tree,
             readiness=readiness,
+            held=held,
         )
         self._admissions = admissions
         self._kills = kills

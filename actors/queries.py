@@ -1,6 +1,8 @@
-"""What is asked for and what comes back: filters, the store that answers history and lists, the live tree."""
+"""What is asked for and what comes back: filters, the store that answers history and lists, the cache of
+positions that processes may share, the live tree.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -9,6 +11,7 @@ from actors.model.events import AmendAccepted, AmendDenied
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
+from actors.model.position import Position
 
 
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,4 +85,44 @@ class Archive(Protocol):
         self, exchange: str, venue_ids: Sequence[str]
     ) -> Sequence[tuple[Order, tuple[str, ...]]]:
         """Orders by an id that they have or had at the exchange, each with the trades applied to it."""
+        ...
+
+
+class CachedPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cache holds of one symbol. `result`: hit; missed; stale (it held something older).
+
+    `version` is a place of the journal: the positions, of all exchanges, are those at it or later than their
+    last change before it. `leased`: nothing is held, and who asked may fill it in.
+    """
+
+    result: str
+    version: int = 0
+    positions: tuple[Position, ...] = ()
+    leased: bool = False
+
+
+class PositionCache(Protocol):
+    """Positions by symbol, to be read without asking who has the journal. Every call raises SharedAway.
+
+    What is filled in stays for five minutes at most.
+    """
+
+    async def look(self, floors: Mapping[str, int], token: str) -> Mapping[str, CachedPosition]:
+        """What is held of each symbol; what is older than its floor is dropped, not given.
+
+        For a symbol of which nothing is held, `token` is given a lease, if no other has one.
+        """
+        ...
+
+    async def fill(self, symbol: str, token: str, version: int, positions: Sequence[Position]) -> bool:
+        """Put in what was read after the lease was given; False when that is gone: somebody forgot the symbol
+        meanwhile, or it took too long.
+        """
+        ...
+
+    async def renew(self, version: int, positions: Mapping[str, Sequence[Position]]) -> None:
+        """These symbols have changed: put this in where something older is held, and drop what is not older.
+
+        Leases end, and a symbol of which nothing is held stays so: nobody has asked for it.
+        """
         ...

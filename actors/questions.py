@@ -4,7 +4,7 @@ Nothing here changes anything. What comes from the store raises StoreUnavailable
 what comes from an actor raises the kernel's errors when that actor does not answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from actors.kernel import Ref, System
@@ -15,6 +15,7 @@ from actors.model.book import Book, Change
 from actors.model.fill import Fill
 from actors.model.journal import CommittedLog, Record
 from actors.model.order import Order
+from actors.model.position import Position
 from actors.queries import Archive, OrderFilter, TreeNode
 
 ASK_SECONDS = 2.0
@@ -27,6 +28,12 @@ class Prices(Protocol):
     def marks(self) -> tuple[m.Mark, ...]: ...
 
     def subscribe(self, listener: Callable[[m.Mark], None]) -> Callable[[], None]: ...
+
+
+class Held(Protocol):
+    """Positions read through a cache that is never older than what was shown before."""
+
+    async def positions(self) -> Mapping[tuple[str, str], Position]: ...
 
 
 class Questions:
@@ -42,7 +49,9 @@ class Questions:
         prices: Prices,
         tree: Callable[[], TreeNode],
         readiness: Callable[[], Sequence[r.NotReady]],
+        held: Held | None = None,
     ) -> None:
+        self._held = held
         self._system = system
         self._log = log
         self._archive = archive
@@ -89,13 +98,20 @@ class Questions:
 
     async def positions(self) -> Sequence[r.PositionView]:
         """All positions that ever were, ordered by exchange and symbol, with their marks."""
-        return self.position_views()
+        if self._held is None:
+            return self.position_views()
+        return self._views(await self._held.positions())
 
     def position_views(self) -> Sequence[r.PositionView]:
         """The same without waiting."""
+        return self._views(self._log.book.positions)
+
+    def _views(self, positions: Mapping[tuple[str, str], Position]) -> Sequence[r.PositionView]:
         marks = {(mark.exchange, mark.symbol): mark.mark for mark in self._prices.marks()}
-        positions = sorted(self._log.book.positions.items())
-        return [r.PositionView(position=position, mark=marks.get(place)) for place, position in positions]
+        return [
+            r.PositionView(position=position, mark=marks.get(place))
+            for place, position in sorted(positions.items())
+        ]
 
     async def marks(self) -> Sequence[m.Mark]:
         """The newest prices, ordered by exchange and symbol."""

@@ -100,6 +100,7 @@ async def _serve_web(
         runtime.outside.clock,
         development_token=edge.development_token,
         requests_per_second=edge.requests_per_second,
+        rates=None if runtime.shared is None else runtime.shared.outside.rates,
     )
     metrics = Metrics(runtime.metrics.registry)
     metrics.follow_positions(runtime.port.position_views)

@@ -12,6 +12,8 @@
           <exchange>                  one_for_one
             broker                    one account at one exchange
             position <symbol> ...     one for each symbol
+        shared                        never gives up: what processes share is a help, not a need
+          redis                       looks for the server, forgets cached positions, tells breakers
         webhooks                      never gives up: whom to tell is no reason to stop trading
           webhook                     follows the journal by a durable cursor
 
@@ -59,6 +61,7 @@ from supervisors.gauges import Actors, Exchanges, Trading
 from supervisors.metrics import RuntimeMetrics
 from supervisors.otp import Backoff, ChildSpec, Supervisor, SupervisorSpec, TreeNode, open_tree
 from supervisors.otp.watchdog import Watchdog
+from supervisors.shared import SharedOutside, SharedPart
 from supervisors.webhooks import WebhookOutside, WebhookPart
 
 VERSION = "0.1.0"
@@ -83,6 +86,8 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     stages: Sequence[Stages] = ()
     """Who else wants to know where an order's time goes."""
     webhooks: WebhookOutside | None = None
+    shared: SharedOutside | None = None
+    """What processes share; without it everything is kept in this one."""
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +125,8 @@ class Runtime:
         self.admissions = Admissions(self.log)
         self.known = Known()
         self.broker_states: dict[str, m.BrokerState] = self.known.brokers
+        self.breakers = {exchange: Breaker(choices.breaker) for exchange in outside.exchanges}
+        self.shared = self._shared()
         self.switch = KillSwitch(
             gate=self.gate,
             latch=outside.latch,
@@ -143,6 +150,7 @@ class Runtime:
             tree=self.snapshot,
             readiness=self.readiness,
             stages=self.stages,
+            held=None if self.shared is None else self.shared.held,
         )
         self.webhooks = self._webhooks()
         self._measure()
@@ -158,6 +166,18 @@ class Runtime:
         ):
             self.metrics.registry.register(gauges)
 
+    def _shared(self) -> SharedPart | None:
+        if self.outside.shared is None:
+            return None
+        return SharedPart(
+            self.outside.shared,
+            log=self.log,
+            clock=self.outside.clock,
+            breakers=self.breakers,
+            process=self.outside.ids.incarnation,
+            registry=self.metrics.registry,
+        )
+
     def _webhooks(self) -> WebhookPart | None:
         if self.outside.webhooks is None:
             return None
@@ -169,6 +189,8 @@ class Runtime:
             ids=self.outside.ids,
             rng=self.outside.rng,
             brokers=self.broker_states,
+            retries=None if self.shared is None else self.shared.outside.retries,
+            standing=lambda: None if self.shared is None else self.shared.standing(),
         )
 
     def snapshot(self) -> TreeNode:
@@ -233,6 +255,7 @@ class Runtime:
                     period_seconds=60.0,
                     children=tuple(self._exchange(exchange) for exchange in self.outside.exchanges),
                 ),
+                *(() if self.shared is None else (self.shared.spec(),)),
                 *(() if self.webhooks is None else (self.webhooks.spec(),)),
             ),
         )
@@ -312,7 +335,7 @@ class Runtime:
 
     def _broker(self, exchange: str) -> Callable[[], BrokerActor]:
         limiter = self.outside.limiters.get(exchange) or Limiter()
-        breaker, cancel_breaker = Breaker(self.choices.breaker), Breaker(self.choices.breaker)
+        breaker, cancel_breaker = self.breakers[exchange], Breaker(self.choices.breaker)
 
         def start() -> BrokerActor:
             return BrokerActor(

@@ -13,9 +13,10 @@ from actors.journal.port import StoreUnavailable
 from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.model.messages import BrokerState
+from actors.model.shared import Standing
 from actors.webhook.actor import WebhookActor
 from actors.webhook.desk import WebhookDesk
-from actors.webhook.port import Carrier, WebhookStore
+from actors.webhook.port import Carrier, RetrySchedule, WebhookStore
 from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
 from actors.webhook.ssrf import Allowed
@@ -47,7 +48,11 @@ class WebhookPart:
         ids: Ids,
         rng: Random,
         brokers: Mapping[str, BrokerState],
+        retries: RetrySchedule | None = None,
+        standing: Callable[[], Standing | None] = lambda: None,
     ) -> None:
+        self._retries = retries
+        self._standing = standing
         self._outside = outside
         self._log = log
         self._history = history
@@ -96,5 +101,7 @@ class WebhookPart:
             incarnation=self._ids.incarnation,
             pauses=self._outside.pauses,
             brokers=self._brokers,
+            retries=self._retries,
+            standing=self._standing,
         )
         return self._actor

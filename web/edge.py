@@ -15,6 +15,7 @@ from actors.journal.port import StoreUnavailable
 from actors.kernel import ActorDead, AskTimeout, HandlerFailed, MailboxFull
 from web.auth.keyring import Holder
 from web.auth.port import Principal
+from web.auth.shared_rate import SharedBucket
 from web.call import Answer, Call, Disconnected, Headers, Route, answer_problem, require_json
 from web.correlation import Correlations
 from web.problems import Problem, ProblemError, problem
@@ -57,7 +58,7 @@ class Edge:
             if route.scope is not None:
                 holder = await self._holder(call)
                 call.principal = holder.principal
-                budget = self.admit(holder, route.scope)
+                budget = await self.admitted(holder, route.scope)
             answer = await self._handle(route, call)
         except ProblemError as error:
             answer = answer_problem(error.problem, call.correlation_id, error.headers)
@@ -80,6 +81,17 @@ class Edge:
                 call.client,
             )
         return answer
+
+    async def admitted(self, holder: Holder, scope: str) -> Headers:
+        """Like `admit`, where budgets may be shared with other processes. Cancels wait for none."""
+        if scope != "cancel":
+            await self.pay(holder)
+        return self.admit(holder, scope)
+
+    async def pay(self, holder: Holder) -> None:
+        """Settle with the budget that processes share, if they share it: before `admit`, or after it."""
+        if isinstance(holder.bucket, SharedBucket):
+            await holder.bucket.fill()
 
     def admit(self, holder: Holder, scope: str) -> Headers:
         """Check scope and rate, and count the request; the headers that tell the budget. Raises ProblemError.

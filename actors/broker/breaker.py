@@ -60,6 +60,7 @@ class Breaker:
         self._last_good = float("-inf")
         self._hanging: dict[Permit, None] = {}
         self._trials_good = 0
+        self._others = (0, 0)
 
     def circuit(self, now: float) -> Circuit:
         """The state now: an open circuit becomes half-open by time, a closed one opens when calls hang."""
@@ -117,6 +118,27 @@ class Breaker:
         if self.circuit(now) is not Circuit.OPEN:
             self._enter(Circuit.OPEN, now)
 
+    # What other processes see of the same exchange.
+
+    def tally(self, now: float) -> tuple[int, int, float]:
+        """Calls and bad ones of the window, and the seconds that the circuit stays open (0: it is not)."""
+        open_for = self.retry_at - now if self.circuit(now) is Circuit.OPEN else 0.0
+        self._drop_old(now)
+        return len(self._outcomes), self._bad, open_for
+
+    def hear(self, calls: int, bad: int) -> None:
+        """What others counted in their windows: it weighs in when a call of our own goes bad, not before."""
+        self._others = (calls, bad)
+
+    def rest(self, now: float, seconds: float) -> None:
+        """Another one lets the exchange rest for that long: so do we, but never longer than by ourselves."""
+        opened_at = now + min(seconds, self.settings.open_for) - self.settings.open_for
+        if seconds <= 0:
+            return
+        if self.circuit(now) is not Circuit.OPEN:
+            self._enter(Circuit.OPEN, opened_at)
+        self._opened_at = max(self._opened_at, opened_at)
+
     def _trial_done(self, good: bool, now: float) -> None:
         if not good:
             self._enter(Circuit.OPEN, now)
@@ -139,7 +161,8 @@ class Breaker:
             for permit in self._hanging
             if permit.started < slow_before and permit.started >= self._last_good
         )
-        calls, bad = len(self._outcomes) + hanging, self._bad + hanging
+        calls = len(self._outcomes) + hanging + self._others[0]
+        bad = self._bad + hanging + self._others[1]
         by_ratio = calls >= self.settings.minimum_calls and bad >= self.settings.bad_ratio * calls
         if by_ratio or self._run + unanswered >= self.settings.run:
             self._enter(Circuit.OPEN, now)

@@ -16,13 +16,22 @@ from actors.kernel import MailboxSpec, TrioActor
 from actors.model.clock import Clock
 from actors.model.journal import CommittedLog
 from actors.model.messages import BrokerState
+from actors.model.shared import Standing
 from actors.webhook.events import notice
-from actors.webhook.port import INDEXES, Carrier, Delivery, Settlement, WebhookStore
+from actors.webhook.port import (
+    INDEXES,
+    Carrier,
+    Delivery,
+    RetrySchedule,
+    Settlement,
+    WebhookStore,
+)
 from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
 from actors.webhook.schedule import SECOND_US
 from actors.webhook.shell.courier import Courier
 from actors.webhook.shell.outbox import OutboxFollower
+from actors.webhook.shell.timetable import Timetable
 
 LOOK_SECONDS = 1.0
 REFRESH_SECONDS = 30.0
@@ -41,7 +50,7 @@ class Look(msgspec.Struct, frozen=True):
 class WebhookActor(TrioActor):
     """Unranked. `away` is what store and history raise while they can't be reached; `brokers` is what the
     exchanges last said of themselves; `incarnation` names this process in the ids of what the journal does
-    not have.
+    not have. `retries` is the schedule that processes share, if they do, and `standing` how that is.
     """
 
     rank: ClassVar[int | None] = None
@@ -62,6 +71,8 @@ class WebhookActor(TrioActor):
         pauses: Sequence[float],
         brokers: Mapping[str, BrokerState],
         on_attempt: Callable[[Settlement], None] = lambda _settlement: None,
+        retries: RetrySchedule | None = None,
+        standing: Callable[[], Standing | None] = lambda: None,
     ) -> None:
         super().__init__()
         self._store = store
@@ -77,6 +88,8 @@ class WebhookActor(TrioActor):
         self._on_attempt = on_attempt
         self._couriers: dict[str, Courier] = {}
         self._circuits: dict[str, str] = {}
+        self._standing = standing
+        self._was_there: bool | None = None
         self._notices: list[tuple[str, bytes]] = []
         self._notice_wake = trio.Event()
         self._noticed = 0
@@ -91,6 +104,11 @@ class WebhookActor(TrioActor):
             first_pause_us=int(pauses[0] * SECOND_US),
             on_deliveries=self._wake_couriers,
         )
+        self._timetable = None
+        if retries is not None:
+            self._timetable = Timetable(
+                retries, store=store, away=away, roster=roster, clock=clock, wake=self._wake_courier
+            )
 
     @property
     def cursor(self) -> int:
@@ -103,6 +121,8 @@ class WebhookActor(TrioActor):
         self.start_task(self._outbox.run, name="outbox")
         self.start_task(self._keep_notices, name="notices")
         self.start_task(self._refresh, name="refresh")
+        if self._timetable is not None:
+            self.start_task(self._timetable.run, name="timetable")
         self.timers.every("look", LOOK_SECONDS, Look())
         self._take_roster()
 
@@ -124,6 +144,7 @@ class WebhookActor(TrioActor):
             self._take_roster()
         elif isinstance(message, Look):
             self._look_at_circuits()
+            self._look_at_shared_state()
         else:
             super().on_receive(message)
 
@@ -148,7 +169,16 @@ class WebhookActor(TrioActor):
             rng=Random(self._rng.getrandbits(64)),
             pauses=self._pauses,
             on_attempt=self._on_attempt,
+            on_written=self._written,
         )
+
+    def _written(self, endpoint_id: str, settlements: Sequence[Settlement]) -> None:
+        if self._timetable is not None:
+            self._timetable.note(endpoint_id, settlements)
+
+    def _wake_courier(self, endpoint_id: str) -> None:
+        if endpoint_id in self._couriers:
+            self._couriers[endpoint_id].wake()
 
     def _wake_couriers(self) -> None:
         for courier in self._couriers.values():
@@ -170,16 +200,25 @@ class WebhookActor(TrioActor):
             before = self._circuits.get(exchange)
             self._circuits[exchange] = state.circuit
             if before is not None and before != state.circuit:
-                body = notice(
+                self._notice(
                     "breaker_changed",
-                    self._clock.now_us(),
                     exchange=exchange,
                     circuit=state.circuit,
                     previousCircuit=before,
                     detail=state.detail,
                 )
-                self._notices.append(("breaker_changed", body))
-                self._notice_wake.set()
+
+    def _look_at_shared_state(self) -> None:
+        standing = self._standing()
+        if standing is None:
+            return
+        if self._was_there not in (None, standing.there):
+            self._notice("redis_changed", available=standing.there, detail=standing.why)
+        self._was_there = standing.there
+
+    def _notice(self, event: str, **fields: object) -> None:
+        self._notices.append((event, notice(event, self._clock.now_us(), **fields)))
+        self._notice_wake.set()
 
     async def _keep_notices(self) -> None:
         """Put what the journal does not have into the store; it is kept in memory until that works."""

@@ -32,6 +32,7 @@ ORDER_EVENTS = (
 OPERATOR_EVENTS = (
     "trading_state_changed",
     "breaker_changed",
+    "redis_changed",
     "reconciliation_difference",
     "supervisor_gave_up",
 )

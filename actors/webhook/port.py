@@ -106,6 +106,37 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that failed, and when it is tried again."""
+
+    endpoint_id: str
+    delivery_id: str
+    due_us: int
+
+
+class RetrySchedule(Protocol):
+    """When failed deliveries are tried again, where every process can see it; the store stays the truth.
+
+    Times are kept to the millisecond. Every call raises SharedAway; then it may have been done or not.
+    """
+
+    async def change(self, plan: Sequence[Retry], drop: Sequence[Retry]) -> None:
+        """Plan some retries, again or anew, and drop others."""
+        ...
+
+    async def replace(self, plan: Sequence[Retry]) -> None:
+        """Hold exactly these."""
+        ...
+
+    async def due(self, now_us: int, limit: int) -> Sequence[Retry]:
+        """The soonest that are due, soonest first."""
+        ...
+
+    async def count(self) -> int:
+        """How many are planned."""
+        ...
+
+
 class WebhookStore(Protocol):
     """Endpoints, the outbox's cursor, deliveries and dead letters.
 
@@ -150,6 +181,10 @@ class WebhookStore(Protocol):
 
     async def heads(self, endpoint_id: str, limit: int, without: Sequence[str]) -> Sequence[Delivery]:
         """The first pending delivery of each subject, soonest due first, but for those named."""
+        ...
+
+    async def retries(self, limit: int) -> Sequence[Retry]:
+        """What has failed and is tried again, soonest first."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:

@@ -38,6 +38,14 @@ from persistence.postgres.pool import Database, open_bridge
 from persistence.postgres.sim_ledger import PostgresLedger
 from persistence.postgres.tokens import PostgresTokenStore
 from persistence.postgres.webhooks import PostgresWebhookStore
+from persistence.redis import (
+    BadAddress,
+    RedisBreakers,
+    RedisLink,
+    RedisPositions,
+    RedisRates,
+    RedisRetries,
+)
 from supervisors.backups import BackupChoice
 from supervisors.database import database
 from supervisors.edge import EdgeChoice, run_service
@@ -52,6 +60,7 @@ from supervisors.exchanges import (
 )
 from supervisors.process import ProcessIds, SystemClock, instance_name
 from supervisors.service import EXIT_DEPOSED, Ending
+from supervisors.shared import SharedOutside
 from supervisors.tree import VERSION, Choices, Outside, Runtime
 from supervisors.webhooks import WebhookOutside
 from web.hooks.desk import HookDesk
@@ -108,6 +117,7 @@ async def _serve(
         base, for_webhooks = Database(dsn), Database(dsn, readers=2)
         tokens = PostgresTokenStore(base)
         instance = instance_name(settings.data_dir)
+        link = redis_link(settings, instance, clock)
         tracer = _tracer(settings, clock)
         outside = Outside(
             clock=clock,
@@ -134,6 +144,7 @@ async def _serve(
                 allowed=allowed,
                 pauses=settings.webhooks.schedule_seconds,
             ),
+            shared=None if link is None else _shared(link),
         )
         runtime = Runtime(outside, _choices(settings, exchanges))
         if tracer is not None:
@@ -156,6 +167,8 @@ async def _serve(
         await run_service(runtime, tokens, edge, ending, settings.data_dir, server, backups)
         if tracer is not None:
             await trio.to_thread.run_sync(tracer.close, LAST_SPANS_SECONDS)
+        if link is not None:
+            await link.close()
         await for_webhooks.close()
         await base.close()
     return ending.code
@@ -194,6 +207,26 @@ def hook_desk(file: Path | None) -> HookDesk:
     except BadHooks as error:
         allowed = "a file as the documentation of the API describes it"
         raise SettingsError("TRADEWARDEN_WEB__HOOKS", found=str(error), allowed=allowed) from None
+
+
+def redis_link(settings: Settings, instance: str, clock: Clock) -> RedisLink | None:
+    """The link to the Redis of the settings, if they have one; raises SettingsError."""
+    if settings.redis_url is None:
+        return None
+    try:
+        return RedisLink(settings.redis_url.reveal(), owner=instance, clock=clock)
+    except BadAddress as error:
+        raise SettingsError("TRADEWARDEN_REDIS_URL", found="hidden", allowed=str(error)) from None
+
+
+def _shared(link: RedisLink) -> SharedOutside:
+    return SharedOutside(
+        link=link,
+        rates=RedisRates(link),
+        positions=RedisPositions(link),
+        retries=RedisRetries(link),
+        breakers=RedisBreakers(link),
+    )
 
 
 def allowed_hosts(chosen: WebhookSettings) -> Allowed:

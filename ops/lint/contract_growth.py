@@ -11,7 +11,7 @@ from typing import Any
 Node = Mapping[str, Any]
 
 METHODS = ("get", "post", "put", "patch", "delete")
-OPEN_ENUMERATIONS = frozenset({"ProblemCode"})
+OPEN_ENUMERATIONS = frozenset({"ProblemCode", "WebhookEvent"})
 """Schemas whose descriptions say that new values may come."""
 
 

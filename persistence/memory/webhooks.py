@@ -14,6 +14,7 @@ from actors.webhook.port import (
     Delivery,
     Endpoint,
     Outbox,
+    Retry,
     Settlement,
     Statistics,
 )
@@ -149,6 +150,15 @@ class MemoryWebhookStore:
                 first.setdefault(each.subject, each)
         heads = [each for each in first.values() if each.delivery_id not in without]
         return sorted(heads, key=lambda d: (d.due_us, d.number, d.delivery_id))[:limit]
+
+    async def retries(self, limit: int) -> Sequence[Retry]:
+        """What has failed and is tried again, soonest first."""
+        found = [
+            Retry(endpoint_id=each.endpoint_id, delivery_id=each.delivery_id, due_us=each.due_us)
+            for each in self._there().deliveries.values()
+            if each.state == PENDING and each.attempts
+        ]
+        return sorted(found, key=lambda each: (each.due_us, each.delivery_id))[:limit]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Write down what became of attempts."""

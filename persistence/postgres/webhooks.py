@@ -20,6 +20,7 @@ from actors.webhook.port import (
     Delivery,
     Endpoint,
     Outbox,
+    Retry,
     Settlement,
     Statistics,
 )
@@ -84,6 +85,10 @@ _DELIVERY_COLUMNS = (
 _HEADS = (
     f"SELECT {_DELIVERY_COLUMNS} FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' "
     "AND head AND id <> ALL($3::text[]) ORDER BY due_us, number, id LIMIT $2"
+)
+_RETRIES = (
+    "SELECT endpoint_id, id AS delivery_id, due_us FROM webhook_deliveries "
+    "WHERE state = 'pending' AND head AND attempts > 0 ORDER BY due_us, id LIMIT $1"
 )
 _DELIVERED = (
     "DELETE FROM webhook_deliveries WHERE id = ANY($1::text[]) AND state = 'pending' "
@@ -233,6 +238,11 @@ class PostgresWebhookStore:
             lambda connection: connection.fetch(_HEADS, endpoint_id, limit, list(without))
         )
         return [_delivery(row) for row in rows]
+
+    async def retries(self, limit: int) -> Sequence[Retry]:
+        """What has failed and is tried again, soonest first; only the first of a subject can have."""
+        rows: list[Row] = await self._database.read(lambda connection: connection.fetch(_RETRIES, limit))
+        return [Retry(**dict(row)) for row in rows]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Write down what became of attempts, all in one transaction."""

@@ -14,8 +14,9 @@ import trio
 
 from actors.journal.port import StoreUnavailable
 from actors.model.clock import Clock
-from web.auth.port import Principal, TokenRecord, TokenStore
+from web.auth.port import Principal, RateStore, TokenRecord, TokenStore
 from web.auth.rate import Bucket
+from web.auth.shared_rate import SharedBucket
 from web.auth.tokens import development_record
 
 REFRESH_SECONDS = 2.0
@@ -43,7 +44,11 @@ class Holder:
 
 
 class Keyring:
-    """Tells who a request is from. `development_token` is accepted with every scope and is never stored."""
+    """Tells who a request is from. `development_token` is accepted with every scope and is never stored.
+
+    With `rates`, budgets are shared with other processes; those of cancels and kills are not, so that these
+    wait for nobody.
+    """
 
     def __init__(
         self,
@@ -52,7 +57,9 @@ class Keyring:
         *,
         development_token: str | None = None,
         requests_per_second: int = 5_000,
+        rates: RateStore | None = None,
     ) -> None:
+        self._rates = rates
         self._store = store
         self._clock = clock
         self.requests_per_second = requests_per_second
@@ -128,7 +135,10 @@ class Keyring:
         buckets = self._buckets.get(record.token_id)
         if buckets is None:
             per_second = self.requests_per_second
-            buckets = self._buckets[record.token_id] = (Bucket(per_second), Bucket(per_second))
+            bucket = Bucket(per_second)
+            if self._rates is not None:
+                bucket = SharedBucket(record.token_id, per_second, self._rates)
+            buckets = self._buckets[record.token_id] = (bucket, Bucket(per_second))
         holder = self._holders[record.digest] = Holder(record, *buckets)
         return holder
 

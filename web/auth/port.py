@@ -39,6 +39,24 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
 
 
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests were granted, how many more the budget has now, and when to ask again if none was."""
+
+    granted: int
+    left: int = 0
+    retry_after_seconds: float = 0.0
+
+
+class RateStore(Protocol):
+    """Budgets of clients that processes share."""
+
+    async def take(self, client: str, count: int, window_seconds: int, wanted: int) -> Grant:
+        """Take up to `wanted` requests out of the budget of `count` in a window. Raises SharedAway; then it
+        may have been taken or not.
+        """
+        ...
+
+
 class TokenStore(Protocol):
     """Where tokens are kept. Every call raises `actors.journal.port.StoreUnavailable` while the store is
     away.

@@ -195,6 +195,7 @@ class TradeSession(Session):
         for underway, _ in gathered:
             if underway.outcome is None:
                 self._placed(underway, caught.outcome)
+        await self._edge.pay(self._holder)
 
     def _placed(self, underway: Underway, outcome: Outcome) -> None:
         """An order has its outcome. Called by whoever committed it, so the answer is left to the teller."""

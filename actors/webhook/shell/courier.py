@@ -62,6 +62,7 @@ class Courier:
         pauses: Sequence[float],
         form: Form = standard_form,
         on_attempt: Callable[[Settlement], None] = lambda _settlement: None,
+        on_written: Callable[[str, Sequence[Settlement]], None] = lambda _endpoint, _settlements: None,
     ) -> None:
         self._endpoint_id = endpoint_id
         self._store = store
@@ -73,6 +74,7 @@ class Courier:
         self._pauses = pauses
         self._form = form
         self._on_attempt = on_attempt
+        self._on_written = on_written
         self._wake = trio.Event()
         self._in_flight: dict[str, None] = {}
         self._outcomes: list[Settlement] = []
@@ -158,6 +160,7 @@ class Courier:
             del self._outcomes[: len(outcomes)]
             for each in outcomes:
                 self._in_flight.pop(each.delivery_id, None)
+            self._on_written(self._endpoint_id, outcomes)
         if self._gone:
             await self._disable()
 

@@ -141,6 +141,18 @@ async def test_a_failed_attempt_waits_with_all_that_is_behind_it_and_is_counted_
     assert (counted.pending, counted.failed_attempts, counted.last_error) == (2, 1, "status 500")
 
 
+async def test_what_failed_is_listed_with_the_time_of_its_next_attempt(store):
+    await store.add(endpoint())
+    await store.move(0, Outbox(seq=1), [delivery(16), delivery(32, "order/2"), delivery(48, "order/3")])
+    await store.settle([settled(16, RETRY, due_us=NOW_US + 20), settled(32, RETRY, due_us=NOW_US + 10)])
+    found = [(each.delivery_id, each.endpoint_id, each.due_us) for each in await store.retries(10)]
+    assert found == [
+        ("msg_32_ep_1", "ep_1", NOW_US + 10),
+        ("msg_16_ep_1", "ep_1", NOW_US + 20),
+    ]
+    assert len(await store.retries(1)) == 1
+
+
 async def test_a_dead_letter_lets_the_next_one_pass_and_comes_back_when_it_is_replayed(store):
     await store.add(endpoint())
     await store.move(0, Outbox(seq=1), [delivery(16), delivery(32)])

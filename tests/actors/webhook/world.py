@@ -16,10 +16,11 @@ from actors.model.book import Change
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.messages import BrokerState
+from actors.model.shared import Standing
 from actors.webhook.actor import WebhookActor
 from actors.webhook.desk import WebhookDesk
 from actors.webhook.events import told
-from actors.webhook.port import Answer, Endpoint
+from actors.webhook.port import Answer, Endpoint, RetrySchedule
 from actors.webhook.roster import Roster
 from actors.webhook.ssrf import Allowed
 from persistence.memory.webhooks import MemoryWebhookStore, WebhookDisk
@@ -199,6 +200,9 @@ class World:
         self.brokers: dict[str, BrokerState] = {}
         self.store = ShakyStore(self.disk, self.rng, away)
         self.lives = 0
+        self.pauses = PAUSES
+        self.retries: RetrySchedule | None = None
+        self.standing: Standing | None = None
 
     async def start(self, system: System) -> WebhookDesk:
         """A new process: everything in memory is new."""
@@ -214,8 +218,10 @@ class World:
             clock=self.clock,
             rng=Random(self.rng.getrandbits(64)),
             incarnation=f"run{self.lives}x",
-            pauses=PAUSES,
+            pauses=self.pauses,
             brokers=self.brokers,
+            retries=self.retries,
+            standing=lambda: self.standing,
         )
         await system.start(actor, f"webhook{self.lives}")
         self.cell = actor.cell
