@@ -19,6 +19,7 @@ from supervisors.kill_socket import SOCKET, serve_kill_socket
 from supervisors.roster import keep_roster
 from supervisors.service import Ending
 from web.app import create_app
+from web.audit import AuditStore, AuditTrail
 from web.auth.keyring import Keyring
 from web.auth.port import TokenStore
 from web.auth.tokens import first_token
@@ -45,6 +46,7 @@ class EdgeChoice(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_second: int
     token_file: Path
     hooks: HookDesk
+    audit: AuditStore
     log: LogThreshold
 
 
@@ -102,6 +104,7 @@ async def _serve_web(
         requests_per_second=edge.requests_per_second,
         rates=None if runtime.shared is None else runtime.shared.outside.rates,
     )
+    audit = AuditTrail(edge.audit)
     metrics = Metrics(runtime.metrics.registry)
     metrics.follow_positions(runtime.port.position_views)
     app = create_app(
@@ -113,12 +116,14 @@ async def _serve_web(
             clock=runtime.outside.clock,
             settings=edge.settings,
             hooks=edge.hooks,
+            audit=audit,
             log=edge.log,
             webhooks=None if runtime.webhooks is None else runtime.webhooks.desk,
         )
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(keyring.keep_fresh)
+        await nursery.start(audit.keep_written)
         await serve(app, edge.server, shutdown=ending.wait, task_status=task_status)
         nursery.cancel_scope.cancel()
 

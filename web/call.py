@@ -40,7 +40,10 @@ class Answer(NamedTuple):
 
 
 class Call:
-    """One request. Header values are as received; `principal` is set once the token was accepted."""
+    """One request. Header values are as received; `principal` is set once the token was accepted.
+
+    `subject` is for the audit: the id of what a handler changed or made.
+    """
 
     __slots__ = (
         "authorization",
@@ -57,6 +60,7 @@ class Call:
         "principal",
         "query_string",
         "read_body",
+        "subject",
     )
 
     authorization: bytes | None
@@ -85,6 +89,7 @@ class Call:
         self.read_body = read_body
         self.params = params
         self.body = b""
+        self.subject = ""
         self.authorization = self.content_type = self.idempotency_key = None
         self.prefer = self.origin = None
         request_id = correlation_id = trace_parent = b""

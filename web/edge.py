@@ -67,6 +67,19 @@ class Edge:
         if budget:
             answer = answer._replace(headers=answer.headers + budget)
         self.services.metrics.answered(route.name, answer.status)
+        if route.command:
+            self.note(
+                route.name,
+                call.correlation_id,
+                call.principal,
+                call.method,
+                call.path,
+                answer.status,
+                call.client,
+                call.subject,
+            )
+            if route.scope == "operator":
+                await self.services.audit.settle()
         if not route.quiet or answer.status >= 400:
             seconds = trio.current_time() - began
             user = call.principal.user
@@ -139,6 +152,31 @@ class Edge:
         """The outcome of a request that ended with this error."""
         found = error.problem if isinstance(error, ProblemError) else self._fault(error, correlation_id)
         return Outcome(found.status, None, found)
+
+    def note(
+        self,
+        action: str,
+        correlation_id: str,
+        principal: Principal,
+        method: str,
+        path: str,
+        status: int,
+        client: str,
+        subject: str,
+    ) -> None:
+        """The entry in the audit of a call that was to change something."""
+        self.services.audit.note(
+            at_us=self.services.clock.now_us(),
+            user=principal.user,
+            token_id=principal.token_id,
+            client=client,
+            action=action,
+            method=method,
+            path=path,
+            subject=subject,
+            status=status,
+            correlation_id=correlation_id,
+        )
 
     def log_action(
         self,

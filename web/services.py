@@ -6,6 +6,7 @@ import msgspec
 
 from actors.model.clock import Clock
 from actors.webhook.desk import WebhookDesk
+from web.audit import AuditTrail, MemoryAudit
 from web.auth.guesses import Guesses
 from web.auth.keyring import Keyring
 from web.auth.port import TokenStore
@@ -60,4 +61,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: WebhookDesk | None = None
     hooks: HookDesk = msgspec.field(default_factory=HookDesk)
     log: LogThreshold = msgspec.field(default_factory=FixedThreshold)
+    audit: AuditTrail = msgspec.field(default_factory=lambda: AuditTrail(MemoryAudit()))
     guesses: Guesses = msgspec.field(default_factory=Guesses)

@@ -12,8 +12,10 @@ from config import Settings
 from ops.cli.command import Failed, settings
 from persistence.embedded import EmbeddedPostgresError, borrowed
 from persistence.migrations.runner import MigrationFailed, MigrationReport, migrate
+from persistence.postgres.audit_trail import PostgresAudit
 from persistence.postgres.pool import Database, open_bridge
 from persistence.postgres.tokens import PostgresTokenStore
+from web.audit import AuditTrail
 
 T = TypeVar("T")
 
@@ -44,18 +46,21 @@ def up_to_date(dsn: str) -> MigrationReport:
         raise Failed(f"the database can't be reached: {' '.join(str(error).split())}") from error
 
 
-def with_tokens(work: Callable[[PostgresTokenStore], Awaitable[T]]) -> T:
-    """Do something with the tokens in the database of the settings."""
+def with_tokens(work: Callable[[PostgresTokenStore, AuditTrail], Awaitable[T]]) -> T:
+    """Do something with the tokens in the database of the settings; what is noted of it is kept first."""
     with database(settings()) as dsn:
         up_to_date(dsn)
         return trio.run(_with_tokens, dsn, work)
 
 
-async def _with_tokens(dsn: str, work: Callable[[PostgresTokenStore], Awaitable[T]]) -> T:
+async def _with_tokens(dsn: str, work: Callable[[PostgresTokenStore, AuditTrail], Awaitable[T]]) -> T:
     async with open_bridge(_say_nothing):
         base = Database(dsn)
         try:
-            return await work(PostgresTokenStore(base))
+            trail = AuditTrail(PostgresAudit(base))
+            done = await work(PostgresTokenStore(base), trail)
+            await trail.flush()
+            return done
         except StoreUnavailable as error:
             raise Failed(f"the database can't be reached: {error}") from error
         finally:

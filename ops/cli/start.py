@@ -33,6 +33,7 @@ from config.settings import (
 from persistence.embedded import EmbeddedServer
 from persistence.latch import FileLatch
 from persistence.postgres.archive import PostgresArchive
+from persistence.postgres.audit_trail import PostgresAudit
 from persistence.postgres.journal_store import PostgresJournalStore
 from persistence.postgres.pool import Database, open_bridge
 from persistence.postgres.sim_ledger import PostgresLedger
@@ -161,6 +162,7 @@ async def _serve(
             requests_per_second=settings.web.token_rate_per_second,
             token_file=settings.data_dir / "token",
             hooks=hooks,
+            audit=PostgresAudit(base),
             log=logs.threshold,
         )
         backups = backup_choice(settings, dsn, instance)

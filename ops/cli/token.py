@@ -4,12 +4,15 @@ Works on the database itself, whether or not the service runs.
 """
 
 import argparse
+import getpass
 import re
+import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ops.cli.command import OK, Command, Failed
+from web.audit import AuditTrail
 from web.auth.port import SCOPES, TokenRecord, TokenStore
 from web.auth.tokens import new_token, rotate
 
@@ -84,8 +87,9 @@ def _create(asked: argparse.Namespace) -> int:
     expires = None if asked.expires is None else now + asked.expires * 1_000_000
     text, record = new_token(asked.user, asked.scope, now, expires_us=expires, note=asked.note)
 
-    async def work(store: TokenStore) -> None:
+    async def work(store: TokenStore, trail: AuditTrail) -> None:
         await store.add(record)
+        _note(trail, "makeToken", record.token_id)
 
     with_tokens(work)
     print(text)
@@ -95,7 +99,7 @@ def _create(asked: argparse.Namespace) -> int:
 def _list(_asked: argparse.Namespace) -> int:
     from ops.cli.database import with_tokens
 
-    async def work(store: TokenStore) -> Sequence[TokenRecord]:
+    async def work(store: TokenStore, _trail: AuditTrail) -> Sequence[TokenRecord]:
         return await store.all()
 
     now = _now_us()
@@ -113,8 +117,10 @@ def _list(_asked: argparse.Namespace) -> int:
 def _rotate(asked: argparse.Namespace) -> int:
     from ops.cli.database import with_tokens
 
-    async def work(store: TokenStore) -> str | None:
-        return await rotate(store, asked.id, _now_us(), asked.overlap * 1_000_000)
+    async def work(store: TokenStore, trail: AuditTrail) -> str | None:
+        made = await rotate(store, asked.id, _now_us(), asked.overlap * 1_000_000)
+        _note(trail, "rotateToken", asked.id, 404 if made is None else 201)
+        return made
 
     text = with_tokens(work)
     if text is None:
@@ -126,13 +132,31 @@ def _rotate(asked: argparse.Namespace) -> int:
 def _revoke(asked: argparse.Namespace) -> int:
     from ops.cli.database import with_tokens
 
-    async def work(store: TokenStore) -> bool:
-        return await store.revoke(asked.id, _now_us())
+    async def work(store: TokenStore, trail: AuditTrail) -> bool:
+        known = await store.revoke(asked.id, _now_us())
+        _note(trail, "revokeToken", asked.id, 200 if known else 404)
+        return known
 
     if not with_tokens(work):
         raise Failed(f"there is no token {asked.id!r}; `tradewarden token list` shows them")
     print("revoked; a running service refuses it within seconds")
     return OK
+
+
+def _note(trail: AuditTrail, action: str, token_id: str, status: int = 201) -> None:
+    """Who did it here is a user of this machine."""
+    trail.note(
+        at_us=_now_us(),
+        user=getpass.getuser(),
+        token_id="",
+        client=socket.gethostname(),
+        action=action,
+        method="CLI",
+        path="tradewarden token",
+        subject=token_id[:64],
+        status=status,
+        correlation_id="",
+    )
 
 
 def _time(at_us: int) -> str:

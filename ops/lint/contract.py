@@ -18,7 +18,7 @@ from web import asked, wire
 from web.feeds import protocol, trade
 from web.feeds.socket import PATHS
 from web.problems import CODES, Problem
-from web.routes import account, batch, decisions, halt, limits, operator, orders, tokens, webhooks
+from web.routes import account, audit, batch, decisions, halt, limits, operator, orders, tokens, webhooks
 from web.routes.table import ROUTES
 
 ROOT = Path(__file__).parents[2] / "web" / "contract"
@@ -71,6 +71,8 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "Token": tokens.TokenBody,
     "MadeToken": tokens.MadeToken,
     "TokenList": tokens.TokenList,
+    "AuditEntry": audit.AuditBody,
+    "AuditPage": audit.AuditPage,
     "Problem": Problem,
 }
 """The schema of each body, and the struct that is its equal in the code."""

@@ -217,7 +217,10 @@ class EdgeSocket(TrioASGIWebsocketConnection):
     def _session(self, app: SocketApp, hub: Hub, holder: Holder, correlation_id: str) -> Session:
         path, services = self.scope["path"], app.edge.services
         if path == "/ws/trade":
-            return TradeSession(self._peer, app.edge, hub, holder, correlation_id)
+            client = self.scope.get("client")
+            return TradeSession(
+                self._peer, app.edge, hub, holder, correlation_id, client[0] if client else ""
+            )
         return Session(self._peer, services.port, hub, services.metrics, PATHS[path])
 
     async def _first_frame(self, app: SocketApp) -> Holder:

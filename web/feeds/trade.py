@@ -70,6 +70,9 @@ class CancelOnDisconnect(Action, frozen=True, kw_only=True, tag="cancelOnDisconn
     enabled: bool
 
 
+_OPERATIONS = {"order_created": "placeOrder", "order_cancelled": "cancelOrder", "trading_killed": "kill"}
+"""What an action of the log is called in the contract and in the audit."""
+
 MAX_REMEMBERED = 1000
 """Orders of this connection that are remembered before those that are over are forgotten."""
 
@@ -100,13 +103,16 @@ class Underway:
 class TradeSession(Session):
     """A session that also takes orders: those that came together are placed together."""
 
-    def __init__(self, peer: Peer, edge: Edge, hub: Hub, holder: Holder, correlation_id: str) -> None:
+    def __init__(
+        self, peer: Peer, edge: Edge, hub: Hub, holder: Holder, correlation_id: str, client: str
+    ) -> None:
         services = edge.services
         super().__init__(peer, services.port, hub, services.metrics, None)
         self._edge = edge
         self._services = services
         self._holder = holder
         self._correlation_id = correlation_id
+        self._client = client
         self._count = 0
         self._cancel_at_end = False
         self._mine: dict[str, None] = {}
@@ -244,6 +250,8 @@ class TradeSession(Session):
 
     async def _cancel_mine(self) -> None:
         for order_id in self._open_ones():
+            principal, where = self._holder.principal, ("WS", "/ws/trade", 202, self._client)
+            self._edge.note("cancelOnDisconnect", self._correlation_id, principal, *where, order_id)
             with self._edge.problems(self._correlation_id):
                 await self.port.cancel(
                     order_id,
@@ -291,13 +299,12 @@ class TradeSession(Session):
             problem=outcome.problem,
         )
         self.reply(frame)
-        self._edge.log_action(
-            action,
-            correlation_id,
-            self._holder.principal.user,
-            "WS",
-            "/ws/trade",
-            outcome.status,
-            seconds,
-            "",
-        )
+        subject = "" if kill is None else kill.kill_id
+        if outcome.order is not None:
+            subject = outcome.order.order_id
+        elif outcome.problem is not None:
+            subject = outcome.problem.order_id or outcome.problem.kill_id or ""
+        principal = self._holder.principal
+        where = "WS", "/ws/trade", outcome.status
+        self._edge.note(_OPERATIONS[action], correlation_id, principal, *where, self._client, subject)
+        self._edge.log_action(action, correlation_id, principal.user, *where, seconds, self._client)

@@ -61,7 +61,9 @@ async def kill(services: Services, call: Call) -> Answer:
     """Pull the kill switch."""
     call.query()
     asked = _read_kill(call.body)
-    return answer_json(await pull(services.port, asked, call.principal.user, call.correlation_id))
+    killed = await pull(services.port, asked, call.principal.user, call.correlation_id)
+    call.subject = killed.kill_id
+    return answer_json(killed)
 
 
 async def pull(port: CommandPort, asked: KillRequest, by: str, correlation_id: str) -> KillBody:

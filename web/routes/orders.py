@@ -157,7 +157,9 @@ def answer(outcome: Outcome, call: Call, *, locate: bool) -> Answer:
     if outcome.order is None:
         if outcome.problem is None:
             raise ValueError("an outcome holds an order or a problem")
+        call.subject = outcome.problem.order_id or ""
         return answer_problem(outcome.problem, call.correlation_id)
+    call.subject = outcome.order.order_id
     headers: Headers = ()
     if outcome.status == 202 or (locate and outcome.status == 201):
         headers = ((b"location", b"/orders/" + outcome.order.order_id.encode()),)

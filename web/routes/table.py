@@ -1,7 +1,19 @@
 """Every operation that is served: a lint compares this table with the contract."""
 
 from web.call import Route
-from web.routes import account, batch, decisions, halt, hooks, limits, operator, orders, service, tokens
+from web.routes import (
+    account,
+    audit,
+    batch,
+    decisions,
+    halt,
+    hooks,
+    limits,
+    operator,
+    orders,
+    service,
+    tokens,
+)
 from web.routes.webhook_table import WEBHOOK_ROUTES
 
 ROUTES: tuple[Route, ...] = (
@@ -100,6 +112,7 @@ ROUTES: tuple[Route, ...] = (
         command=True,
     ),
     *WEBHOOK_ROUTES,
+    Route("GET", "/operator/audit", "listAudit", audit.listed, "operator", "audit_read"),
     Route("GET", "/operator/tokens", "listTokens", tokens.listed, "operator", "tokens_listed"),
     Route(
         "POST",

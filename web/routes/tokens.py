@@ -85,6 +85,7 @@ async def made(services: Services, call: Call) -> Answer:
     lasts = asked.expires_in_seconds
     expires = None if lasts is None else now + int(lasts) * 1_000_000
     text, record = new_token(asked.user, asked.scopes, now, expires_us=expires, note=asked.note)
+    call.subject = record.token_id
     await services.tokens.add(record)
     return answer_json(MadeToken(token=text, record=token_body(record)), 201)
 
@@ -102,6 +103,7 @@ async def rotate(services: Services, call: Call) -> Answer:
     if made is None:
         raise ProblemError(problem("NOT_FOUND", "the token has ended; make a new one"))
     text, successor = made
+    call.subject = successor.token_id
     return answer_json(MadeToken(token=text, record=token_body(successor)), 201)
 
 

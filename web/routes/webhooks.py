@@ -121,6 +121,7 @@ async def create(services: Services, call: Call) -> Answer:
         made = await _desk(services).create(asked.url, asked.events, asked.note)
     except Unfit as error:
         raise unfit(f"#/{error.field}", error.why) from None
+    call.subject = made.endpoint_id
     location = (b"location", f"/webhooks/{made.endpoint_id}".encode())
     return answer_json(_body(made, secret=made.secret), 201, (location,))
 
