@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench simulate risk-proof webhook-storm redis-outage tamper mutants crash soak contract venue image clean
+.PHONY: help run test check format bench simulate risk-proof webhook-storm redis-outage tamper mutants crash soak contract venue image image-check clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -99,6 +99,9 @@ image: ## build the container image, with docker or buildah
 	@if docker info >/dev/null 2>&1; then docker build --file ops/deploy/Dockerfile --tag tradewarden .; \
 	elif command -v buildah >/dev/null 2>&1; then buildah build --format docker --file ops/deploy/Dockerfile --tag tradewarden .; \
 	else echo "make image: there is neither a running docker nor buildah on this machine" >&2; exit 1; fi
+
+image-check: $(UV) ## build the image without a docker daemon and try it (root, buildah, podman; STAND_IN=1 where the base can't be pulled)
+	@$(BIN)/python -m ops.deploy.image_check $(if $(STAND_IN),--stand-in)
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The image, how it is put together with its surroundings, and how that is tried."""
