@@ -132,6 +132,8 @@ class Checker:
             self._end(body["order_id"])
         elif kind == "OrderAcknowledged":
             self._revive(body["order_id"])
+        elif kind == "PositionAdjusted":
+            self._adjust(body)
         elif kind == "TradingStateChanged":
             self.states[_scope(body)] = body["new"]
         elif kind == "KillEngaged":
@@ -183,6 +185,13 @@ class Checker:
             key = (exchange, asset)
             self.cash[key] = self.cash.get(key, ZERO) + amount
         self.fees[fill["fee_currency"]] = self.fees.get(fill["fee_currency"], ZERO) + fee
+
+    def _adjust(self, body: dict[str, Any]) -> None:
+        """A position changes without an order of ours; its cash is not ours to tell."""
+        held = self.held.setdefault((body["exchange"], body["symbol"]), Held())
+        quantity = Decimal(body["quantity"])
+        held.quantity += quantity
+        held.paid += quantity * Decimal(body["price"])
 
     def _breach(self, body: dict[str, Any]) -> None:
         self.breached += 1
@@ -254,16 +263,16 @@ class Judge:
             found.append(("max_order_quantity", self.quantity, limit("max_order_quantity")))
             count = Decimal(len(self.checker.open_orders) + 1)
             found.append(("max_open_orders", count, limit("max_open_orders")))
-        before, after = self._gross(ZERO), self._gross(self.quantity)
-        if after[self.place] > before[self.place]:
-            found.append(("max_gross_usd", sum(after.values(), ZERO), limit("max_gross_usd")))
-            there = sum((usd for place, usd in after.items() if place[0] == self.place[0]), ZERO)
-            found.append(("max_exchange_usd", there, limit("max_exchange_usd")))
-        found.append(("max_net_usd", self._net(), limit("max_net_usd")))
-        if not self.shrinks:
+        for name, scope in (("max_gross_usd", None), ("max_exchange_usd", self.place[0])):
+            if limit(name) is not None and self._raises_gross():
+                found.append((name, self._gross(scope), limit(name)))
+        if limit("max_net_usd") is not None and not (self.shrinks and self._lacks_a_price()):
+            found.append(("max_net_usd", self._net(), limit("max_net_usd")))
+        if not self.shrinks and limit("max_daily_loss_usd") is not None:
             found.append(("max_daily_loss_usd", -self._day_result(), limit("max_daily_loss_usd")))
+        if not self.shrinks and self.checker.limits.get("margin") == "on":
             needed, grew = self._margin()
-            if self.checker.limits.get("margin") == "on" and grew:
+            if grew:
                 found.append(("margin", needed, self._equity()))
         return [(name, value, most) for name, value, most in found if value is not None and most is not None]
 
@@ -312,11 +321,22 @@ class Judge:
                 total += max(ZERO, long if self.buy else -short)
         return total * self.mark
 
-    def _gross(self, extra: Decimal) -> dict[Place, Decimal]:
-        return {
-            place: max(ZERO, long, -short) * self._mark(place, long, short)
-            for place, (long, short) in self._worsts(extra).items()
-        }
+    def _raises_gross(self) -> bool:
+        (long, short), (long_before, short_before) = (
+            self._worsts(extra)[self.place] for extra in (self.quantity, ZERO)
+        )
+        return max(ZERO, long, -short) > max(ZERO, long_before, -short_before)
+
+    def _gross(self, exchange: str | None) -> Decimal:
+        total = ZERO
+        for place, (long, short) in self._worsts(self.quantity).items():
+            if exchange in (None, place[0]):
+                total += max(ZERO, long, -short) * self._mark(place, long, short)
+        return total
+
+    def _lacks_a_price(self) -> bool:
+        worsts = self._worsts(self.quantity).items()
+        return any((long or short) and place not in self.marks for place, (long, short) in worsts)
 
     def _net(self) -> Decimal:
         worsts = self._worsts(self.quantity)

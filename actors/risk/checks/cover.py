@@ -3,6 +3,7 @@
 from actors.model.money import EXACT, text
 from actors.risk.case import Case
 from actors.risk.checks.breach import Breach, over
+from actors.risk.checks.exposure import unpriced
 
 add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 
@@ -54,6 +55,8 @@ def margin(case: Case) -> Breach | None:
     equity = valuation.equity_of(exchange)
     if equity is None:
         return Breach("STALE_PRICE", f"an asset that is owed at {exchange} has no price")
+    if missing := unpriced(case, exchange):
+        return missing
     quote = case.account.margin_value(case.mark, case.buy, case.quantity, case.price)
     needed = multiply(multiply(quote, case.instrument.initial_margin), case.rate)
     now = valuation.worth(case.place).margin

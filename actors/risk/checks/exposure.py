@@ -56,6 +56,13 @@ def max_short(case: Case) -> Breach | None:
     return _position_limit(case.limits.max_short_usd, case, "MAX_SHORT") if not case.buy else None
 
 
+def unpriced(case: Case, exchange: str | None = None) -> Breach | None:
+    """Something held or working, at one exchange or all, whose share of a sum nobody knows."""
+    places = (place for place in case.state.valuation.unpriced if exchange in (None, place[0]))
+    missing = ", ".join("/".join(place) for place in places)
+    return Breach("STALE_PRICE", f"there is no price for {missing}") if missing else None
+
+
 def _gross_with(case: Case) -> Decimal | None:
     """USD that the place's larger side reaches with the order; None when the order does not raise it."""
     account, extra = case.account, case.quantity
@@ -71,6 +78,8 @@ def max_exchange(case: Case) -> Breach | None:
     if limit is None or gross is None:
         return None
     valuation, exchange = case.state.valuation, case.intent.exchange
+    if missing := unpriced(case, exchange):
+        return missing
     value = add(subtract(valuation.of_exchange(exchange).gross, valuation.worth(case.place).gross), gross)
     if value <= limit:
         return None
@@ -82,16 +91,23 @@ def max_gross(case: Case) -> Breach | None:
     limit, gross = case.limits.max_gross_usd, _gross_with(case)
     if limit is None or gross is None:
         return None
+    if missing := unpriced(case):
+        return missing
     valuation = case.state.valuation
     value = add(subtract(valuation.total.gross, valuation.worth(case.place).gross), gross)
     return over("MAX_GROSS_EXPOSURE", "the gross exposure in USD", limit, value) if value > limit else None
 
 
 def max_net(case: Case) -> Breach | None:
-    """The worst case of all longs less shorts, or the reverse."""
+    """The worst case of all longs less shorts, or the reverse.
+
+    Where something held has no price, what opens is denied, and what shrinks passes.
+    """
     limit = case.limits.max_net_usd
     if limit is None:
         return None
+    if missing := unpriced(case):
+        return None if case.shrinks else missing
     added = multiply(multiply(case.quantity, case.mark), case.rate)
     total = case.state.valuation.total
     value = add(total.long, added) if case.buy else add(total.short.copy_negate(), added)

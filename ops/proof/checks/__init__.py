@@ -8,7 +8,7 @@ question is whether the runtime's own fold agrees with itself.
 from ops.proof.checks.agreement import agreement, live_agreement
 from ops.proof.checks.found import Violation
 from ops.proof.checks.killed import killed
-from ops.proof.checks.limits import limits
+from ops.proof.checks.limits import judged, limits
 from ops.proof.checks.liveness import liveness
 from ops.proof.checks.orders import orders
 from ops.proof.checks.snapshots import snapshots
@@ -23,7 +23,7 @@ def check(world: World) -> list[Violation]:
     """Everything that is wrong with a run, in the order of the invariants."""
     story = tell(world.disk.records)
     found: list[Violation] = []
-    for one in (orders, agreement, limits, killed, snapshots, views, liveness, live_agreement):
+    for one in (orders, agreement, limits, judged, killed, snapshots, views, liveness, live_agreement):
         found.extend(one(world, story))
     return found
 

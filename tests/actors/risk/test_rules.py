@@ -497,6 +497,32 @@ def test_an_unpriced_position_denies_what_opens_elsewhere():
     assert desk.code("buy", "0.01") == "STALE_PRICE"
 
 
+@pytest.mark.parametrize("name", ["max_gross_usd", "max_net_usd", "max_exchange_usd"])
+def test_an_unpriced_position_denies_what_opens_where_a_sum_is_limited_and_nothing_else_is(name):
+    """Its share of the sum is not zero because nobody knows it."""
+    desk = Desk(max_price_age_seconds=None, max_daily_loss_usd=None, **{name: D(50000)})
+    desk.hold("buy", "1", "2000", symbol=ETH)
+    assert desk.code("buy", "0.01") is None
+    desk.state.set_mark(msgspec.structs.replace(mark(ETH, "1"), mark=D("NaN")))
+    assert desk.code("buy", "0.01") == "STALE_PRICE"
+
+
+def test_an_unpriced_position_denies_what_needs_margin_at_its_exchange_only():
+    desk = Desk(max_price_age_seconds=None, max_daily_loss_usd=None, exchanges=("sim", "other"))
+    desk.hold("buy", "1", "2000", symbol=ETH)
+    desk.state.set_mark(msgspec.structs.replace(mark(ETH, "1"), mark=D("NaN")))
+    assert desk.code("buy", "0.01") == "STALE_PRICE"
+    assert desk.code("buy", "0.01", exchange="other") is None
+
+
+def test_an_unpriced_position_holds_back_nothing_that_shrinks_another():
+    desk = Desk(max_price_age_seconds=None, max_daily_loss_usd=None, max_net_usd=D(50000))
+    desk.hold("buy", "1", "2000", symbol=ETH)
+    desk.hold("sell", "1", "40000")
+    desk.state.set_mark(msgspec.structs.replace(mark(ETH, "1"), mark=D("NaN")))
+    assert desk.code("buy", "0.5") is None
+
+
 def test_a_fall_from_the_peak_at_the_limit_passes_and_beyond_is_denied():
     desk = Desk(max_drawdown_usd=D(1000), max_daily_loss_usd=None, max_pos_usd=None)
     desk.hold("buy", "1", "40000")
