@@ -13,6 +13,7 @@ from actors.kernel import DeadLetter, Exit
 from actors.model.clock import Clock
 from actors.model.events import PositionAdjusted, TradingStateChanged
 from actors.model.journal import CommittedLog, Record
+from supervisors.durations import Durations
 
 HANDLER_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
 LAG_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -27,12 +28,12 @@ class RuntimeMetrics:
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         self.registry = registry
         self._clock = clock
-        self._handler = Histogram(
+        self._handler = Durations(
             "actor_handler_seconds",
             "How long a handler took for a message.",
             ["room", "message"],
-            buckets=HANDLER_BUCKETS,
-            registry=registry,
+            HANDLER_BUCKETS,
+            registry,
         )
         self._restarts = Counter(
             "actor_restarts_total", "Restarts by supervisors.", ["address"], registry=registry
@@ -43,12 +44,12 @@ class RuntimeMetrics:
         self._lag = Histogram(
             "loop_lag_seconds", "How late the event loop was.", buckets=LAG_BUCKETS, registry=registry
         )
-        self._stage = Histogram(
+        self._stage = Durations(
             "order_stage_seconds",
             "How long an order spent in each stage of its way.",
             ["stage"],
-            buckets=STAGE_BUCKETS,
-            registry=registry,
+            STAGE_BUCKETS,
+            registry,
         )
         self._commit = Histogram(
             "journal_commit_seconds",
@@ -94,7 +95,7 @@ class RuntimeMetrics:
         """Take note of a stage of an order's way."""
         observe = self._stages.get(name)
         if observe is None:
-            observe = self._stages[name] = self._stage.labels(name).observe
+            observe = self._stages[name] = self._stage.observer(name)
         observe((ended_us - began_us) / SECOND_US)
 
     def handled(self, address: str, message_type: str, seconds: float) -> None:
@@ -103,7 +104,7 @@ class RuntimeMetrics:
         observe = self._observed.get(key)
         if observe is None:
             room = address.partition("/")[0]
-            observe = self._observed[key] = self._handler.labels(room, message_type).observe
+            observe = self._observed[key] = self._handler.observer(room, message_type)
         observe(seconds)
 
     def dead_letter(self, letter: DeadLetter) -> None:

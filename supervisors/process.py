@@ -1,5 +1,6 @@
 """Time and ids as a running process has them; a simulation injects its own."""
 
+import gc
 import os
 import secrets
 import time
@@ -67,3 +68,19 @@ def instance_name(data_dir: Path) -> str:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(name + "\n")
         return name
+
+
+YOUNG_OBJECTS = 20_000
+"""Allocations between two looks of the garbage collector at the young ones. Reference counts free nearly all
+of what an order makes; at Python's own 700 the collector took 7 % of the time under load.
+"""
+
+
+def spare_the_collector() -> None:
+    """Take what was made by the imports out of the garbage collector's sight, and call it less often.
+
+    Called once, when everything is imported. A full collection then looks at the runtime's own objects alone,
+    which is what bounds the pause that it makes.
+    """
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)

@@ -21,12 +21,13 @@ GENERATION_SHIFT = 32
 
 
 class Outbox:
-    """`wake` is called with the symbol whenever evidence was added for it."""
+    """`wake` is called with the symbol when evidence was added for it, once until it is taken."""
 
     def __init__(self, generation: int, wake: Callable[[str], None]) -> None:
         self._number = generation << GENERATION_SHIFT
         self._wake = wake
         self._waiting: dict[str, deque[Evidence]] = {}
+        self._told: dict[str, None] = {}
 
     def add(
         self,
@@ -61,10 +62,13 @@ class Outbox:
                 amend_id=amend_id,
             )
         )
-        self._wake(symbol)
+        if symbol not in self._told:
+            self._told[symbol] = None
+            self._wake(symbol)
 
     def take(self, symbol: str, acknowledged: int) -> tuple[Evidence, ...]:
         """Drop what is numbered up to `acknowledged` and give the rest, oldest first."""
+        self._told.pop(symbol, None)
         waiting = self._waiting.get(symbol)
         if waiting is None:
             return ()

@@ -167,8 +167,8 @@ class RiskActor(TrioActor):
             return
         book, state = log.book, self._state
         records = writer.unread()
+        state.follow_all(book, records)
         for record in records:
-            state.follow(book, record.event, record.at_us)
             if record.causation_id in self._changing:
                 self._changing.settle(record.causation_id, landed=True)
         self._guard.on_records(state, book, records)

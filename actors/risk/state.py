@@ -4,7 +4,7 @@ What must survive comes from the journal's book; marks, exchange states and wind
 and start empty. `rebuild` gives the same state that following the journal gives.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -26,12 +26,13 @@ from actors.model.events import (
     order_id_of,
 )
 from actors.model.instrument import Instrument
+from actors.model.journal import Record
 from actors.model.messages import BrokerState, Mark
 from actors.model.money import EXACT, ZERO
 from actors.model.order import Order, OrderIntent, Submission
 from actors.model.position import Position
 from actors.risk.counters import KeyedCount, SlidingCount
-from actors.risk.ledger import Hold, Ledger, assets_of
+from actors.risk.ledger import Account, Hold, Ledger, Place, assets_of
 from actors.risk.limits import RiskLimits, from_texts
 from actors.risk.valuation import Valuation
 
@@ -82,6 +83,7 @@ class RiskState:
         """Amends on their way to the journal, by order, with the price that they reserve at."""
         self.accepted: dict[str, None] = {}
         self._executed: dict[str, None] = {}
+        self._unvalued: dict[Place, Account] | None = None
 
     # The journal.
 
@@ -102,6 +104,25 @@ class RiskState:
             state.valuation.set_cash(exchange, asset, amount)
         state.read_day(book)
         return state
+
+    def follow_all(self, book: Book, records: Sequence[Record]) -> None:
+        """Committed events, oldest first. Each place is valued once, however many of them are about it."""
+        unvalued: dict[Place, Account] = {}
+        self._unvalued = unvalued
+        try:
+            for record in records:
+                self.follow(book, record.event, record.at_us)
+        finally:
+            self._unvalued = None
+            for account in unvalued.values():
+                self.valuation.touch(account)
+
+    def _touch(self, account: Account) -> None:
+        """Value a place anew: now, or when all events of a batch are in."""
+        if self._unvalued is None:
+            self.valuation.touch(account)
+        else:
+            self._unvalued[account.place] = account
 
     def follow(self, book: Book, event: Event, at_us: int) -> None:
         """One committed event; `book` is folded at least up to it, and its newer state is as good."""
@@ -157,14 +178,14 @@ class RiskState:
         """Set or release what an order reserves."""
         account = self.ledger.hold(order_id, hold)
         if account is not None:
-            self.valuation.touch(account)
+            self._touch(account)
 
     def set_position(self, position: Position) -> None:
         """Set what is held at a place."""
         before = self.ledger.account(position.exchange, position.symbol).position
         account = self.ledger.set_position(position)
         self.valuation.add_fees(before.fees, position.fees)
-        self.valuation.touch(account)
+        self._touch(account)
 
     def set_limits(self, limits: RiskLimits) -> None:
         """Put limits into force for the next order."""

@@ -59,7 +59,7 @@ from supervisors.exchanges import (
     build_timings,
     check_exchanges,
 )
-from supervisors.process import ProcessIds, SystemClock, instance_name
+from supervisors.process import ProcessIds, SystemClock, instance_name, spare_the_collector
 from supervisors.service import EXIT_DEPOSED, Ending
 from supervisors.shared import SharedOutside
 from supervisors.tree import VERSION, Choices, Outside, Runtime
@@ -89,6 +89,7 @@ def main(settings: Settings) -> int:
     allowed, hooks = allowed_hosts(settings.webhooks), hook_desk(settings.web.hooks_file)
     exchanges = exchange_choices(settings)
     url = None if settings.database_url is None else settings.database_url.reveal()
+    spare_the_collector()
     with database(url, settings.data_dir) as (dsn, server):
         return trio.run(_serve, settings, exchanges, dsn, server, allowed, hooks)
 

@@ -5,6 +5,7 @@ but an outcome ends its sending: when this life dies in between, the next one fi
 the journal and calls it unresolved.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -39,8 +40,20 @@ class Sending(msgspec.Struct, kw_only=True):
     waiting: trio.CancelScope | None = None
 
 
+IDLE_KEPT = 16
+"""How many senders without work wait for more; beyond them a sender that has nothing to do ends."""
+
+BURST = 32
+"""Orders that one sender takes in a row before others get a turn."""
+
+
 class Submits:
-    """`inquiries` take over what stays open after an answer, `cancel` what shall end."""
+    """`inquiries` take over what stays open after an answer, `cancel` what shall end.
+
+    Orders leave in the order of their commits, through child tasks that take one after the other. One that
+    takes an order calls the next sender first, so an exchange that lets one order wait holds up no other;
+    one that answers at once has a whole batch sent by one task.
+    """
 
     def __init__(
         self,
@@ -52,6 +65,9 @@ class Submits:
         self._inquiries = inquiries
         self._cancel = cancel
         self._sending: dict[str, Sending] = {}
+        self._next: deque[Sending] = deque()
+        self._idle: list[trio.Event] = []
+        self._called = False
 
     def accept(
         self, intent: OrderIntent, send_before_us: int, correlation_id: str, amend_id: str = ""
@@ -67,7 +83,8 @@ class Submits:
             amend_id=amend_id,
         )
         self._sending[intent.order_id] = sending
-        self._desk.start_task(self._send, sending)
+        self._next.append(sending)
+        self._call_sender()
 
     def is_sending(self, order_id: str) -> bool:
         """Whether the order is between the journal and its evidence."""
@@ -109,6 +126,38 @@ class Submits:
                     sending.announced = True
                     desk.outbox.add(sending.intent.symbol, "sent", venue_id=sending.intent.venue_id)
 
+    def _call_sender(self) -> None:
+        """See to it that a sender comes, unless one is on its way."""
+        if self._called:
+            return
+        self._called = True
+        if self._idle:
+            self._idle.pop().set()
+        else:
+            self._desk.start_task(self._send_all)
+
+    async def _send_all(self) -> None:
+        """Send what waits, then wait for more; as long as the broker lives."""
+        while True:
+            self._called = False
+            await self._send_waiting()
+            if len(self._idle) >= IDLE_KEPT:
+                return
+            called = trio.Event()
+            self._idle.append(called)
+            await called.wait()
+
+    async def _send_waiting(self) -> None:
+        sent = 0
+        while self._next:
+            sending = self._next.popleft()
+            if self._next:
+                self._call_sender()
+            await self._send(sending)
+            sent += 1
+            if sent % BURST == 0:
+                await trio.lowlevel.checkpoint()
+
     async def _send(self, sending: Sending) -> None:
         desk, intent = self._desk, sending.intent
         if not desk.trading or not desk.line.admit_nowait("submit", Priority.ENTRY):
@@ -124,7 +173,7 @@ class Submits:
         desk.gate.begin_send(intent.order_id, sending.amend_id)
         outcome: Outcome | None = None
         try:
-            with trio.move_on_after(desk.timings.submit):
+            with trio.CancelScope(deadline=trio.current_time() + desk.timings.submit):
                 outcome = await desk.port.submit(intent)
         except trio.Cancelled:
             desk.line.release(permit)
