@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench simulate risk-proof webhook-storm redis-outage tamper mutants crash soak contract venue image image-check clean
+.PHONY: help run test check format bench simulate risk-proof webhook-storm redis-outage tamper mutants crash soak contract edge-proof venue image image-check clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -91,6 +91,11 @@ redis-outage: $(DEVELOP) ## stop Redis for a minute under load; no order may fai
 contract: $(DEVELOP) ## attack a running service from its contract: N=cases of each operation SEED=s
 	@$(BIN)/python -m ops.lint.run_if_there ops.lint.contract
 	@$(BIN)/python -m ops.proof.contract --examples $(or $(N),100) $(if $(SEED),--seed $(SEED))
+
+edge-proof: $(RUNTIME) ## slow clients, many subscribers, a client killed and resumed: against a running service
+	@$(BIN)/python -m ops.proof.slow_clients
+	@$(BIN)/python -m ops.proof.subscribers
+	@$(BIN)/python -m ops.proof.resumes
 
 venue: $(RUNTIME) ## start a local exchange to trade against
 	@$(BIN)/python -m ops.lint.run_if_there ops.venue

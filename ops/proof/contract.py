@@ -6,21 +6,13 @@ code is schemathesis' own.
 """
 
 import argparse
-import os
-import secrets
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
-
-READY_SECONDS = 90.0
-STOP_SECONDS = 20.0
+from ops.proof.running import service
 
 CONFIG = """
 [checks.positive_data_acceptance]
@@ -45,50 +37,11 @@ def main(arguments: Sequence[str]) -> int:
             return attack(
                 asked.url, asked.token_file.read_text().strip(), Path(folder), asked.examples, asked.seed
             )
-        with service(Path(folder)) as (url, token):
-            failed = attack(url, token, Path(folder), asked.examples, asked.seed)
+        with service(Path(folder)) as running:
+            failed = attack(running.url, running.token, Path(folder), asked.examples, asked.seed)
             if failed:
                 print(f"the service's warnings:\n{warnings(Path(folder) / 'service.log')}")
             return failed
-
-
-@contextmanager
-def service(folder: Path) -> Iterator[tuple[str, str]]:
-    """A service of its own: where it is, and a token with every scope."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_urlsafe(16)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRADEWARDEN_")}
-    environment |= {
-        "TRADEWARDEN_BIND": f"127.0.0.1:{port}",
-        "TRADEWARDEN_DATA_DIR": str(folder / "data"),
-        "TRADEWARDEN_TOKEN": token,
-        "TRADEWARDEN_EXCHANGES": '["dummy"]',
-    }
-    with (folder / "service.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ops.cli.main", "run"], env=environment, stdout=log, stderr=log
-        )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_ready(url, process, folder / "service.log")
-            yield url, token
-        finally:
-            process.terminate()
-            process.wait(STOP_SECONDS)
-
-
-def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Return once the service takes orders; raise RuntimeError with its log when it does not."""
-    end = time.monotonic() + READY_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise RuntimeError(f"the service did not become ready:\n{log.read_text()[-3000:]}")
 
 
 def warnings(log: Path) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import trio
 
 from ops.bench.load import percentile
-from ops.proof.contract import service
+from ops.proof.running import service
 
 MAX_LIFE_SECONDS = 15.0
 MAX_P99_MS = 250.0
@@ -122,11 +122,11 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     with (
         tempfile.TemporaryDirectory(prefix="tradewarden-slow-") as folder,
-        service(Path(folder)) as (url, token),
+        service(Path(folder)) as running,
     ):
-        parts = urlsplit(url)
+        parts = urlsplit(running.url)
         address = parts.hostname or "", parts.port or 0
-        lives, latencies = trio.run(play, address, token, asked.clients)
+        lives, latencies = trio.run(play, address, running.token, asked.clients)
     longest = {kind: round(max(found), 2) for kind, found in sorted(lives.items())}
     p99 = percentile(sorted(latencies), 0.99)
     print(

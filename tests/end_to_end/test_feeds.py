@@ -1,0 +1,30 @@
+"""Feeds of the running service: everybody gets everything, and who dies goes on where it was."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ops.proof.running import Running
+from ops.proof.subscribers import Play
+from tests.fixtures.service import TOKEN
+
+
+@pytest.fixture(scope="module")
+def running(services):
+    service = services(EXCHANGES='["dummy"]')
+    return Running(f"http://{service.address}", TOKEN, service.process.pid)
+
+
+async def test_healthy_subscribers_get_every_update_in_order_beside_stalled_ones(running):
+    found = await Play(running).run(subscribers=20, stalled=4, seconds=3.0)
+    assert [each for each in found.wrong if not each.startswith("p99")] == []
+    assert found.updates == 2 * found.orders > 0
+
+
+def test_a_client_that_is_killed_and_resumes_sees_each_event_once(running):
+    command = [sys.executable, "-m", "ops.proof.resumes", "--kills", "6", "--url", running.url]
+    done = subprocess.run(command, input=TOKEN, capture_output=True, text=True, timeout=120, check=False)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["wrong"], found["kills"]) == (0, [], 6)
