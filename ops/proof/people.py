@@ -138,6 +138,10 @@ class Client:
             price = (mid * (1 - away if side == "buy" else 1 + away)).quantize(TICK)
         worth = Decimal(rng.choice((rng.randint(20, 300), rng.randint(300, 2500))))
         quantity = max(LOT, (worth / mid).quantize(LOT, rounding=ROUND_DOWN))
+        exits = rng.random() < 0.15
+        if exits and (held := self._held(venue.name, symbol)) and rng.random() < 0.8:
+            side, quantity, price = self._exit(held, mid)
+            price = None if kind == "market" else price
         return OrderIntent(
             order_id="",
             client_order_id=request,
@@ -149,12 +153,28 @@ class Client:
             limit_price=price,
             time_in_force=rng.choice(("GTC", "GTC", "GTC", "IOC", "FOK")) if kind == "limit" else "IOC",
             post_only=kind == "limit" and rng.random() < 0.05,
-            reduce_only=rng.random() < 0.1,
+            reduce_only=exits,
             user=f"user {self.number}",
             token_id=f"token {self.number}",
             idempotency_key=request,
             fingerprint=request,
         )
+
+    def _exit(self, held: Decimal, mid: Decimal) -> tuple[str, Decimal, Decimal]:
+        """Close a part of what is held, away from the market: several of these together would close more
+        than there is.
+        """
+        part = Decimal(str(round(self._rng.uniform(0.3, 1.0), 2)))
+        quantity = max(LOT, (abs(held) * part).quantize(LOT, rounding=ROUND_DOWN))
+        side, away = ("sell", "1.004") if held > 0 else ("buy", "0.996")
+        return side, quantity, (mid * Decimal(away)).quantize(TICK)
+
+    def _held(self, exchange: str, symbol: str) -> Decimal:
+        """What the newest process shows as held."""
+        process = self._world.process
+        if process is None:
+            return Decimal(0)
+        return process.runtime.port.book.position(exchange, symbol).quantity
 
     async def _cancel(self, order_id: str) -> None:
         call = self._note("cancel", order_id)
