@@ -73,8 +73,8 @@ risk-proof: $(RUNTIME) ## place a million orders against the risk check, judged 
 tamper: $(RUNTIME) ## tamper with a journal at random and see that verify finds it: N=n
 	@$(BIN)/python -m ops.proof.tamper --times $(or $(N),1000)
 
-mutants: $(DEVELOP) ## plant faults in the code and see that the tests find them
-	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants
+mutants: $(DEVELOP) ## plant bugs in copies of the code and see that the simulation finds them: RESULTS=file to go on
+	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants $(if $(RESULTS),--results $(RESULTS))
 
 crash: $(RUNTIME) ## crash the service in the middle of its load, N times, and check what it kept: FOLDER=f to go on
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.crash --times $(or $(N),10) $(if $(FOLDER),--folder $(FOLDER))

@@ -15,9 +15,26 @@ SECONDS = 150.0
 
 
 def main() -> int:
-    """`hunt MOST`: 0 found, 1 not found, 2 the runtime does not trade even on a fine day."""
+    """`hunt MOST [FIRST]`: 0 found, 1 not found, 2 the runtime does not trade even on a fine day.
+
+    FIRST is the first seed; 0, which is where it begins otherwise, is the fine day.
+    """
     most = int(sys.argv[1])
+    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     be_quiet()
+    if first == 0 and (code := _fine_day()) is not None:
+        return code
+    for seed in range(max(1, first), max(1, first) + most):
+        _, result = play(make_plan(seed, seconds=SECONDS))
+        if result.violations:
+            violation = result.violations[0]
+            print(f"{seed} {violation.rule}: {violation.what}")
+            return 0
+    print(f"not found in {most} seeds")
+    return 1
+
+
+def _fine_day() -> int | None:
     world, fine = play(make_plan(FINE_SEED, faults=False, seconds=80.0))
     if not any(venue.traded for venue in world.venues.values()):
         print("it does not trade on a fine day")
@@ -25,14 +42,7 @@ def main() -> int:
     if fine.violations:
         print(f"0 a fine day: {fine.violations[0].rule}: {fine.violations[0].what}")
         return 0
-    for seed in range(1, most + 1):
-        _, result = play(make_plan(seed, seconds=SECONDS))
-        if result.violations:
-            first = result.violations[0]
-            print(f"{seed} {first.rule}: {first.what}")
-            return 0
-    print(f"not found in {most} seeds")
-    return 1
+    return None
 
 
 if __name__ == "__main__":
