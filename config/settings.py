@@ -15,6 +15,7 @@ from config.secret import Secret
 from config.sources import Files, Reader, RealFiles, open_sources
 from config.tree import (
     BackupSettings,
+    DiskSettings,
     ExchangeKind,
     ExchangeSettings,
     JournalSettings,
@@ -23,6 +24,7 @@ from config.tree import (
     RiskSettings,
     Settings,
     SimSettings,
+    StopSettings,
     TlsSettings,
     TracingSettings,
     WebhookSettings,
@@ -125,6 +127,8 @@ def _settings(reader: Reader) -> Settings:
             reader.take("JOURNAL__ANSWER_SECONDS", seconds, default.journal.answer_seconds)
         ),
         backup=_backup(reader, default.backup),
+        disk=DiskSettings(reader.take("DISK__RESERVE_MB", whole(0, 1_000_000), default.disk.reserve_mb)),
+        stop=StopSettings(reader.take("STOP__ORDERS", choice("keep", "cancel"), default.stop.orders)),
         log=LogSettings(reader.take("LOG__LEVEL", level, default.log.level)),
         tracing=TracingSettings(
             reader.secret("TRACING__OTLP_URL", url("http", "https")),

@@ -172,6 +172,20 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskSettings:
+    """Less than ``reserve_mb`` free where data or backups lie: only orders that reduce; 0 never looks."""
+
+    reserve_mb: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StopSettings:
+    """What an orderly stop does with ``orders`` that work at the exchanges: ``keep`` or ``cancel``."""
+
+    orders: str = "keep"
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Log lines below ``level`` are not written."""
 
@@ -202,5 +216,7 @@ class Settings:
     orders: OrderSettings = OrderSettings()
     journal: JournalSettings = JournalSettings()
     backup: BackupSettings = BackupSettings()
+    disk: DiskSettings = DiskSettings()
+    stop: StopSettings = StopSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()

@@ -14,10 +14,10 @@ from actors.journal.port import StoreUnavailable
 from persistence.embedded import EmbeddedServer
 from persistence.embedded.watch import Notice, watch
 from supervisors import service
-from supervisors.backups import BackupChoice, BackupMetrics, keep_backups
 from supervisors.kill_socket import SOCKET, serve_kill_socket
 from supervisors.roster import keep_roster
 from supervisors.service import Ending
+from supervisors.upkeep import Upkeep, cancel_working, start_upkeep
 from web.app import create_app
 from web.audit import AuditStore, AuditTrail
 from web.auth.keyring import Keyring
@@ -57,7 +57,7 @@ async def run_service(
     ending: Ending,
     data_dir: Path,
     server: EmbeddedServer | None,
-    backups: BackupChoice | None = None,
+    upkeep: Upkeep,
 ) -> None:
     """Run everything until `ending` is set, then stop in order: requests first, the journal last."""
     async with trio.open_nursery() as nursery:
@@ -76,9 +76,7 @@ async def run_service(
             nursery.start_soon(service.watch_kill_file, runtime, data_dir / KILL_FILE)
             nursery.start_soon(service.log_dead_letters, runtime.system)
             nursery.start_soon(keep_roster, runtime, tree)
-            if backups is not None:
-                metrics = BackupMetrics(runtime.metrics.registry)
-                nursery.start_soon(keep_backups, backups, runtime.outside.clock, metrics)
+            start_upkeep(upkeep, runtime, nursery)
             async with trio.open_nursery() as outer:
                 token_path = await _first_token(tokens, edge, runtime)
                 addresses = await outer.start(_serve_web, runtime, tokens, edge, ending)
@@ -87,6 +85,8 @@ async def run_service(
                 _log.info("stopping", why=ending.why, code=ending.code)
             if ending.code == service.EXIT_GAVE_UP:
                 await service.give_up(runtime, ending.why)
+            elif ending.code == service.EXIT_STOPPED and upkeep.cancel_at_stop:
+                await cancel_working(runtime)
         nursery.cancel_scope.cancel()
 
 

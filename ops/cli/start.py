@@ -49,6 +49,7 @@ from persistence.redis import (
 )
 from supervisors.backups import BackupChoice
 from supervisors.database import database
+from supervisors.disk import DiskChoice
 from supervisors.edge import EdgeChoice, run_service
 from supervisors.exchanges import (
     BadExchange,
@@ -63,6 +64,7 @@ from supervisors.process import ProcessIds, SystemClock, instance_name, spare_th
 from supervisors.service import EXIT_DEPOSED, Ending
 from supervisors.shared import SharedOutside
 from supervisors.tree import VERSION, Choices, Outside, Runtime
+from supervisors.upkeep import Upkeep
 from supervisors.webhooks import WebhookOutside
 from web.hooks.desk import HookDesk
 from web.hooks.spec import BadHooks, read_hooks
@@ -166,8 +168,8 @@ async def _serve(
             audit=PostgresAudit(base),
             log=logs.threshold,
         )
-        backups = backup_choice(settings, dsn, instance)
-        await run_service(runtime, tokens, edge, ending, settings.data_dir, server, backups)
+        upkeep = _upkeep(settings, dsn, instance)
+        await run_service(runtime, tokens, edge, ending, settings.data_dir, server, upkeep)
         if tracer is not None:
             await trio.to_thread.run_sync(tracer.close, LAST_SPANS_SECONDS)
         if link is not None:
@@ -185,6 +187,16 @@ def _tracer(settings: Settings, clock: Clock) -> "Tracer | None":
 
     url = settings.tracing.otlp_url.reveal()
     return open_tracer(url, clock, version=VERSION, ratio=settings.tracing.ratio)
+
+
+def _upkeep(settings: Settings, dsn: str, instance: str) -> Upkeep:
+    backups = backup_choice(settings, dsn, instance)
+    reserve_bytes = settings.disk.reserve_mb * 1_000_000
+    return Upkeep(
+        backups=backups,
+        disk=DiskChoice(folders=(settings.data_dir, backups.folder), reserve_bytes=reserve_bytes),
+        cancel_at_stop=settings.stop.orders == "cancel",
+    )
 
 
 def backup_choice(settings: Settings, dsn: str, instance: str) -> BackupChoice:
