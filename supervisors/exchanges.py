@@ -9,9 +9,10 @@ import msgspec
 from actors.broker.adapters import dummy, simulated
 from actors.broker.adapters.simulated.ledger import SimLedger
 from actors.broker.limiter import Budget, Egress, Limiter
-from actors.broker.port import ExchangePort
+from actors.broker.port import DeadMansSwitch, ExchangePort
 from actors.broker.timings import BrokerTimings
 from actors.model.clock import Clock
+from supervisors.deadman.line import SOCKET, WatchdogSwitch
 
 
 class ExchangeChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,10 @@ class ExchangeChoice(msgspec.Struct, frozen=True, kw_only=True):
     shadow: bool = False
     balance_drift: str = "halt"
     redirect: tuple[str, int, str] | None = None
+    dead_man_seconds: float | None = None
+    dead_man: str | None = None
+    watchdog_key: str = ""
+    watchdog_secret: str = ""
 
 
 class SimulationChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,10 +69,31 @@ def check_exchanges(choices: Sequence[ExchangeChoice]) -> None:
         from actors.broker.adapters.ccxt.session import BadPins, checked_pins
 
         try:
-            profile_for(choice.venue, choice.account_type)
+            profile = profile_for(choice.venue, choice.account_type)
             checked_pins(choice.pins)
         except (UnknownAccountType, BadPins) as error:
             raise BadExchange(choice.name, str(error)) from error
+        if choice.dead_man == "exchange" and not profile.switch:
+            raise BadExchange(choice.name, "the exchange has no dead-man's switch of its own: use watchdog")
+
+
+def guarded_by_watchdog(choice: ExchangeChoice) -> bool:
+    """Whether the account wants a dead-man's switch, and ours: the exchange has none that anybody may use."""
+    if choice.kind != "ccxt" or choice.shadow or choice.dead_man_seconds is None:
+        return False
+    from actors.broker.adapters.ccxt.profiles import profile_for
+
+    own = profile_for(choice.venue, choice.account_type).switch == "countdown"
+    return (choice.dead_man or ("exchange" if own else "watchdog")) == "watchdog"
+
+
+def build_switches(choices: Sequence[ExchangeChoice], folder: Path) -> dict[str, DeadMansSwitch]:
+    """The switches that are not the exchanges' own."""
+    return {
+        choice.name: WatchdogSwitch(folder / SOCKET, choice.name)
+        for choice in choices
+        if guarded_by_watchdog(choice)
+    }
 
 
 def build_exchanges(
@@ -132,8 +158,13 @@ def _build(
     return ShadowExchange(choice.name, real, clock, symbols, ledgers[choice.name])
 
 
-def real_exchange(choice: ExchangeChoice, clock: Clock, instance: str) -> ExchangePort:
-    """The adapter to a real exchange; orders there whose id begins with `instance` are ours."""
+def real_exchange(
+    choice: ExchangeChoice, clock: Clock, instance: str, *, for_watchdog: bool = False
+) -> ExchangePort:
+    """The adapter to a real exchange; orders there whose id begins with `instance` are ours.
+
+    The watchdog has a key of its own if there is one.
+    """
     # Loading ccxt costs a second and a hundred megabytes: only who trades through it pays.
     from actors.broker.adapters.ccxt.build import build
     from actors.broker.adapters.ccxt.dialect import AccountWish
@@ -146,11 +177,12 @@ def real_exchange(choice: ExchangeChoice, clock: Clock, instance: str) -> Exchan
     return build(
         choice.name,
         choice.venue,
-        api_key=choice.api_key,
-        api_secret=choice.api_secret,
+        api_key=(choice.watchdog_key if for_watchdog else "") or choice.api_key,
+        api_secret=(choice.watchdog_secret if for_watchdog else "") or choice.api_secret,
         account_type=choice.account_type,
         clock=clock,
         redirect=redirect,
+        use_switch=choice.dead_man_seconds is not None and not guarded_by_watchdog(choice),
         pins=choice.pins,
         wish=AccountWish(leverage=choice.leverage, margin_mode=choice.margin_mode),
         ours=lambda venue_id: venue_id.startswith(instance),
@@ -160,7 +192,10 @@ def real_exchange(choice: ExchangeChoice, clock: Clock, instance: str) -> Exchan
 def build_timings(choices: Sequence[ExchangeChoice]) -> dict[str, BrokerTimings]:
     """The schedule of each broker whose account asks for one of its own."""
     return {
-        choice.name: BrokerTimings(balance_drift=choice.balance_drift)
+        choice.name: BrokerTimings(
+            balance_drift=choice.balance_drift,
+            dead_man_seconds=None if choice.shadow else choice.dead_man_seconds,
+        )
         for choice in choices
         if choice.kind == "ccxt"
     }

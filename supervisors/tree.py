@@ -35,7 +35,7 @@ from actors.admission import Admissions
 from actors.broker.actor import BrokerActor
 from actors.broker.breaker import Breaker, BreakerSettings
 from actors.broker.limiter import Limiter
-from actors.broker.port import ExchangePort
+from actors.broker.port import DeadMansSwitch, ExchangePort
 from actors.broker.timings import BrokerTimings
 from actors.command_port import CommandPort, PortTimings
 from actors.halt.actor import OperatorActor
@@ -81,6 +81,8 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     exchanges: Mapping[str, ExchangePort]
     limiters: Mapping[str, Limiter] = {}
     """How fast each exchange may be called; one that is not named has no budget of its own."""
+    switches: Mapping[str, DeadMansSwitch] = {}
+    """Dead-man's switches to use instead of the exchanges' own."""
     on_deposed: Callable[[str], None]
     observer: Observer | None = None
     stages: Sequence[Stages] = ()
@@ -351,6 +353,7 @@ class Runtime:
                 cancel_breaker=cancel_breaker,
                 timings=self.choices.exchange_timings.get(exchange, self.choices.broker_timings),
                 stages=self.stages,
+                switch=self.outside.switches.get(exchange),
             )
 
         return start

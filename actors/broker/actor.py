@@ -22,12 +22,13 @@ from actors.broker.breaker import Breaker, BreakerSettings, Circuit
 from actors.broker.intake import Intake
 from actors.broker.limiter import Limiter
 from actors.broker.outbox import Outbox
-from actors.broker.port import ExchangePort, Metered, OrderReport, SendGate, Unavailable
+from actors.broker.port import DeadMansSwitch, ExchangePort, Metered, OrderReport, SendGate, Unavailable
 from actors.broker.reconcile import was_judged_absent
 from actors.broker.shell.amends import Amends
 from actors.broker.shell.cancels import Cancels
 from actors.broker.shell.connection import Connection
 from actors.broker.shell.desk import Desk
+from actors.broker.shell.guard import Guard
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.line import Line
 from actors.broker.shell.reconciling import Reconciling
@@ -59,7 +60,7 @@ class Advance(say.Message, frozen=True):
 
 class BrokerActor(TrioActor):
     """`symbols` are those with a position actor. `limiter` and the breakers outlive this life, and so does
-    `port`.
+    `port`. `switch` is a dead-man's switch to use instead of the exchange's own.
     """
 
     rank: ClassVar[int | None] = 20
@@ -79,6 +80,7 @@ class BrokerActor(TrioActor):
         breaker: Breaker | None = None,
         cancel_breaker: Breaker | None = None,
         timings: BrokerTimings | None = None,
+        switch: DeadMansSwitch | None = None,
         stages: Stages | None = None,
     ) -> None:
         super().__init__()
@@ -97,6 +99,7 @@ class BrokerActor(TrioActor):
             cancel_breaker or Breaker(BreakerSettings()),
         )
         self._timings = timings or BrokerTimings()
+        self._switch = switch
         self._stages = stages or NoStages()
         self._accepted: list[Record] = []
         self._balances: tuple[say.Balance, ...] = ()
@@ -123,8 +126,15 @@ class BrokerActor(TrioActor):
         self._streams = Streams(
             desk, self._submits, self._inquiries, self._amends, self._revived, self._take_tick
         )
+        native = _native_switch(self._port)
+        self._guard = Guard(desk, self._switch or native, elsewhere=self._switch is not None)
         self._connection = Connection(
-            desk, self._reconciling, self._streams, self._announce, self._take_instruments
+            desk,
+            self._reconciling,
+            self._streams,
+            self._guard,
+            self._announce,
+            self._take_instruments,
         )
         if isinstance(self._port, Metered):
             self._port.on_usage(self._line.learn)
@@ -134,10 +144,11 @@ class BrokerActor(TrioActor):
         self.start_task(self._reconciling.keep_inflight)
         self.start_task(self._watch_circuit)
         self.start_task(self._connection.run)
+        self.start_task(self._guard.keep)
 
     async def on_stop(self) -> None:
         """A planned end: the exchange need not cancel our orders because we fall silent."""
-        await self._connection.disarm()
+        await self._guard.disarm()
 
     def on_receive(self, message: object) -> object:
         """Route one message; nothing here waits."""
@@ -356,6 +367,10 @@ class BrokerActor(TrioActor):
             tell_halt=self._tell_halt,
             tell_skew=self._tell_skew,
         )
+
+
+def _native_switch(port: ExchangePort) -> DeadMansSwitch | None:
+    return port if isinstance(port, DeadMansSwitch) and port.capabilities.dead_mans_switch else None
 
 
 _ROUTES: dict[type, Callable[[BrokerActor, Any], object]] = {

@@ -24,6 +24,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "tree": ("ops.cli.tree", "show the live tree of supervisors and actors"),
     "limits": ("ops.cli.limits", "show and change the risk limits, and what is used of them"),
     "webhook": ("ops.cli.webhook", "manage who is notified"),
+    "watchdog": ("ops.cli.watchdog", "cancel our orders when the service falls silent"),
     "replay": ("ops.cli.absent", "fold the journal again and compare"),
     "simulate": ("ops.cli.absent", "play seeds of the deterministic simulation"),
     "venue": ("ops.cli.absent", "start a local exchange to trade against"),

@@ -57,6 +57,7 @@ from supervisors.exchanges import (
     SimulationChoice,
     build_exchanges,
     build_limiters,
+    build_switches,
     build_timings,
     check_exchanges,
 )
@@ -139,6 +140,7 @@ async def _serve(
                 instance=instance,
             ),
             limiters=build_limiters(exchanges),
+            switches=build_switches(exchanges, settings.data_dir),
             on_deposed=partial(ending.set, EXIT_DEPOSED),
             stages=() if tracer is None else (tracer,),
             webhooks=WebhookOutside(
@@ -290,6 +292,10 @@ def _exchange_choice(exchange: ExchangeSettings) -> ExchangeChoice:
         shadow=exchange.shadow,
         balance_drift=exchange.balance_drift,
         redirect=_redirect(exchange),
+        dead_man_seconds=exchange.dead_man_seconds,
+        dead_man=exchange.dead_man,
+        watchdog_key="" if exchange.watchdog_key is None else exchange.watchdog_key.reveal(),
+        watchdog_secret="" if exchange.watchdog_secret is None else exchange.watchdog_secret.reveal(),
     )
 
 

@@ -42,6 +42,8 @@ class Account:
         self.leverage = Decimal(20)
         self.margin_mode = "cross"
         self.hedged = False
+        self.dcp_enabled = False
+        self.dcp_seconds = 10
         self.statement: list[StatementLine] = []
 
     def lock(self, asset: str, amount: Decimal) -> None:

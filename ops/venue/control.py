@@ -102,6 +102,7 @@ def _add_trading(routes: Blueprint, venue: Venue) -> None:
             account.leverage = _amount(asked, "leverage")
         if "marginMode" in asked:
             account.margin_mode = _word(asked, "marginMode")
+        account.dcp_enabled = asked.get("dcp", account.dcp_enabled) is True
         account.hedged = asked.get("hedgeMode", account.hedged) is True
         found = {"leverage": text(account.leverage), "marginMode": account.margin_mode}
         return jsonify({**found, "hedgeMode": account.hedged})

@@ -105,6 +105,7 @@ class Venue:
         while True:
             await trio.sleep(0.1)
             self.usdm.switches.expire()
+            self.bybit_streams.disconnections.expire(self.bybit_streams.holds)
 
     def _add_rest(self) -> None:
         prefixes: Mapping[str, Dialect] = {

@@ -10,9 +10,9 @@ from functools import partial
 
 import trio
 
-from actors.broker.limiter import Priority
-from actors.broker.port import AccountChecks, DeadMansSwitch, Unavailable
+from actors.broker.port import AccountChecks, Unavailable
 from actors.broker.shell.desk import Desk
+from actors.broker.shell.guard import Guard
 from actors.broker.shell.line import CIRCUIT
 from actors.broker.shell.reconciling import Reconciling
 from actors.broker.shell.streams import Streams
@@ -30,12 +30,14 @@ class Connection:
         desk: Desk,
         reconciling: Reconciling,
         streams: Streams,
+        guard: Guard,
         announce: Callable[[str, str], None],
         listed: Callable[[Sequence[Instrument]], None],
     ) -> None:
         self._desk = desk
         self._reconciling = reconciling
         self._streams = streams
+        self._guard = guard
         self._announce = announce
         self._listed = listed
 
@@ -87,12 +89,12 @@ class Connection:
             nursery.start_soon(self._streams.follow_orders)
             nursery.start_soon(self._follow_market)
             await self._reconciling.complete()
+            await self._guard.arm()
             self._desk.set_trading(True)
             self._announce("trading", "")
             nursery.start_soon(self._reconciling.keep_orders)
             nursery.start_soon(self._reconciling.keep_accounts)
             nursery.start_soon(self._keep_watch)
-            nursery.start_soon(self._renew_switch)
 
     async def _follow_market(self) -> None:
         """Prices come again by themselves; while they don't, risk refuses what it has no fresh price for."""
@@ -118,31 +120,6 @@ class Connection:
                     await self._list()
             except Unavailable:
                 continue
-
-    async def _renew_switch(self) -> None:
-        """Renew the exchange's dead-man's switch, if there is one and it is wanted."""
-        desk, timings = self._desk, self._desk.timings
-        port = desk.port
-        if timings.dead_man_seconds is None or not isinstance(port, DeadMansSwitch):
-            return
-        seconds = timings.dead_man_seconds
-        while port.capabilities.dead_mans_switch:
-            try:
-                await desk.line.ask("arm", Priority.CANCEL, timings.query, lambda: port.arm(seconds))
-                await trio.sleep(seconds / 3)
-            except Unavailable:
-                await trio.sleep(seconds / 12)
-
-    async def disarm(self) -> None:
-        """Before an orderly stop; an exchange that can't be reached cancels the orders by itself."""
-        desk = self._desk
-        if desk.timings.dead_man_seconds is None or not isinstance(desk.port, DeadMansSwitch):
-            return
-        if desk.port.capabilities.dead_mans_switch:
-            try:
-                await desk.line.ask("disarm", Priority.CANCEL, desk.timings.query, desk.port.disarm)
-            except Unavailable:
-                return
 
     def _pause(self, failures: int) -> float:
         timings = self._desk.timings

@@ -61,12 +61,25 @@ class Desk:
     is_spot: bool = False
     halted: str = ""
     """Why nothing that opens may leave until a person has looked."""
+    guarded_until: float | None = None
+    """Until when (monotonic seconds) the dead-man's switch is known to be armed; None: none is wanted."""
     prices: dict[str, Decimal] = field(default_factory=dict)
     """The newest price of each symbol, to value a position found without history."""
     ghosts: dict[str, None] = field(default_factory=dict)
     """Orders of ours that have left memory as over, and yet live at the exchange."""
     woken: trio.Event = field(default_factory=trio.Event)
     _server_reading: tuple[float, int] = (float("-inf"), 0)
+
+    @property
+    def closed_to_openings(self) -> str:
+        """Why nothing may leave now that opens; empty when it may."""
+        if self.halted:
+            return self.halted
+        if self.skewed:
+            return "the exchange's clock is too far from ours"
+        if self.guarded_until is not None and self.clock.monotonic() >= self.guarded_until:
+            return "the dead-man's switch is wanted and not armed"
+        return ""
 
     def set_trading(self, trading: bool) -> None:
         """Whether orders may leave; those that wait look again."""

@@ -212,8 +212,8 @@ class Submits:
         if order.cancel_requested:
             return "cancelled before it was sent"
         shrinks = intent.reduce_only and reduces(intent, desk.log.book.position(desk.exchange, intent.symbol))
-        if (desk.skewed or desk.halted) and not shrinks:
-            return desk.halted or "the exchange's clock is too far from ours"
+        if not shrinks and (closed := desk.closed_to_openings):
+            return closed
         return desk.gate.may_send(intent, shrinks)
 
     def _not_sent(self, sending: Sending, why: str) -> None:

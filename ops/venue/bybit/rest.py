@@ -15,6 +15,7 @@ from ops.venue.pipeline import Ask, Endpoint
 T = TypeVar("T")
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _RANGE_MS = 7 * 86_400_000
+_PRODUCTS = {"SPOT": "spot", "DERIVATIVES": "linear"}
 
 
 class Bybit(BybitDialect):
@@ -40,6 +41,8 @@ class Bybit(BybitDialect):
             ("GET", "/v5/order/history"): Endpoint(handler=self._history),
             ("GET", "/v5/execution/list"): Endpoint(handler=self._executions),
             ("GET", "/v5/account/wallet-balance"): Endpoint(handler=self._wallet),
+            ("POST", "/v5/order/disconnected-cancel-all"): Endpoint(handler=self._set_dcp),
+            ("GET", "/v5/account/query-dcp-info"): Endpoint(handler=self._dcp_info),
             ("GET", "/v5/account/transaction-log"): Endpoint(handler=self._transaction_log),
             ("GET", "/v5/account/info"): Endpoint(handler=self._account_info),
             ("GET", "/v5/user/query-api"): Endpoint(handler=self._query_api),
@@ -183,6 +186,22 @@ class Bybit(BybitDialect):
             "list": [shape(item) for item in page],
             "nextPageCursor": following,
         }
+
+    def _set_dcp(self, ask: Ask, account: Account) -> object:
+        seconds, category = ask.params.get("timeWindow", ""), _PRODUCTS.get(ask.params.get("product", ""))
+        own = None if category is None else self.exchanges[category].accounts.get(account.api_key)
+        if own is None or not seconds.isdecimal() or not 3 <= int(seconds) <= 300:
+            raise Refused("params", "product, timeWindow")
+        own.dcp_seconds = int(seconds)
+        return {}
+
+    def _dcp_info(self, ask: Ask, account: Account) -> object:
+        found = []
+        for product, category in _PRODUCTS.items():
+            own = self.exchanges[category].accounts.get(account.api_key)
+            if own is not None and own.dcp_enabled:
+                found.append(shapes.dcp_info(product, own))
+        return {"dcpInfos": found}
 
     def _transaction_log(self, ask: Ask, account: Account) -> object:
         start, end = ask.params.get("startTime", ""), ask.params.get("endTime", "")

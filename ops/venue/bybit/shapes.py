@@ -382,3 +382,8 @@ def _log_row(number: int, kind: str, asset: str, at_ms: int) -> Json:
         "orderLinkId": "",
         "extraFees": "",
     }
+
+
+def dcp_info(product: str, account: Account) -> Json:
+    """A row of account/query-dcp-info."""
+    return {"product": product, "dcpStatus": "ON", "timeWindow": str(account.dcp_seconds)}

@@ -8,6 +8,7 @@ from ops.venue.bybit import frames
 from ops.venue.bybit.rest import Bybit
 from ops.venue.hub import Hub, Socket
 from ops.venue.markets import OrderEvent, Print, Quote, Refused
+from ops.venue.switch import Disconnections
 
 _PRIVATE = ("order", "execution", "wallet", "position")
 
@@ -19,6 +20,7 @@ class BybitStreams:
         self._dialect = dialect
         self.private = Hub()
         self.public = {category: Hub() for category in dialect.exchanges}
+        self.disconnections = Disconnections(dialect.exchanges)
         self._frames = 0
         self._connections = 0
         for category, exchange in dialect.exchanges.items():
@@ -81,9 +83,13 @@ class BybitStreams:
                     }
                 )
                 return
-            socket.streams.update(
-                dict.fromkeys([name for name in self._topics(said) if name in _PRIVATE], True)
-            )
+            wanted = [
+                name for name in self._topics(said) if name in _PRIVATE or name in Disconnections.TOPICS
+            ]
+            socket.streams.update(dict.fromkeys(wanted, True))
+            for topic in wanted:
+                if topic in Disconnections.TOPICS:
+                    self.disconnections.hold(socket.owner, topic)
             self._acknowledge(socket, said)
 
     def _authenticate(self, socket: Socket, said: Mapping[str, object]) -> None:
@@ -123,9 +129,15 @@ class BybitStreams:
         if said.get("op") == "unsubscribe":
             for topic in self._topics(said):
                 socket.streams.pop(topic, None)
+                if socket.owner and not self.holds(socket.owner, topic):
+                    self.disconnections.give_up(socket.owner, topic)
             self._acknowledge(socket, said)
             return True
         return False
+
+    def holds(self, owner: str, topic: str) -> bool:
+        """Whether a connection of the account holds the private topic now."""
+        return any(socket.owner == owner and topic in socket.streams for socket in self.private.sockets())
 
     def _topics(self, said: Mapping[str, object]) -> list[str]:
         found = said.get("args")

@@ -97,6 +97,7 @@ class World:
         self.risk, self.operator, self.market = Ear(), Ear(), Ear()
         self.timings = timings or BrokerTimings()
         self.limiter = broker.get("limiter") or Limiter()
+        self.switch = broker.get("switch")
         self.breaker = broker.get("breaker") or Breaker(BreakerSettings())
         self.cancel_breaker = Breaker(BreakerSettings())
         self.archive = MemoryArchive(self.disk, self.faults)
@@ -129,6 +130,7 @@ class World:
             breaker=self.breaker if port is None else None,
             cancel_breaker=self.cancel_breaker if port is None else None,
             timings=self.timings,
+            switch=self.switch,
         )
         return await self.system.start(broker, broker_address(exchange))
 

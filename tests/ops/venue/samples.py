@@ -228,6 +228,7 @@ def bybit_samples(world):
         http(
             "GET account/wallet-balance", result({"list": [bybit_shapes.wallet([account])]}), "wallet_balance"
         ),
+        ws("GET account/query-dcp-info", result({"dcpInfos": [bybit_shapes.dcp_info("SPOT", account)]})),
         ws("GET account/transaction-log", answer(bybit_shapes.log_transfer(LINE, account))),
         http(
             "GET account/info",

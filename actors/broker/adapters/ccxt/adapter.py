@@ -18,7 +18,7 @@ from actors.broker.adapters.ccxt.profiles import Profile
 from actors.broker.adapters.ccxt.shared import Shared
 from actors.broker.adapters.ccxt.usage import cost_of
 from actors.broker.adapters.ccxt.values import Malformed
-from actors.broker.adapters.ccxt.wire import Client, Frame, Reply, StreamLost
+from actors.broker.adapters.ccxt.wire import Client, Frame, Reply, StreamLost, Watch
 from actors.broker.port import (
     EXTERNAL,
     Capabilities,
@@ -55,6 +55,7 @@ class CcxtExchange:
         ours: Callable[[str], bool],
         initial_margin: Decimal,
         wish: AccountWish = AccountWish(),  # noqa: B008 - frozen
+        use_switch: bool = False,
     ) -> None:
         self._name = name
         self._profile = profile
@@ -64,6 +65,7 @@ class CcxtExchange:
         self._ours = ours
         self._initial_margin = initial_margin
         self._wish = wish
+        self._has_switch = use_switch or profile.switch == "countdown"
         self._names = Names(name, profile.market_type, {}, ours)
         self._traded: dict[str, None] = {}
         self._shared_orders: dict[str | None, Shared[Sequence[OrderReport]]] = {}
@@ -76,7 +78,7 @@ class CcxtExchange:
         return Capabilities(
             absence_window_seconds=None if window is None else window / 1000 + _MARGIN_SECONDS,
             reports_positions=self._profile.market_type != "spot",
-            dead_mans_switch=self._profile.has_dead_mans_switch,
+            dead_mans_switch=self._has_switch,
             fills_with_answer=self._profile.fills_with_answer,
         )
 
@@ -291,16 +293,28 @@ class CcxtExchange:
 
         Raise Unavailable, also where the exchange has no such switch.
         """
-        if not self._profile.has_dead_mans_switch:
+        if not self._has_switch:
             raise Unavailable("exchange", f"{self._name} has no dead-man's switch")
-        for symbol in self._traded:
-            market = self._market(symbol)
-            for request in self._dialect.dead_mans_switch(market, seconds):
-                await self._ask(request)
+        markets = [self._market(symbol) for symbol in self._traded]
+        if not markets:
+            raise Unavailable("exchange", "no symbol is followed yet that it could be armed for")
+        for request in self._dialect.dead_mans_switch(markets, seconds):
+            reply = await self._ask(request)
+            try:
+                problem = self._dialect.switch_problem(request, reply)
+            except Malformed as error:
+                raise self._unreadable(reply, error) from error
+            if problem:
+                raise Unavailable("exchange", problem)
 
     async def disarm(self) -> None:
         """Before a planned stop; raise Unavailable."""
         await self.arm(0.0)
+        topic = self._dialect.switch_topic()
+        if topic:
+            reply = await self._client.unified("unwatch_switch", topic)
+            if reply.error:
+                raise outcomes.unavailable(self._dialect.family, reply)
 
     async def account_problems(self, symbols: Sequence[str]) -> Sequence[str]:
         """What of the account is not as trading here needs it, or not as wished; raise Unavailable."""
@@ -337,11 +351,17 @@ class CcxtExchange:
         await self._follow("market", tap, markets)
 
     async def _follow(self, kind: str, tap: Callable[[Frame], bool], markets: Sequence[Market] = ()) -> None:
-        watches = self._dialect.order_watches() if kind == "orders" else self._dialect.market_watches(markets)
+        watches = self._order_watches() if kind == "orders" else self._dialect.market_watches(markets)
         try:
             await self._client.watch(kind, watches, tap)
         except StreamLost as error:
             raise Unavailable("network", f"the {kind} stream ended: {error}") from error
+
+    def _order_watches(self) -> tuple[Watch, ...]:
+        watches, topic = self._dialect.order_watches(), self._dialect.switch_topic()
+        if not (self._has_switch and topic):
+            return watches
+        return (*watches, Watch(method="watch_switch", arguments=(topic,)))
 
     async def _ask(self, request: Request) -> Reply:
         reply = await self._client.call(request.method, request.params)

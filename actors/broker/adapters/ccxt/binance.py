@@ -40,6 +40,7 @@ from actors.model.order import OrderIntent
 
 Params = dict[str, str | int | bool]
 
+_COUNTDOWN: Final = "fapiprivate_post_countdowncancelall"
 _DUAL: Final = "fapiprivate_get_positionside_dual"
 _CONFIG: Final = "fapiprivate_get_symbolconfig"
 _MARGIN_MODES: Final = {"CROSSED": "cross", "CROSS": "cross", "ISOLATED": "isolated"}
@@ -274,11 +275,23 @@ class Binance:
     def server_time_in(self, reply: Reply) -> int:
         return micros(mapping(reply.body, "time"), "serverTime")
 
-    def dead_mans_switch(self, market: Market, seconds: float) -> Sequence[Request]:
+    def dead_mans_switch(self, markets: Sequence[Market], seconds: float) -> Sequence[Request]:
         if self._spot:
             return ()
-        params: Params = {"symbol": market.market_id, "countdownTime": int(seconds * 1000)}
-        return (Request(method="fapiprivate_post_countdowncancelall", params=params),)
+        countdown = int(seconds * 1000)
+        return [
+            Request(method=_COUNTDOWN, params={"symbol": market.market_id, "countdownTime": countdown})
+            for market in markets
+        ]
+
+    def switch_problem(self, asked: Request, reply: Reply) -> str:
+        body = mapping(reply.body, "countdown")
+        named = optional_text(body, "symbol"), optional_text(body, "countdownTime")
+        wanted = asked.params["symbol"], str(asked.params["countdownTime"])
+        return "" if named == wanted else f"the countdown was answered with {named}, not {wanted}"
+
+    def switch_topic(self) -> str:
+        return ""
 
     def account_questions(self, markets: Sequence[Market]) -> Sequence[Request]:
         if self._spot:

@@ -52,13 +52,14 @@ def build(
     initial_margin: Decimal | None = None,
     wish: AccountWish = AccountWish(),  # noqa: B008 - frozen
     timeout_seconds: float = 10.0,
+    use_switch: bool = False,
 ) -> ExchangePort:
     """An adapter that is not connected yet.
 
     `name` is what the exchange is called here, `kind` what ccxt calls it. `wish` is how the account shall be
     set up; `initial_margin` the share of the notional that a futures order must have covered (None: one part
-    in the wished leverage, without a wish the whole; spot is always fully funded). Raise UnknownAccountType,
-    BadPins.
+    in the wished leverage, without a wish the whole; spot is always fully funded). `use_switch`: hold the
+    exchange's own dead-man's switch also where it has to be enabled first. Raise UnknownAccountType, BadPins.
     """
     profile = profile_for(kind, account_type)
     client = CcxtClient(
@@ -74,7 +75,15 @@ def build(
     if profile.family == "unified":
         return UnifiedExchange(name, profile, client, clock, ours=ours, initial_margin=margin)
     return CcxtExchange(
-        name, profile, _dialect(profile), client, clock, ours=ours, initial_margin=margin, wish=wish
+        name,
+        profile,
+        _dialect(profile),
+        client,
+        clock,
+        ours=ours,
+        initial_margin=margin,
+        wish=wish,
+        use_switch=use_switch,
     )
 
 

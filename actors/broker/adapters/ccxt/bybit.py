@@ -28,6 +28,7 @@ from actors.model.messages import Balance, Tick
 from actors.model.money import EXACT, ZERO
 from actors.model.order import OrderIntent
 
+_DCP: Final = "private_get_v5_account_query_dcp_info"
 _POSITIONS: Final = "private_get_v5_position_list"
 _MARGIN_MODES: Final = {"REGULAR_MARGIN": "cross", "ISOLATED_MARGIN": "isolated"}
 _RANGE_MS: Final = 7 * 86_400_000
@@ -219,9 +220,35 @@ class Bybit:
             raise Malformed("timeNano", nanos)
         return int(nanos) // 1000
 
-    def dead_mans_switch(self, market: Market, seconds: float) -> Sequence[Request]:
-        """Bybit's switch hangs on a private connection and is set by hand; it is not armed from here."""
-        return ()
+    def dead_mans_switch(self, markets: Sequence[Market], seconds: float) -> Sequence[Request]:
+        """Its time is set, and read back, because the exchange enables it for single accounts only.
+
+        It hangs on the private connection, so it ends with the topic and not by a request.
+        """
+        if not seconds:
+            return ()
+        product = "SPOT" if self._spot else "DERIVATIVES"
+        params: Params = {"product": product, "timeWindow": int(seconds)}
+        return (
+            Request(method="private_post_v5_order_disconnected_cancel_all", params=params),
+            Request(method=_DCP, params={"product": product, "timeWindow": int(seconds)}),
+        )
+
+    def switch_problem(self, asked: Request, reply: Reply) -> str:
+        if asked.method != _DCP:
+            return ""
+        result = mapping(mapping(reply.body, "answer").get("result"), "result")
+        for row in objects(result.get("dcpInfos"), "dcpInfos"):
+            if row.get("product") == asked.params["product"]:
+                on = row.get("dcpStatus") == "ON"
+                window = optional_text(row, "timeWindow")
+                if on and window == str(asked.params["timeWindow"]):
+                    return ""
+                return f"DCP is {row.get('dcpStatus')} with {window} s, wanted ON with its own time"
+        return "DCP is not enabled for this account: ask Bybit for it, or set DEAD_MAN=watchdog"
+
+    def switch_topic(self) -> str:
+        return "dcp.spot" if self._spot else "dcp.future"
 
     def account_questions(self, markets: Sequence[Market]) -> Sequence[Request]:
         account = (

@@ -113,8 +113,16 @@ class Dialect(Protocol):
 
     def server_time_in(self, reply: Reply) -> int: ...
 
-    def dead_mans_switch(self, market: Market, seconds: float) -> Sequence[Request]:
-        """The requests that arm the switch for a market (0: disarm); none where the exchange has none."""
+    def dead_mans_switch(self, markets: Sequence[Market], seconds: float) -> Sequence[Request]:
+        """The requests that arm the switch for these markets (0: disarm); none where there is none."""
+        ...
+
+    def switch_problem(self, asked: Request, reply: Reply) -> str:
+        """Why the switch is not armed although the request was answered; empty when it is."""
+        ...
+
+    def switch_topic(self) -> str:
+        """The private topic whose loss fires the switch; empty where it is none of streams."""
         ...
 
     def account_questions(self, markets: Sequence[Market]) -> Sequence[Request]:

@@ -14,7 +14,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One exchange and market type.
 
     `options` go into ccxt's options. `receive_window_ms` is how long the exchange accepts a signed request
-    (None: it has no such window). `private_streams` are parts of the URLs of private streams.
+    (None: it has no such window). `private_streams` are parts of the URLs of private streams. `switch` is the
+    exchange's dead-man's switch: a `countdown` that is renewed, `disconnect` (it fires when the private
+    streams are gone, and only where the exchange has enabled it for the account), or none.
     """
 
     ccxt_id: str
@@ -23,7 +25,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     receive_window_ms: int | None
     private_streams: tuple[str, ...]
     options: Mapping[str, object]
-    has_dead_mans_switch: bool = False
+    switch: str = ""
     fills_with_answer: bool = False
     tested: bool = True
 
@@ -52,7 +54,7 @@ _BINANCE_USDM: Final = Profile(
     market_type="linear",
     receive_window_ms=_WINDOW_MS,
     private_streams=("listenKey=",),
-    has_dead_mans_switch=True,
+    switch="countdown",
     options={
         "defaultType": "swap",
         "recvWindow": _WINDOW_MS,
@@ -69,6 +71,7 @@ _BYBIT: Final = Profile(
     market_type="spot",
     receive_window_ms=_WINDOW_MS,
     private_streams=("/v5/private",),
+    switch="disconnect",
     options={
         "defaultType": "spot",
         "recvWindow": _WINDOW_MS,
@@ -83,6 +86,7 @@ _BYBIT_LINEAR: Final = Profile(
     market_type="linear",
     receive_window_ms=_WINDOW_MS,
     private_streams=("/v5/private",),
+    switch="disconnect",
     options={
         "defaultType": "swap",
         "defaultSubType": "linear",

@@ -119,6 +119,17 @@ def tapped(base: type, hooks: Hooks) -> Callable[[dict[str, object]], object]:  
             self.__dict__.setdefault("_timers", []).append(timer)
             return timer
 
+        async def watch_switch(self, topic: str) -> None:
+            """Hold a private topic whose loss is a sign to the exchange; nothing ever comes from it."""
+            url = await self.get_url_by_market_type(None, True, "watchOrders", {})
+            await self.authenticate(url)
+            await self.watch_topics(url, [topic], [topic])
+
+        async def unwatch_switch(self, topic: str) -> None:
+            """Give the topic up, so that losing the connection is no sign any more."""
+            url = await self.get_url_by_market_type(None, True, "watchOrders", {})
+            await self.client(url).send({"op": "unsubscribe", "args": [topic]})
+
         def cancel_timers(self) -> None:
             """Drop what ccxt planned for later: renewals of listen keys outlive the stream that they belong
             to.

@@ -418,3 +418,43 @@ async def test_the_mark_price_of_futures_comes_beside_quotes_and_trades(where):
         await until(marks, 30)
         assert all(tick.last is None for tick in marks())
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("where", ["bybit-spot", "bybit-linear"])
+async def test_bybits_switch_fires_when_the_streams_are_gone_and_not_after_a_disarm(where):
+    """It is enabled by the exchange; until then arming says what to do instead."""
+    async with open_place(where) as place:
+        adapter = place.build(use_switch=True)
+        await adapter.connect()
+        await adapter.submit(place.intent())
+        with pytest.raises(Unavailable, match="DCP is not enabled"):
+            await adapter.arm(3)
+        place.account.dcp_enabled = True
+        await adapter.arm(3)
+        assert place.account.dcp_seconds == 3
+        streams = place.venue.bybit_streams
+        (order,) = place.exchange.orders.values()
+
+        async def follow(until_held):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(adapter.follow_orders, lambda item: None)
+                await until(lambda: streams.holds(KEY, adapter._dialect.switch_topic()))
+                if not until_held:
+                    await adapter.disarm()
+                    await until(lambda: not streams.holds(KEY, adapter._dialect.switch_topic()))
+                nursery.cancel_scope.cancel()
+
+        def later(seconds):
+            place.venue.clock.skew_us += int(seconds * 1_000_000)
+            return streams.disconnections.expire(streams.holds)
+
+        await follow(until_held=False)
+        assert later(60) == 0
+        assert order.is_open
+        place.venue.clock.skew_us = 0
+        await follow(until_held=True)
+        await until(lambda: not streams.private.sockets())
+        assert later(2) == 0
+        assert later(1.5) == 1
+        assert not order.is_open
+        await adapter.close()
