@@ -1,9 +1,8 @@
-"""The watchdog against real processes: the service and the watchdog run as they are installed, the exchange is
-the local venue.
+"""The watchdog against real processes: service and watchdog run as they are installed, the exchange is the
+local venue.
 
-The service is frozen, killed, and stopped in order, each with an order resting. Frozen or killed, its order has
-to be cancelled within the time and not before; after a planned stop it has to rest on, and so it has while the
-service is merely started again in time.
+The service is frozen, killed, and stopped in order, each time with an order resting. Frozen or killed, its
+order has to be cancelled within the time, and not at once; after a planned stop it has to rest on.
 
     python -m ops.proof.dead_man
 """
@@ -145,7 +144,7 @@ async def _frozen(here: Installation) -> dict[str, object]:
 
 
 async def _killed(here: Installation) -> dict[str, object]:
-    """A power cut of the service, then one that is repaired in time."""
+    """What a power cut leaves behind."""
     async with here.process("run") as service:
         await here.ready()
         order_id = await here.rest()
