@@ -20,6 +20,7 @@ from config.tree import (
     ExchangeSettings,
     JournalSettings,
     LogSettings,
+    NotifySettings,
     OrderSettings,
     RiskSettings,
     Settings,
@@ -35,6 +36,7 @@ from config.values import (
     Raw,
     Unfit,
     address,
+    channel_name,
     choice,
     dead_man_seconds,
     factor,
@@ -63,6 +65,7 @@ __all__ = [
     "ExchangeSettings",
     "JournalSettings",
     "LogSettings",
+    "NotifySettings",
     "OrderSettings",
     "RiskSettings",
     "Secret",
@@ -78,6 +81,7 @@ __all__ = [
 ]
 
 KINDS_WITHOUT_VENUE: dict[str, ExchangeKind] = {"sim": "sim", "dummy": "dummy"}
+CHANNEL_KINDS = ("ntfy", "telegram", "slack", "discord", "email")
 ACCOUNT_TYPES = ("spot", "margin", "swap", "future")
 SHORTEST_TOKEN = 8
 NO_NAMES: tuple[str, ...] = ()
@@ -96,9 +100,12 @@ def load(environ: Mapping[str, str], files: Files | None = None) -> Settings:
 
 
 def setting_names() -> tuple[str, ...]:
-    """The names of all settings without the prefix; those of the exchange ``sim`` stand for any other's."""
+    """The names of all settings without the prefix; those of the exchange ``sim`` and of the
+    channel ``phone`` stand for any other's.
+    """
     reader = open_sources({}, RealFiles())
     _settings(reader)
+    _channel(reader, "phone")
     return tuple(sorted(reader.asked))
 
 
@@ -120,6 +127,7 @@ def _settings(reader: Reader) -> Settings:
         sim=_sim(reader, default.sim),
         web=_web(reader, default.web),
         webhooks=_webhooks(reader, default.webhooks),
+        notify=_notify(reader),
         orders=OrderSettings(
             reader.take("ORDERS__MAX_AGE_TO_SEND_SECONDS", seconds, default.orders.max_age_to_send_seconds)
         ),
@@ -216,6 +224,29 @@ def _backup(reader: Reader, default: BackupSettings) -> BackupSettings:
         every_hours=reader.take("BACKUP__EVERY_HOURS", whole(0, 8_760), default.every_hours),
         keep_days=reader.take("BACKUP__KEEP_DAYS", whole(1, 36_500), default.keep_days),
         drill_days=reader.take("BACKUP__DRILL_DAYS", whole(0, 3_650), default.drill_days),
+    )
+
+
+def _notify(reader: Reader) -> tuple[NotifySettings, ...]:
+    nobody: tuple[str, ...] = ()
+    names = reader.take("NOTIFY", several(channel_name), nobody)
+    return tuple(_channel(reader, each) for each in names)
+
+
+def _channel(reader: Reader, channel: str) -> NotifySettings:
+    """The channel ``channel``; its name is its kind unless said otherwise."""
+    prefix = f"NOTIFY__{channel.upper()}__"
+    default = NotifySettings(channel, channel)
+    return NotifySettings(
+        name=channel,
+        kind=reader.take(prefix + "KIND", choice(*CHANNEL_KINDS), default.kind),
+        url=reader.secret(prefix + "URL"),
+        token=reader.secret(prefix + "TOKEN"),
+        user=reader.take(prefix + "USER", text, default.user),
+        to=reader.take(prefix + "TO", several(text), default.to),
+        sender=reader.take(prefix + "FROM", text, default.sender),
+        events=reader.take(prefix + "EVENTS", several(text), default.events),
+        pause_seconds=reader.take(prefix + "PAUSE_SECONDS", seconds, default.pause_seconds),
     )
 
 

@@ -136,6 +136,21 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifySettings:
+    """One channel by which a person is told. ``events`` empty: those that concern operators."""
+
+    name: str
+    kind: str
+    url: Secret | None = None
+    token: Secret | None = None
+    user: str = ""
+    to: tuple[str, ...] = ()
+    sender: str = ""
+    events: tuple[str, ...] = ()
+    pause_seconds: float = MINUTE
+
+
+@dataclass(frozen=True, slots=True)
 class OrderSettings:
     """An accepted order that has not left within ``max_age_to_send_seconds`` is withdrawn."""
 
@@ -213,6 +228,7 @@ class Settings:
     sim: SimSettings = SimSettings()
     web: WebSettings = WebSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    notify: tuple[NotifySettings, ...] = ()
     orders: OrderSettings = OrderSettings()
     journal: JournalSettings = JournalSettings()
     backup: BackupSettings = BackupSettings()

@@ -201,6 +201,14 @@ def name(raw: Raw) -> str:
     return value
 
 
+def channel_name(raw: Raw) -> str:
+    """The name of a channel, in small letters and digits alone: it becomes part of an id."""
+    value = name(raw)
+    if not value.isalnum():
+        raise Unfit("a name of up to 32 small letters and digits")
+    return value
+
+
 def level(raw: Raw) -> str:
     """A log level."""
     return choice(*LEVELS)(text(raw).strip().upper())

@@ -19,6 +19,7 @@ from actors.webhook.desk import WebhookDesk
 from actors.webhook.port import Carrier, RetrySchedule, WebhookStore
 from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
+from actors.webhook.shell.channels import Channels
 from actors.webhook.ssrf import Allowed
 from supervisors.otp import Backoff, ChildSpec, SupervisorSpec
 
@@ -33,6 +34,7 @@ class WebhookOutside(msgspec.Struct, frozen=True, kw_only=True):
     entropy: Callable[[int], bytes]
     allowed: Allowed
     pauses: tuple[float, ...]
+    channels: Channels = Channels()
 
 
 class WebhookPart:
@@ -102,6 +104,7 @@ class WebhookPart:
             pauses=self._outside.pauses,
             brokers=self._brokers,
             retries=self._retries,
+            channels=self._outside.channels,
             standing=self._standing,
         )
         return self._actor

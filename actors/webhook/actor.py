@@ -20,8 +20,10 @@ from actors.model.shared import Standing
 from actors.webhook.events import notice
 from actors.webhook.port import (
     INDEXES,
+    WEBHOOK,
     Carrier,
     Delivery,
+    Endpoint,
     RetrySchedule,
     Settlement,
     WebhookStore,
@@ -29,7 +31,9 @@ from actors.webhook.port import (
 from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
 from actors.webhook.schedule import SECOND_US
+from actors.webhook.shell.channels import Channels, keep_channels
 from actors.webhook.shell.courier import Courier
+from actors.webhook.shell.herald import Herald
 from actors.webhook.shell.outbox import OutboxFollower
 from actors.webhook.shell.timetable import Timetable
 
@@ -50,7 +54,8 @@ class Look(msgspec.Struct, frozen=True):
 class WebhookActor(TrioActor):
     """Unranked. `away` is what store and history raise while they can't be reached; `brokers` is what the
     exchanges last said of themselves; `incarnation` names this process in the ids of what the journal does
-    not have. `retries` is the schedule that processes share, if they do, and `standing` how that is.
+    not have. `retries` is the schedule that processes share, if they do, and `standing` how that is;
+    `channels` are those by which persons are told.
     """
 
     rank: ClassVar[int | None] = None
@@ -73,6 +78,7 @@ class WebhookActor(TrioActor):
         on_attempt: Callable[[Settlement], None] = lambda _settlement: None,
         retries: RetrySchedule | None = None,
         standing: Callable[[], Standing | None] = lambda: None,
+        channels: Channels = Channels(),  # noqa: B008 - it is frozen
     ) -> None:
         super().__init__()
         self._store = store
@@ -86,7 +92,8 @@ class WebhookActor(TrioActor):
         self._pauses = pauses
         self._brokers = brokers
         self._on_attempt = on_attempt
-        self._couriers: dict[str, Courier] = {}
+        self._channels = channels
+        self._couriers: dict[str, Courier | Herald] = {}
         self._circuits: dict[str, str] = {}
         self._standing = standing
         self._was_there: bool | None = None
@@ -119,6 +126,7 @@ class WebhookActor(TrioActor):
         """Ready at once: the store is waited for in the background."""
         self._end = self._roster.on_change(lambda: self.actor_ref.tell(RosterChanged(), key="roster changed"))
         self.start_task(self._outbox.run, name="outbox")
+        self.start_task(self._keep_channels, name="channels")
         self.start_task(self._keep_notices, name="notices")
         self.start_task(self._refresh, name="refresh")
         if self._timetable is not None:
@@ -152,11 +160,43 @@ class WebhookActor(TrioActor):
         """Give each endpoint its courier; the courier of one that is gone ends by itself."""
         endpoints = self._roster.endpoints
         self._couriers = {key: each for key, each in self._couriers.items() if key in endpoints}
-        for endpoint_id in endpoints:
+        for endpoint_id, endpoint in endpoints.items():
             if endpoint_id not in self._couriers:
-                courier = self._couriers[endpoint_id] = self._courier(endpoint_id)
-                self.start_task(courier.run, name=f"courier {endpoint_id}")
+                courier = self._sender(endpoint)
+                if courier is not None:
+                    self._couriers[endpoint_id] = courier
+                    self.start_task(courier.run, name=f"courier {endpoint_id}")
         self._wake_couriers()
+
+    def _sender(self, endpoint: Endpoint) -> Courier | Herald | None:
+        """Who brings what this endpoint is owed; nobody for a channel that the settings don't have."""
+        if endpoint.kind == WEBHOOK:
+            return self._courier(endpoint.endpoint_id)
+        channel = self._channels.of(endpoint.endpoint_id)
+        if channel is None or self._channels.messenger is None:
+            return None
+        return Herald(
+            channel,
+            store=self._store,
+            away=self._away,
+            messenger=self._channels.messenger(channel),
+            roster=self._roster,
+            clock=self._clock,
+            rng=Random(self._rng.getrandbits(64)),
+            pauses=self._pauses,
+            on_attempt=self._on_attempt,
+            on_written=self._written,
+        )
+
+    async def _keep_channels(self) -> None:
+        await keep_channels(
+            self._channels,
+            store=self._store,
+            away=self._away,
+            roster=self._roster,
+            clock=self._clock,
+            since_seq=self._log.head,
+        )
 
     def _courier(self, endpoint_id: str) -> Courier:
         return Courier(

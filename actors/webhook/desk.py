@@ -14,6 +14,7 @@ from actors.webhook.port import (
     ACTIVE,
     INDEXES,
     PAUSED,
+    WEBHOOK,
     Delivery,
     Endpoint,
     Statistics,
@@ -99,7 +100,13 @@ class WebhookDesk:
         return next((each for each in await self.all() if each[0].endpoint_id == endpoint_id), None)
 
     async def rotate(self, endpoint_id: str, overlap_seconds: float) -> Endpoint | None:
-        """Sign with a new secret, and for that long with the old one too; None if there is none such."""
+        """Sign with a new secret, and for that long with the old one too; None if there is none such.
+
+        Raises Unfit for a channel of notifications: its secrets are in the settings.
+        """
+        found = await self.one(endpoint_id)
+        if found is not None and found[0].kind != WEBHOOK:
+            raise Unfit("webhookId", f"{found[0].kind} has its secrets in the settings; change them there")
         now_us = self._clock.now_us()
         until_us = now_us + int(overlap_seconds * SECOND_US)
         if not await self._store.set_secret(endpoint_id, self._new_secret(), until_us, now_us):

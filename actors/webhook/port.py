@@ -12,6 +12,7 @@ import msgspec
 
 from actors.model.position import Position
 
+WEBHOOK = "webhook"
 ACTIVE, PAUSED, DISABLED = "active", "paused", "disabled"
 PENDING, DEAD = "pending", "dead"
 DELIVERED, RETRY, BURIED = "delivered", "retry", "buried"
@@ -21,8 +22,10 @@ INDEXES = 16
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told. `events` empty means all. `state`: active; paused (deliveries are kept and wait); disabled
-    (its receiver said that it is gone: nothing is kept). `since_seq`: only later journal records concern it.
+    """Who is told. `kind`: a webhook, or a channel for notifications, which has no secret here; the settings
+    hold what it needs. `events` empty means all. `state`: active; paused (deliveries are kept and wait);
+    disabled (its receiver said that it is gone: nothing is kept). `since_seq`: only later journal records
+    concern it.
 
     Until `previous_until_us` deliveries are signed with both secrets. Its repr shows no secret.
     """
@@ -30,7 +33,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_id: str
     url: str
     secret: str
-    kind: str = "webhook"
+    kind: str = WEBHOOK
     events: tuple[str, ...] = ()
     note: str = ""
     state: str = ACTIVE
@@ -162,6 +165,12 @@ class WebhookStore(Protocol):
         """Take a new secret; the present one becomes the previous one. False when there is none such."""
         ...
 
+    async def set_place(
+        self, endpoint_id: str, kind: str, url: str, events: Sequence[str], at_us: int
+    ) -> bool:
+        """Lead elsewhere, or tell of other events from now on; what is pending stays. False: none such."""
+        ...
+
     async def delete(self, endpoint_id: str) -> bool:
         """Forget an endpoint with all its deliveries."""
         ...
@@ -177,6 +186,10 @@ class WebhookStore(Protocol):
 
     async def put(self, delivery: Delivery) -> None:
         """Keep a delivery that comes from outside the journal."""
+        ...
+
+    async def line_up(self, endpoint_id: str, limit: int) -> Sequence[Delivery]:
+        """What is pending for an endpoint, oldest first, whatever its subject and whenever it is due."""
         ...
 
     async def heads(self, endpoint_id: str, limit: int, without: Sequence[str]) -> Sequence[Delivery]:
@@ -210,12 +223,13 @@ class WebhookStore(Protocol):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of sending: a status, or None with the error that kept one from coming.
 
-    `retry_after` is the header's text.
+    `retry_after` is the header's text, `body` the beginning of what was said.
     """
 
     status: int | None
     error: str = ""
     retry_after: str | None = None
+    body: bytes = b""
 
 
 class Line(Protocol):

@@ -20,6 +20,7 @@ import trio
 from actors.model.clock import Clock
 from actors.risk.limits import RiskLimits
 from actors.webhook.adapters.http import HttpCarrier
+from actors.webhook.shell.channels import Channels
 from actors.webhook.ssrf import Allowed
 from config import logs
 from config.settings import (
@@ -30,6 +31,7 @@ from config.settings import (
     TlsSettings,
     WebhookSettings,
 )
+from ops.cli.notify import notify_channels
 from persistence.embedded import EmbeddedServer
 from persistence.latch import FileLatch
 from persistence.postgres.archive import PostgresArchive
@@ -90,11 +92,11 @@ def main(settings: Settings) -> int:
     logs.configure(settings.log.level)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     allowed, hooks = allowed_hosts(settings.webhooks), hook_desk(settings.web.hooks_file)
-    exchanges = exchange_choices(settings)
+    exchanges, channels = exchange_choices(settings), notify_channels(settings, allowed)
     url = None if settings.database_url is None else settings.database_url.reveal()
     spare_the_collector()
     with database(url, settings.data_dir) as (dsn, server):
-        return trio.run(_serve, settings, exchanges, dsn, server, allowed, hooks)
+        return trio.run(_serve, settings, exchanges, dsn, server, allowed, hooks, channels)
 
 
 def make_certificate(tls: TlsSettings, host: str) -> None:
@@ -115,6 +117,7 @@ async def _serve(
     server: EmbeddedServer | None,
     allowed: Allowed,
     hooks: HookDesk,
+    channels: Channels,
 ) -> int:
     ending = Ending()
     clock = SystemClock()
@@ -149,6 +152,7 @@ async def _serve(
                 entropy=token_bytes,
                 allowed=allowed,
                 pauses=settings.webhooks.schedule_seconds,
+                channels=channels,
             ),
             shared=None if link is None else _shared(link),
         )

@@ -127,7 +127,7 @@ async def _replay(client: WebhookClient, asked: argparse.Namespace) -> list[str]
 def line(webhook: WebhookBody) -> str:
     """A webhook in one line."""
     events = ",".join(webhook.events) or "all events"
-    text = f"{webhook.webhook_id}  {webhook.state:<8}  {webhook.url}  {events}"
+    text = f"{webhook.webhook_id}  {webhook.state:<8}  {webhook.kind}  {webhook.url}  {events}"
     counted = webhook.statistics
     if counted is not None:
         text += f"  delivered {counted.delivered}, pending {counted.pending}, dead {counted.dead}"

@@ -108,6 +108,19 @@ class MemoryWebhookStore:
         )
         return True
 
+    async def set_place(
+        self, endpoint_id: str, kind: str, url: str, events: Sequence[str], at_us: int
+    ) -> bool:
+        """Lead elsewhere, or tell of other events. False when there is no such endpoint."""
+        disk = self._there()
+        found = disk.endpoints.get(endpoint_id)
+        if found is None:
+            return False
+        disk.endpoints[endpoint_id] = msgspec.structs.replace(
+            found, kind=kind, url=url, events=tuple(events), updated_us=at_us
+        )
+        return True
+
     async def delete(self, endpoint_id: str) -> bool:
         """Forget an endpoint with all its deliveries."""
         disk = self._there()
@@ -141,6 +154,15 @@ class MemoryWebhookStore:
     def _keep(self, delivery: Delivery) -> None:
         if delivery.endpoint_id in self.disk.endpoints:
             self.disk.deliveries.setdefault(delivery.delivery_id, delivery)
+
+    async def line_up(self, endpoint_id: str, limit: int) -> Sequence[Delivery]:
+        """What is pending for an endpoint, oldest first."""
+        found = [
+            each
+            for each in self._there().deliveries.values()
+            if each.endpoint_id == endpoint_id and each.state == PENDING
+        ]
+        return sorted(found, key=lambda each: (each.number, each.delivery_id))[:limit]
 
     async def heads(self, endpoint_id: str, limit: int, without: Sequence[str]) -> Sequence[Delivery]:
         """The first pending delivery of each subject, soonest due first, but for those named."""

@@ -53,6 +53,10 @@ _ROTATE = (
     "UPDATE webhook_endpoints SET previous_secret = secret, secret = $2, previous_until_us = $3, "
     "updated_us = $4 WHERE id = $1 RETURNING id"
 )
+_SET_PLACE = (
+    "UPDATE webhook_endpoints SET kind = $2, url = $3, events = $4, updated_us = $5 WHERE id = $1 "
+    "RETURNING id"
+)
 _DELETE = "DELETE FROM webhook_endpoints WHERE id = $1 RETURNING id"
 _STATISTICS = """
 SELECT e.id AS endpoint_id, e.delivered, e.failed_attempts, e.last_delivered_us, e.last_failed_us,
@@ -85,6 +89,10 @@ _DELIVERY_COLUMNS = (
 _HEADS = (
     f"SELECT {_DELIVERY_COLUMNS} FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' "
     "AND head AND id <> ALL($3::text[]) ORDER BY due_us, number, id LIMIT $2"
+)
+_LINE_UP = (
+    f"SELECT {_DELIVERY_COLUMNS} FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' "
+    "ORDER BY number, id LIMIT $2"
 )
 _RETRIES = (
     "SELECT endpoint_id, id AS delivery_id, due_us FROM webhook_deliveries "
@@ -195,6 +203,15 @@ class PostgresWebhookStore:
         )
         return found is not None
 
+    async def set_place(
+        self, endpoint_id: str, kind: str, url: str, events: Sequence[str], at_us: int
+    ) -> bool:
+        """Lead elsewhere, or tell of other events. False when there is no such endpoint."""
+        found = await self._database.read(
+            lambda connection: connection.fetchval(_SET_PLACE, endpoint_id, kind, url, list(events), at_us)
+        )
+        return found is not None
+
     async def delete(self, endpoint_id: str) -> bool:
         """Forget an endpoint with all its deliveries."""
 
@@ -231,6 +248,13 @@ class PostgresWebhookStore:
             await connection.execute(_INSERT, _rows_of((delivery,)))
 
         await self._change(work)
+
+    async def line_up(self, endpoint_id: str, limit: int) -> Sequence[Delivery]:
+        """What is pending for an endpoint, oldest first."""
+        rows: list[Row] = await self._database.read(
+            lambda connection: connection.fetch(_LINE_UP, endpoint_id, limit)
+        )
+        return [_delivery(row) for row in rows]
 
     async def heads(self, endpoint_id: str, limit: int, without: Sequence[str]) -> Sequence[Delivery]:
         """The first pending delivery of each subject, soonest due first, but for those named."""

@@ -16,4 +16,6 @@ def test_there_are_settings() -> None:
 @pytest.mark.parametrize("name", setting_names())
 def test_the_page_names_the_setting(name: str) -> None:
     documented = name.removesuffix("_FILE") if name != "SIM__MARKET_FILE" else name
-    assert f"`{documented.replace('EXCHANGE__SIM__', 'EXCHANGE__<NAME>__')}`" in PAGE
+    for example in ("EXCHANGE__SIM__", "NOTIFY__PHONE__"):
+        documented = documented.replace(example, f"{example.partition('__')[0]}__<NAME>__")
+    assert f"`{documented}`" in PAGE

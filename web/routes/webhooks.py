@@ -57,6 +57,7 @@ class WebhookBody(Wire, frozen=True, kw_only=True, omit_defaults=True):
     """An endpoint; `secret` only where it was just made."""
 
     webhook_id: str
+    kind: str
     url: str
     events: tuple[str, ...]
     note: str
@@ -155,7 +156,10 @@ async def rotate(services: Services, call: Call) -> Answer:
     """Sign with a new secret, and for a while with the old one too."""
     call.query()
     asked = _read_rotate(call.body)
-    found = await _desk(services).rotate(call.params["webhook_id"], int(asked.overlap_seconds))
+    try:
+        found = await _desk(services).rotate(call.params["webhook_id"], int(asked.overlap_seconds))
+    except Unfit as error:
+        raise unfit(error.field, error.why) from None
     if found is None:
         raise _no_such(call)
     return answer_json(_body(found, secret=found.secret))
@@ -247,6 +251,7 @@ def _body(endpoint: Endpoint, counted: Statistics | None = None, *, secret: str 
     until_us = endpoint.previous_until_us if endpoint.previous_secret is not None else 0
     return WebhookBody(
         webhook_id=endpoint.endpoint_id,
+        kind=endpoint.kind,
         url=endpoint.url,
         events=endpoint.events,
         note=endpoint.note,

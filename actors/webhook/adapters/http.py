@@ -187,12 +187,16 @@ class HttpLine:
 
     async def _post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
         async with self._client.stream("POST", url, content=body, headers=list(headers)) as response:
-            read = 0
+            said = b""
             async for part in response.aiter_raw():
-                read += len(part)
-                if read > MOST_ANSWER_BYTES:
+                said += part
+                if len(said) > MOST_ANSWER_BYTES:
                     break
-            return Answer(status=response.status_code, retry_after=response.headers.get("retry-after"))
+            return Answer(
+                status=response.status_code,
+                retry_after=response.headers.get("retry-after"),
+                body=said[:MOST_ANSWER_BYTES],
+            )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -200,7 +204,9 @@ class HttpLine:
 
 
 class HttpCarrier:
-    """Implements `actors.webhook.port.Carrier`; `resolve`, `connector` and `tls` are for tests."""
+    """Implements `actors.webhook.port.Carrier`; `resolve`, `connector` and `tls` are for tests. `oldest` is
+    the oldest TLS that is spoken.
+    """
 
     def __init__(
         self,
@@ -209,16 +215,18 @@ class HttpCarrier:
         resolve: Resolve | None = None,
         connector: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
+        oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     ) -> None:
         self._allowed = allowed
         self._tls = tls
+        self._oldest = oldest
         self._resolve = resolve
         self._connector = connector
 
     def line(self) -> HttpLine:
         """A line with connections and resolvers of its own."""
         if self._tls is None:
-            self._tls = default_tls()
+            self._tls = default_tls(self._oldest)
         connector = self._connector or httpcore.TrioBackend()
         return HttpLine(self._allowed, self._resolve or resolver(), connector, self._tls)
 
@@ -238,8 +246,8 @@ def resolver(threads: int = RESOLVERS_A_LINE) -> Resolve:
     return resolve
 
 
-def default_tls() -> ssl.SSLContext:
-    """The certificates that this system trusts, and TLS 1.3; reading them takes a while."""
+def default_tls(oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+    """The certificates that this system trusts, and TLS 1.3 or what is asked; reading them takes a while."""
     context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = oldest
     return context

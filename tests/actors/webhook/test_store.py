@@ -153,6 +153,23 @@ async def test_what_failed_is_listed_with_the_time_of_its_next_attempt(store):
     assert len(await store.retries(1)) == 1
 
 
+async def test_what_is_pending_is_lined_up_by_its_place_whatever_its_subject(store):
+    await store.add(endpoint())
+    await store.move(0, Outbox(seq=1), [delivery(48), delivery(16, "order/2"), delivery(32)])
+    assert [each.number for each in await store.line_up("ep_1", 10)] == [16, 32, 48]
+    assert [each.number for each in await store.line_up("ep_1", 2)] == [16, 32]
+
+
+async def test_an_endpoint_leads_elsewhere_and_keeps_what_it_is_owed(store):
+    await store.add(endpoint())
+    await store.move(0, Outbox(seq=1), [delivery(16)])
+    assert await store.set_place("ep_1", "ntfy", "https://ntfy.sh", ("order_unknown",), NOW_US + 1)
+    assert not await store.set_place("ep_2", "ntfy", "https://ntfy.sh", (), NOW_US + 1)
+    [found] = await store.endpoints()
+    assert (found.kind, found.url, found.events) == ("ntfy", "https://ntfy.sh", ("order_unknown",))
+    assert await ids(store) == ["msg_16_ep_1"]
+
+
 async def test_a_dead_letter_lets_the_next_one_pass_and_comes_back_when_it_is_replayed(store):
     await store.add(endpoint())
     await store.move(0, Outbox(seq=1), [delivery(16), delivery(32)])

@@ -22,6 +22,7 @@ from actors.webhook.desk import WebhookDesk
 from actors.webhook.events import told
 from actors.webhook.port import Answer, Endpoint, RetrySchedule
 from actors.webhook.roster import Roster
+from actors.webhook.shell.channels import Channels
 from actors.webhook.ssrf import Allowed
 from persistence.memory.webhooks import MemoryWebhookStore, WebhookDisk
 from tests.fixtures.journal import PLACE, accepted, denied, order_id
@@ -203,6 +204,7 @@ class World:
         self.pauses = PAUSES
         self.retries: RetrySchedule | None = None
         self.standing: Standing | None = None
+        self.channels = Channels()
 
     async def start(self, system: System) -> WebhookDesk:
         """A new process: everything in memory is new."""
@@ -222,6 +224,7 @@ class World:
             brokers=self.brokers,
             retries=self.retries,
             standing=lambda: self.standing,
+            channels=self.channels,
         )
         await system.start(actor, f"webhook{self.lives}")
         self.cell = actor.cell
