@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench simulate risk-proof webhook-storm redis-outage tamper mutants crash soak contract edge-proof venue image image-check clean
+.PHONY: help run test check format bench simulate risk-proof kill-proof webhook-storm redis-outage tamper mutants crash soak contract edge-proof venue image image-check clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -72,6 +72,9 @@ risk-proof: $(RUNTIME) ## place a million orders against the risk check, judged 
 
 tamper: $(RUNTIME) ## tamper with a journal at random and see that verify finds it: N=n
 	@$(BIN)/python -m ops.proof.tamper --times $(or $(N),1000)
+
+kill-proof: $(RUNTIME) ## pull the kill switch under load, before kill -9, without a database, with a full disk: N=n
+	@$(BIN)/python -m ops.proof.kill --crashes $(or $(N),200)
 
 mutants: $(DEVELOP) ## plant bugs in copies of the code and see that the simulation finds them: RESULTS=file to go on
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants $(if $(RESULTS),--results $(RESULTS))

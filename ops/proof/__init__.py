@@ -12,6 +12,7 @@ world         all of it in one run
 checks        what must hold afterwards, read from journal, exchange and notes alone
 simulate      the command; trace and shrink serve a seed that failed
 mutants       planted bugs that the simulation has to find
+kill          the kill switch under load, before kill -9, without a database, with a full disk
 crash         the same questions put to a real process with a real database
 ```
 """
