@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from ops.lint.contract_growth import breaks
+from ops.lint.contract_growth import breaks, feed_breaks
 from web import asked, wire
 from web.feeds import protocol, trade
 from web.feeds.socket import PATHS
@@ -100,10 +100,10 @@ def findings(root: Path = ROOT) -> Iterator[str]:
     yield from bodies_differ(rest)
     yield from feeds_differ(feeds)
     yield from unexplained(rest)
-    for name, current in (("openapi.yaml", rest),):
+    for name, current, compare in (("openapi.yaml", rest, breaks), ("asyncapi.yaml", feeds, feed_breaks)):
         released = root / "released" / name
         if released.exists():
-            yield from (f"{name} breaks clients: {each}" for each in breaks(_load(released), current))
+            yield from (f"{name} breaks clients: {each}" for each in compare(_load(released), current))
 
 
 def routes_differ(contract: Mapping[str, Any]) -> Iterator[str]:

@@ -29,6 +29,28 @@ def breaks(released: Node, current: Node) -> Iterator[str]:
             yield from _operation(where, released, current, item, current["paths"][path], method)
 
 
+def feed_breaks(released: Node, current: Node) -> Iterator[str]:
+    """Each way in which a client of the released feeds would break; an action is what a client says."""
+    now = {each["address"]: each for each in current["channels"].values()}
+    for each in released["channels"].values():
+        address = each["address"]
+        if address not in now:
+            yield f"{address} is gone"
+            continue
+        yield from (
+            f"{address} no longer knows {name}"
+            for name in sorted(each["messages"].keys() - now[address]["messages"].keys())
+        )
+    messages = current["components"]["messages"]
+    for name, message in released["components"]["messages"].items():
+        if name not in messages:
+            yield f"the message {name} is gone"
+            continue
+        said = "action" in message["payload"]["properties"]
+        comparison = (_Request if said else _Answer)(released, current)
+        yield from comparison.compare(name, message["payload"], messages[name]["payload"])
+
+
 def _operation(
     where: str, released: Node, current: Node, old_item: Node, new_item: Node, method: str
 ) -> Iterator[str]:

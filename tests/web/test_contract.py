@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from ops.lint import contract
-from ops.lint.contract_growth import breaks
+from ops.lint.contract_growth import breaks, feed_breaks
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +95,46 @@ def test_a_route_a_code_and_a_field_that_differ_are_found(written):
         *contract.bodies_differ(changed),
     ]
     assert len(found) == 3
+
+
+@pytest.fixture(scope="module")
+def feeds():
+    return yaml.safe_load((contract.ROOT / "asyncapi.yaml").read_text())
+
+
+def _payload(doc, message):
+    return doc["components"]["messages"][message]["payload"]
+
+
+FEEDS_BREAKING = {
+    "an address that goes away": lambda doc: doc["channels"].pop("fills"),
+    "a message that an address no longer knows": lambda doc: doc["channels"]["trade"]["messages"].pop(
+        "place"
+    ),
+    "a message that goes away": lambda doc: doc["components"]["messages"].pop("ping"),
+    "a member that becomes required": lambda doc: _payload(doc, "place")["required"].append("wait"),
+    "a member that is no longer known": lambda doc: _payload(doc, "place")["properties"].pop("dryRun"),
+    "a tighter limit": lambda doc: _payload(doc, "cancel")["properties"]["id"].update(maxLength=8),
+    "a channel that is no longer told": lambda doc: doc["components"]["schemas"]["Channel"]["enum"].pop(),
+    "a kind of frame that clients do not know": lambda doc: _payload(doc, "frame")["properties"]["type"][
+        "enum"
+    ].append("delta"),
+    "a member of a frame that may be missing": lambda doc: _payload(doc, "frame")["required"].remove("seq"),
+    "a member of a result that goes away": lambda doc: _payload(doc, "result")["properties"].pop("status"),
+}
+
+
+@pytest.mark.parametrize("change", FEEDS_BREAKING)
+def test_what_breaks_a_client_of_the_feeds_is_found(feeds, change):
+    changed = copy.deepcopy(feeds)
+    FEEDS_BREAKING[change](changed)
+    assert list(feed_breaks(feeds, changed))
+
+
+def test_feeds_that_only_grow_are_let_through(feeds):
+    changed = copy.deepcopy(feeds)
+    changed["components"]["messages"]["amend"] = copy.deepcopy(changed["components"]["messages"]["place"])
+    changed["channels"]["trade"]["messages"]["amend"] = {"$ref": "#/components/messages/amend"}
+    _payload(changed, "place")["properties"]["tag"] = {"type": "string"}
+    _payload(changed, "result")["properties"]["took"] = {"type": "number"}
+    assert list(feed_breaks(feeds, changed)) == list(feed_breaks(feeds, feeds)) == []

@@ -106,7 +106,9 @@ class Keyring:
         self._take(await self._store.all())
 
     async def keep_fresh(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Refresh for ever; started after the first attempt. A store that is away is tried again."""
+        """Refresh for ever; started after the first attempt. A store that is away is tried again; what
+        expires meanwhile ends all the same.
+        """
         away = False
         task_status.started()
         while True:
@@ -117,6 +119,7 @@ class Keyring:
                 if not away:
                     _log.warning("tokens_not_refreshed", why=str(error))
                 away = True
+                self._take([holder.record for holder in self._holders.values()])
             await trio.sleep(REFRESH_SECONDS)
 
     def _take(self, records: Sequence[TokenRecord]) -> None:

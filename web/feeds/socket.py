@@ -128,8 +128,10 @@ class EdgeSocket(TrioASGIWebsocketConnection):
         except ProblemError as error:
             await self._refuse(send, error)
             return
-        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+        # Known before it is open: a token that is revoked meanwhile must not leave a connection behind.
+        self.token_id = "" if holder is None else holder.record.token_id
         app.sockets[self] = None
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         app.edge.services.metrics.sockets.inc()
         closing = Hangup(GOING_AWAY, "the service is going away")
         try:
