@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -44,6 +44,21 @@ class NewOrder(Asked, frozen=True, kw_only=True):
     client_order_id: Annotated[str, Meta(pattern=CLIENT_ORDER_ID)] | None = None
     post_only: bool = False
     reduce_only: bool = False
+
+
+class AmendRequest(Asked, frozen=True, kw_only=True):
+    """What a working order is to be; a term that is left out stays as it is."""
+
+    qty: str | msgspec.UnsetType = msgspec.UNSET
+    limit_price: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Terms(NamedTuple):
+    """What an amend asks for, and the digest of the request; None for a term that is to stay."""
+
+    quantity: Decimal | None
+    limit_price: Decimal | None
+    fingerprint: str
 
 
 class KillRequest(Asked, frozen=True, kw_only=True):
@@ -169,6 +184,18 @@ def intent_of(
     if not (idempotency_key or asked.client_order_id):
         return intent
     return msgspec.structs.replace(intent, fingerprint=fingerprint(intent))
+
+
+def terms_of(asked: AmendRequest, order_id: str, pointer: str = "#") -> Terms:
+    """The terms of an amend; raise ProblemError where there are none, or they can't be."""
+    quantity = None if asked.qty is msgspec.UNSET else positive(asked.qty, f"{pointer}/qty")
+    price = (
+        None if asked.limit_price is msgspec.UNSET else positive(asked.limit_price, f"{pointer}/limitPrice")
+    )
+    if quantity is None and price is None:
+        raise invalid_field(pointer, "qty, limitPrice or both are needed")
+    parts = (order_id, "" if quantity is None else text(quantity), "" if price is None else text(price))
+    return Terms(quantity, price, hashlib.sha256("\x1f".join(parts).encode()).hexdigest())
 
 
 def positive(found: str, pointer: str) -> Decimal:

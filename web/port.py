@@ -15,6 +15,7 @@ from actors.model.messages import Balance, HaltView, LimitsView, Mark, RiskView
 from actors.model.order import Order, OrderIntent
 from actors.model.results import (
     AdjustResult,
+    AmendResult,
     CancelResult,
     KillResult,
     LimitResult,
@@ -55,6 +56,22 @@ class Commands(Protocol):
         """Place many orders with one admission; `answer(index, result)` is called for each when its outcome
         is known, and must neither wait nor raise. Return when all are answered.
         """
+        ...
+
+    async def amend(
+        self,
+        order_id: str,
+        *,
+        quantity: Decimal | None,
+        limit_price: Decimal | None,
+        user: str,
+        token_id: str,
+        idempotency_key: str | None,
+        fingerprint: str,
+        wait_seconds: float,
+        correlation_id: str,
+    ) -> AmendResult:
+        """Give a working limit order another quantity (in all) or price; None leaves a term as it is."""
         ...
 
     async def cancel(

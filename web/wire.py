@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
+from actors.model.amend import Amend
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.messages import Balance, Mark, Proposed, RiskView
@@ -20,6 +21,17 @@ from actors.model.results import PositionView
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """The base of all bodies that go out."""
+
+
+class AmendBody(Wire, frozen=True, kw_only=True):
+    """The newest amend of an order."""
+
+    amend_id: str
+    state: str
+    qty: str
+    limit_price: str
+    code: str | None
+    reason: str | None
 
 
 class OrderBody(Wire, frozen=True, kw_only=True):
@@ -45,6 +57,8 @@ class OrderBody(Wire, frozen=True, kw_only=True):
     reason: str | None
     created_at: str
     updated_at: str
+    version: int
+    amend: AmendBody | None
 
 
 class Fee(Wire, frozen=True, kw_only=True):
@@ -201,6 +215,19 @@ def order_body(order: Order) -> OrderBody:
         reason=order.reason,
         created_at=time_text(order.created_us),
         updated_at=time_text(order.updated_us),
+        version=order.version,
+        amend=None if order.amend is None else _amend_body(order.amend),
+    )
+
+
+def _amend_body(amend: Amend) -> AmendBody:
+    return AmendBody(
+        amend_id=amend.amend_id,
+        state=amend.state.value,
+        qty=text(amend.quantity),
+        limit_price=text(amend.limit_price),
+        code=amend.code,
+        reason=amend.reason,
     )
 
 

@@ -26,6 +26,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 BODIES: dict[str, type[msgspec.Struct]] = {
     "NewOrder": asked.NewOrder,
+    "AmendRequest": asked.AmendRequest,
+    "Amend": wire.AmendBody,
     "KillRequest": asked.KillRequest,
     "ResumeRequest": asked.ResumeRequest,
     "VerdictRequest": asked.VerdictRequest,
@@ -83,6 +85,7 @@ ACTIONS = (
     protocol.Unsubscribe,
     protocol.Ping,
     trade.Place,
+    trade.Amend,
     trade.Cancel,
     trade.CancelOnDisconnect,
     trade.Kill,

@@ -10,6 +10,7 @@ import msgspec
 from actors.model import events as ev
 from actors.model import messages as m
 from actors.model import results as r
+from actors.model.amending import objection
 from actors.model.book import Book, Change, Kill
 from actors.model.fill import Fill
 from actors.model.journal import Record
@@ -37,6 +38,8 @@ class FakePort:
     on_place: Callable[[OrderIntent], object] | None = None
     book: Book = field(default_factory=Book)
     records: list[Record] = field(default_factory=list)
+    on_amend: Callable[[Order], object] | None = None
+    amended: list[dict[str, object]] = field(default_factory=list)
     placed: list[OrderIntent] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     killed: list[dict[str, object]] = field(default_factory=list)
@@ -153,6 +156,28 @@ class FakePort:
                 dry_run=each.dry_run,
             )
             answer(index, result)
+
+    async def amend(self, order_id, *, quantity, limit_price, **about):
+        self.amended.append({"order_id": order_id, "quantity": quantity, "limit_price": limit_price, **about})
+        order = self.book.order(order_id)
+        if order is None:
+            return m.NoSuchOrder(order_id=order_id)
+        if self.on_amend is not None:
+            return self.on_amend(order)
+        found = objection(order, quantity or order.intent.quantity)
+        if found is not None:
+            return r.NotAmended(order=order, code=found[0], detail=found[1])
+        intent = order.intent
+        place = {"exchange": intent.exchange, "symbol": intent.symbol, "order_id": order_id}
+        asked = ev.AmendAsked(
+            amend_id="00000000-0000-4000-8000-00000000000a",
+            quantity=quantity or intent.quantity,
+            limit_price=limit_price or intent.limit_price,
+        )
+        prices = {"reserve_price": asked.limit_price, "mark": Decimal(1)}
+        self.commit(ev.AmendAccepted(**place, asked=asked, venue_id="", send_before_us=0, **prices))
+        self.commit(ev.OrderAmended(**place, amend_id=asked.amend_id))
+        return r.Amended(order=self.book.order(order_id))
 
     async def cancel(self, order_id, *, by, correlation_id, wait_seconds):
         order = self.book.order(order_id)

@@ -131,6 +131,25 @@ class Client:
         body = {"orders": orders}
         return (await self._ask("POST", "/orders/batch", BatchResult, body=body, headers=headers)).results
 
+    async def amend(
+        self,
+        order_id: str,
+        *,
+        qty: str | None = None,
+        limit_price: str | None = None,
+        idempotency_key: str | None = None,
+        waiting: Waiting = Waiting(),  # noqa: B008 - immutable
+    ) -> OrderBody:
+        """Give a working limit order another quantity (in all, executed parts included) or price.
+
+        The order as it is then; its `amend` is pending when the outcome is not known yet. Raises ApiError
+        when it was refused, Unreachable when its fate is not known (ask again with the same key).
+        """
+        terms = {"qty": qty, "limitPrice": limit_price}
+        body = {name: value for name, value in terms.items() if value is not None}
+        headers = {"Idempotency-Key": idempotency_key or new_key(), **waiting.header()}
+        return await self._ask("PATCH", f"/orders/{order_id}", OrderBody, body=body, headers=headers)
+
     async def cancel(self, order_id: str, waiting: Waiting = Waiting()) -> OrderBody:  # noqa: B008 - immutable
         """Cancel an order. Raises ApiError `ORDER_CLOSED` when it is over already."""
         return await self._ask("DELETE", f"/orders/{order_id}", OrderBody, headers=waiting.header())

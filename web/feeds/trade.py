@@ -15,7 +15,7 @@ import trio
 from msgspec import Meta
 
 from actors.model.results import Placement, PlaceResult
-from web.asked import KillRequest, NewOrder, intent_of, refused
+from web.asked import AmendRequest, KillRequest, NewOrder, intent_of, refused, terms_of
 from web.auth.keyring import Holder
 from web.edge import Edge
 from web.feeds.hub import Hub
@@ -24,11 +24,13 @@ from web.feeds.session import Peer, Session
 from web.patterns import UUID
 from web.problems import Problem
 from web.routes.operator import KillBody, pull
+from web.routes.orders import amend_one
 from web.routes.outcomes import Outcome, of_cancel, of_place
 from web.wire import OrderBody, order_body
 
 _log = structlog.get_logger(room="web")
 _read_kill = msgspec.json.Decoder(KillRequest).decode
+_read_amend = msgspec.json.Decoder(AmendRequest).decode
 _read_order = msgspec.json.Decoder(NewOrder).decode
 
 RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -47,6 +49,16 @@ class Place(Action, frozen=True, kw_only=True, tag="place"):
     idempotency_key: Key | None = None
     wait: Seconds | None = None
     dry_run: bool = False
+
+
+class Amend(Action, frozen=True, kw_only=True, tag="amend"):
+    """Amend an order; `terms` is the body of `PATCH /orders/{orderId}`."""
+
+    id: RequestId
+    order_id: Annotated[str, Meta(pattern=UUID)]
+    terms: msgspec.Raw
+    idempotency_key: Key | None = None
+    wait: Seconds | None = None
 
 
 class Cancel(Action, frozen=True, kw_only=True, tag="cancel"):
@@ -70,7 +82,12 @@ class CancelOnDisconnect(Action, frozen=True, kw_only=True, tag="cancelOnDisconn
     enabled: bool
 
 
-_OPERATIONS = {"order_created": "placeOrder", "order_cancelled": "cancelOrder", "trading_killed": "kill"}
+_OPERATIONS = {
+    "order_created": "placeOrder",
+    "order_amended": "amendOrder",
+    "order_cancelled": "cancelOrder",
+    "trading_killed": "kill",
+}
 """What an action of the log is called in the contract and in the audit."""
 
 MAX_REMEMBERED = 1000
@@ -119,7 +136,7 @@ class TradeSession(Session):
         self._gathered: list[tuple[Underway, Placement]] = []
         self._finished: list[Underway] = []
         self._decode = msgspec.json.Decoder(
-            Subscribe | Unsubscribe | Ping | Place | Cancel | Kill | CancelOnDisconnect
+            Subscribe | Unsubscribe | Ping | Place | Amend | Cancel | Kill | CancelOnDisconnect
         ).decode
 
     async def run(self) -> None:
@@ -135,6 +152,8 @@ class TradeSession(Session):
         """Take one request."""
         if isinstance(action, Place):
             self._gather(action)
+        elif isinstance(action, Amend):
+            self.nursery.start_soon(self._amend, action)
         elif isinstance(action, Cancel):
             self.nursery.start_soon(self._cancel, action)
         elif isinstance(action, Kill):
@@ -216,6 +235,32 @@ class TradeSession(Session):
         underway.outcome = outcome
         self._finished.append(underway)
         self.wake()
+
+    async def _amend(self, asked: Amend) -> None:
+        began = trio.current_time()
+        correlation_id = self._next_correlation()
+        with self._edge.problems(correlation_id) as caught:
+            self._edge.admit(self._holder, "trade")
+            try:
+                body = _read_amend(asked.terms)
+            except msgspec.ValidationError as error:
+                raise refused(error, "#/terms") from None
+            terms = terms_of(body, asked.order_id, "#/terms")
+            self._edge.take_room()
+            try:
+                with trio.CancelScope(shield=True):
+                    caught.outcome = await amend_one(
+                        self._services,
+                        asked.order_id,
+                        terms,
+                        self._holder.principal,
+                        asked.idempotency_key,
+                        self._wait(asked.wait),
+                        correlation_id,
+                    )
+            finally:
+                self._edge.leave_room()
+        self._answer("order_amended", asked.id, caught.outcome, correlation_id, began)
 
     async def _cancel(self, asked: Cancel) -> None:
         began = trio.current_time()

@@ -4,11 +4,12 @@ import trio
 
 from actors.model.order import OrderIntent
 from actors.queries import OrderFilter
-from web.asked import NewOrder, decoder, intent_of
+from web.asked import AmendRequest, NewOrder, Terms, decoder, intent_of, terms_of
+from web.auth.port import Principal
 from web.call import Answer, Call, Headers, answer_json, answer_problem
 from web.problems import invalid_field
 from web.routes import parameters
-from web.routes.outcomes import Outcome, of_cancel, of_place
+from web.routes.outcomes import Outcome, of_amend, of_cancel, of_place
 from web.services import Services
 from web.wire import EventBody, OrderBody, Wire, event_body, order_body
 
@@ -48,6 +49,7 @@ class CancelledAll(Wire, frozen=True, kw_only=True):
 
 
 _read_order = decoder(NewOrder)
+_read_amend = decoder(AmendRequest)
 
 
 async def place(services: Services, call: Call) -> Answer:
@@ -78,6 +80,46 @@ async def place_one(
     if not dry_run:
         services.metrics.placed(outcome)
     return outcome
+
+
+async def amend(services: Services, call: Call) -> Answer:
+    """Amend one order."""
+    call.query()
+    order_id = parameters.path_order_id(call)
+    outcome = await amend_one(
+        services,
+        order_id,
+        terms_of(_read_amend(call.body), order_id),
+        call.principal,
+        parameters.idempotency_key(call),
+        parameters.wait_seconds(call, services.settings.wait_seconds),
+        call.correlation_id,
+    )
+    return answer(outcome, call, locate=False)
+
+
+async def amend_one(
+    services: Services,
+    order_id: str,
+    terms: Terms,
+    principal: Principal,
+    idempotency_key: str | None,
+    wait: float,
+    correlation_id: str,
+) -> Outcome:
+    """Hand an amend to the port."""
+    result = await services.port.amend(
+        order_id,
+        quantity=terms.quantity,
+        limit_price=terms.limit_price,
+        user=principal.user,
+        token_id=principal.token_id,
+        idempotency_key=idempotency_key,
+        fingerprint=terms.fingerprint,
+        wait_seconds=wait,
+        correlation_id=correlation_id,
+    )
+    return of_amend(result)
 
 
 async def cancel(services: Services, call: Call) -> Answer:

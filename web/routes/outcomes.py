@@ -5,11 +5,14 @@ from typing import NamedTuple
 from actors.model.order import Order
 from actors.model.results import (
     AlreadyClosed,
+    Amended,
+    AmendResult,
     Cancelled,
     CancelResult,
     Conflict,
     Denied,
     NoSuchOrder,
+    NotAmended,
     Pending,
     Placed,
     PlaceResult,
@@ -55,6 +58,30 @@ def of_place(result: PlaceResult) -> Outcome:
             return _failed(denied(result))
         case Conflict(code=code, detail=detail):
             return _failed(problem(code, detail))
+        case Refused():
+            return _failed(refused(result))
+
+
+def of_amend(result: AmendResult) -> Outcome:
+    """What became of an amend."""
+    match result:
+        case Amended(order=order):
+            return Outcome(200, order)
+        case Pending(order=order):
+            return Outcome(202, order)
+        case NotAmended(order=order):
+            found = problem(
+                result.code,
+                result.detail,
+                order_id=order.order_id,
+                limit=result.limit,
+                value=result.value,
+            )
+            return _failed(found)
+        case Conflict(code=code, detail=detail):
+            return _failed(problem(code, detail))
+        case NoSuchOrder(order_id=order_id):
+            return _failed(problem("NOT_FOUND", f"there is no order {order_id!r}"))
         case Refused():
             return _failed(refused(result))
 

@@ -45,6 +45,17 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/orders/{orderId}", "getOrder", orders.read, "read", "order_read"),
     Route(
+        "PATCH",
+        "/orders/{orderId}",
+        "amendOrder",
+        orders.amend,
+        "trade",
+        "order_amended",
+        body=True,
+        command=True,
+        bounded=True,
+    ),
+    Route(
         "DELETE", "/orders/{orderId}", "cancelOrder", orders.cancel, "cancel", "order_cancelled", command=True
     ),
     Route("GET", "/orders/{orderId}/events", "getOrderEvents", orders.history, "read", "order_events_read"),
