@@ -6,6 +6,7 @@ being made. A write has a deadline of its own, since it can block in the middle 
 """
 
 import math
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -59,6 +60,7 @@ class Connection:
         self.lane = lane
         self.stream = stream
         self.inbox = Inbox()
+        self._due = math.inf
         self._clock = trio.CancelScope()
         self._write_lock = trio.Lock()
         self._silence: float | None = None
@@ -84,20 +86,26 @@ class Connection:
 
     def expect_request(self) -> None:
         """The next request may take a while to come, but not for ever."""
-        self._clock.deadline = trio.current_time() + REQUEST_SECONDS
+        self._end_at(trio.current_time() + REQUEST_SECONDS)
 
     def expect_body(self) -> None:
         """A request has begun; the rest of it must follow."""
-        self._clock.deadline = trio.current_time() + BODY_SECONDS
+        self._end_at(trio.current_time() + BODY_SECONDS)
 
     def expect_nothing(self) -> None:
         """The request is whole: it is our turn, for as long as it takes."""
-        self._clock.deadline = math.inf
+        self._due = math.inf
 
     def expect_frames(self) -> None:
         """From now on this is a WebSocket, which must show a sign of life from time to time."""
         self._silence = SILENCE_SECONDS
-        self._clock.deadline = trio.current_time() + SILENCE_SECONDS
+        self._end_at(trio.current_time() + SILENCE_SECONDS)
+
+    def _end_at(self, due: float) -> None:
+        """Set the deadline. The clock is only moved to go off earlier; too early, it looks here again."""
+        self._due = due
+        if due < self._clock.deadline:
+            self._clock.deadline = due
 
     async def send(self, event: Event) -> None:
         """What hypercorn's protocols want done. Never raises for a client that is gone."""
@@ -113,9 +121,15 @@ class Connection:
                 self.expect_body()
 
     async def write(self, data: bytes) -> None:
-        """Send bytes; a client that does not take them in time is cut off. Cancelling does not tear them."""
+        """Send bytes; a client that does not take them in time is cut off. Cancelling does not tear them.
+
+        No checkpoint when the system takes all of them at once, as it does for a client that reads.
+        """
         if self._closing:
             await trio.lowlevel.checkpoint()
+            return
+        data = self._write_now(data)
+        if not data:
             return
         try:
             self._write_lock.acquire_nowait()
@@ -131,6 +145,18 @@ class Connection:
         finally:
             self._write_lock.release()
 
+    def _write_now(self, data: bytes) -> bytes:
+        """Write what the system takes at once, unless others wait to write; the rest."""
+        if not isinstance(self.stream, trio.SocketStream) or self._write_lock.locked():
+            return data
+        try:
+            return data[os.write(self.stream.socket.fileno(), data) :]
+        except BlockingIOError:
+            return data
+        except OSError:
+            self._closing = True
+            return b""
+
     async def close(self) -> None:
         """Send nothing more.
 
@@ -139,7 +165,7 @@ class Connection:
         if self._closing:
             return
         self._closing = True
-        self._clock.deadline = trio.current_time() + LINGER_SECONDS
+        self._end_at(trio.current_time() + LINGER_SECONDS)
         if isinstance(self.stream, trio.SocketStream):
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
                 await self.stream.send_eof()
@@ -181,19 +207,23 @@ class Connection:
                 dropped += len(data)
             else:
                 if self._silence is not None:
-                    self._clock.deadline = trio.current_time() + self._silence
-                await self._protocol.handle(RawData(bytes(data)))
+                    self._end_at(trio.current_time() + self._silence)
+                received = bytes(data)
+                if not await self._protocol.take_whole(received):
+                    await self._protocol.handle(RawData(received))
             if not data:
                 break
         await self._protocol.handle(Closed())
 
     async def _watch(self, reading: trio.CancelScope) -> None:
         """End the connection when its deadline passes, or, between two requests, when the service stops."""
-        with self._clock:
-            await self.context.terminated.wait()
-            if not self._protocol.busy:
-                await self.close()
-            await trio.sleep_forever()
+        while trio.current_time() < self._due:
+            self._clock = trio.CancelScope(deadline=self._due)
+            with self._clock:
+                await self.context.terminated.wait()
+                if not self._protocol.busy:
+                    await self.close()
+                await trio.sleep_forever()
         with trio.CancelScope(shield=True):
             if not self._closing:
                 await self._protocol.expire()

@@ -35,6 +35,7 @@ from web.call import (
 )
 from web.edge import Edge
 from web.problems import ProblemError, problem
+from web.serving.whole import read_whole
 
 if TYPE_CHECKING:
     from web.serving.connection import Connection
@@ -58,6 +59,16 @@ def _date(second: int) -> bytes:
 @lru_cache(maxsize=64)
 def _status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
+
+
+def _encoded(answer: Answer, correlation_id: str, *, closing: bool) -> bytes:
+    """A whole answer as it goes over the wire."""
+    headers = response_headers(answer, correlation_id)
+    headers.append(date_header())
+    if closing:
+        headers.append((b"connection", b"close"))
+    lines = [name + b": " + value for name, value in headers]
+    return b"\r\n".join([_status_line(answer.status), *lines, b"", answer.body])
 
 
 def date_header() -> tuple[bytes, bytes]:
@@ -86,16 +97,52 @@ class EdgeProtocol(H11Protocol):
         self.lane = lane
         self._head = b""
         self._fast: FastStream | None = None
+        self._answering = False
 
     @property
     def busy(self) -> bool:
         """Whether a request is being received or answered."""
-        return self.stream is not None
+        return self._answering or self.stream is not None
 
     async def expire(self) -> None:
         """The time for this request is up: say so if there is still somebody to say it to."""
         if self._fast is not None and not self._fast.complete:
             await self._fast.refuse(too_slow())
+
+    async def take_whole(self, data: bytes) -> bool:
+        """Answer what was received if it is one whole request for a fast route; False: it is for the parser.
+
+        The parser never hears of such a request. It stands between two requests before and after.
+        """
+        connection = self.connection
+        if self.stream is not None or not isinstance(connection, h11.Connection):
+            return False
+        if connection.our_state is not h11.IDLE or connection.trailing_data[0]:
+            return False
+        request = read_whole(data)
+        if request is None or len(data) - len(request.body) > MAX_HEADER_BYTES:
+            return False
+        target, _, query = request.target.partition(b"?")
+        route = self.lane.routes.get((request.method, target))
+        if route is None or len(request.body) > MAX_BODY_BYTES:
+            return False
+
+        async def body() -> bytes:
+            return request.body
+
+        self._answering = True
+        self.tcp.expect_nothing()
+        client = self.client[0] if self.client else ""
+        call = Call(route.method, route.path, query, client, request.headers, body, {})
+        answer = await self.lane.edge.serve(route, call)
+        closing = self.context.terminated.is_set()
+        await self.tcp.write(_encoded(answer, call.correlation_id, closing=closing))
+        self._answering = False
+        if closing:
+            await self.tcp.close()
+        else:
+            self.tcp.expect_request()
+        return True
 
     async def answer(self, answer: Answer, correlation_id: str) -> None:
         """Send a whole answer in one write, and be ready for the next request.
@@ -112,12 +159,8 @@ class EdgeProtocol(H11Protocol):
         except h11.LocalProtocolError:
             await self.tcp.close()
             return
-        headers = response_headers(answer, correlation_id)
-        headers.append(date_header())
-        if connection.our_state is h11.MUST_CLOSE:
-            headers.append((b"connection", b"close"))
-        lines = [name + b": " + value for name, value in headers]
-        await self.tcp.write(b"\r\n".join([_status_line(answer.status), *lines, b"", answer.body]))
+        closing = connection.our_state is h11.MUST_CLOSE
+        await self.tcp.write(_encoded(answer, correlation_id, closing=closing))
         await self._maybe_recycle()
 
     async def stream_send(self, event: StreamEvent) -> None:
