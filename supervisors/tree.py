@@ -193,6 +193,7 @@ class Runtime:
             brokers=self.broker_states,
             retries=None if self.shared is None else self.shared.outside.retries,
             standing=lambda: None if self.shared is None else self.shared.standing(),
+            registry=self.metrics.registry,
         )
 
     def snapshot(self) -> TreeNode:

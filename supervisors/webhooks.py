@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 import msgspec
+from prometheus_client import CollectorRegistry, Counter
 
 from actors.journal.port import StoreUnavailable
 from actors.model.clock import Clock, Ids
@@ -16,7 +17,7 @@ from actors.model.messages import BrokerState
 from actors.model.shared import Standing
 from actors.webhook.actor import WebhookActor
 from actors.webhook.desk import WebhookDesk
-from actors.webhook.port import Carrier, RetrySchedule, WebhookStore
+from actors.webhook.port import BURIED, DELIVERED, RETRY, Carrier, RetrySchedule, WebhookStore
 from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
 from actors.webhook.shell.channels import Channels
@@ -52,7 +53,15 @@ class WebhookPart:
         brokers: Mapping[str, BrokerState],
         retries: RetrySchedule | None = None,
         standing: Callable[[], Standing | None] = lambda: None,
+        registry: CollectorRegistry,
     ) -> None:
+        attempts = Counter(
+            "webhook_attempts_total",
+            "Attempts to deliver by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._attempts = {outcome: attempts.labels(outcome) for outcome in (DELIVERED, RETRY, BURIED)}
         self._retries = retries
         self._standing = standing
         self._outside = outside
@@ -103,6 +112,7 @@ class WebhookPart:
             incarnation=self._ids.incarnation,
             pauses=self._outside.pauses,
             brokers=self._brokers,
+            on_attempt=lambda settlement: self._attempts[settlement.outcome].inc(),
             retries=self._retries,
             channels=self._outside.channels,
             standing=self._standing,

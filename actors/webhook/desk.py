@@ -6,6 +6,8 @@ shown when they are made and never again.
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.webhook import signing
@@ -91,9 +93,13 @@ class WebhookDesk:
         """Every endpoint with what its deliveries came to, oldest first."""
         counted = {each.endpoint_id: each for each in await self._store.statistics()}
         return [
-            (each, counted.get(each.endpoint_id) or Statistics(endpoint_id=each.endpoint_id))
+            (each, self._with_circuit(counted.get(each.endpoint_id), each.endpoint_id))
             for each in await self._store.endpoints()
         ]
+
+    def _with_circuit(self, counted: Statistics | None, endpoint_id: str) -> Statistics:
+        resting = self._roster.health(endpoint_id).resting
+        return msgspec.structs.replace(counted or Statistics(endpoint_id=endpoint_id), resting=resting)
 
     async def one(self, endpoint_id: str) -> tuple[Endpoint, Statistics] | None:
         """One endpoint."""

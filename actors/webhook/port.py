@@ -97,7 +97,10 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What an endpoint's deliveries came to since it was made; times are 0 for never."""
+    """What an endpoint's deliveries came to since it was made; times are 0 for never.
+
+    `resting` is its circuit as this process has it: it failed again and again and is tried seldom.
+    """
 
     endpoint_id: str
     pending: int = 0
@@ -107,6 +110,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     last_delivered_us: int = 0
     last_failed_us: int = 0
     last_error: str = ""
+    resting: bool = False
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ so, without a question to the store for each event.
 from collections.abc import Callable, Iterable
 
 from actors.webhook.port import Endpoint
+from actors.webhook.schedule import HEALTHY, Health
 
 
 class Roster:
@@ -14,6 +15,7 @@ class Roster:
 
     def __init__(self) -> None:
         self.endpoints: dict[str, Endpoint] = {}
+        self.healths: dict[str, Health] = {}
         self._listeners: list[Callable[[], None]] = []
 
     def put(self, endpoint: Endpoint) -> None:
@@ -23,6 +25,7 @@ class Roster:
 
     def drop(self, endpoint_id: str) -> None:
         """Know it no longer."""
+        self.healths.pop(endpoint_id, None)
         if self.endpoints.pop(endpoint_id, None) is not None:
             self._tell()
 
@@ -32,6 +35,10 @@ class Roster:
         if found != self.endpoints:
             self.endpoints = found
             self._tell()
+
+    def health(self, endpoint_id: str) -> Health:
+        """The endpoint's circuit, as its courier in this process has it."""
+        return self.healths.get(endpoint_id, HEALTHY)
 
     def nudge(self) -> None:
         """Have everybody look again: there is something to send."""

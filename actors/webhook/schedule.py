@@ -103,6 +103,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         rest_us = min(FIRST_REST_US << min(self.rests, 10), LONGEST_REST_US)
         return Health(failures=failures, rests=self.rests + 1, rest_until_us=now_us + rest_us)
 
+    @property
+    def resting(self) -> bool:
+        """Whether the circuit is open, or only one attempt at a time is let through."""
+        return self.rests > 0
+
     def room(self, now_us: int, most: int) -> int:
         """How many attempts may be under way at a time."""
         if now_us < self.rest_until_us:

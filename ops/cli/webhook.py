@@ -131,6 +131,7 @@ def line(webhook: WebhookBody) -> str:
     counted = webhook.statistics
     if counted is not None:
         text += f"  delivered {counted.delivered}, pending {counted.pending}, dead {counted.dead}"
+        text += ", resting" if counted.resting else ""
         text += f", last error: {counted.last_error}" if counted.last_error else ""
     return f"{text}  {webhook.reason}  {webhook.note}".rstrip()
 

@@ -50,13 +50,14 @@ class Load:
         ) as client:
             while not self._stop.is_set():
                 number += 1
-                self.taken.append(order(client, "sell" if number % 2 else "buy"))
+                symbol = "ETH/USDT" if number % 4 < 2 else "BTC/USDT"
+                self.taken.append(order(client, "sell" if number % 2 else "buy", symbol))
                 time.sleep(self._pause)
 
 
-def order(client: httpx.Client, side: str) -> tuple[float, float, int]:
+def order(client: httpx.Client, side: str, symbol: str = "BTC/USDT") -> tuple[float, float, int]:
     """One market order: when it began, how long it took, its status."""
-    body = {"symbol": "BTC/USDT", "side": side, "type": "market", "qty": "0.001"}
+    body = {"symbol": symbol, "side": side, "type": "market", "qty": "0.01"}
     began = time.monotonic()
     try:
         status = client.post("/orders", json=body).status_code

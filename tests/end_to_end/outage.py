@@ -1,7 +1,8 @@
 """The service under a mixed load while Redis hangs: no order fails, none is much slower, no read is older.
 
-Clients trade at two exchanges with the same symbol and others read positions all the time. Then Redis is
-stopped (it takes connections and answers nothing, which is worse than being gone), and later continued.
+Clients trade two symbols, one of which is held at two exchanges, and others read positions all the time. Then
+Redis is stopped (it takes connections and answers nothing, which is worse than being gone), and later
+continued.
 
 By hand: `make redis-outage`, or `python -m tests.end_to_end.outage --seconds 60`.
 """
@@ -87,6 +88,16 @@ def reads_by_result(service: Service) -> dict[str, float]:
     }
 
 
+def figures(taken: list[float]) -> dict[str, float]:
+    """What a stretch of orders came to."""
+    return {
+        "orders": len(taken),
+        "p50_ms": round(quantile(taken, 0.5) * 1000, 1),
+        "p99_ms": round(quantile(taken, 0.99) * 1000, 1),
+        "worst_ms": round(taken[-1] * 1000, 1),
+    }
+
+
 def hit_share(before: dict[str, float], after: dict[str, float]) -> float:
     """The share of reads between two looks that the cache served."""
     grown = {result: after[result] - before[result] for result in after}
@@ -122,15 +133,14 @@ def outage(folder: Path, *, seconds: float, away_seconds: float, orders_pause: f
             time.sleep(seconds)
             after = hit_share(reads, reads_by_result(service))
             losses = metric(service, "redis_losses_total")
-        phases = {"before": (began, frozen), "without": (frozen, thawed), "after": (thawed, thawed + 1e9)}
+        before, without = load.between(began, frozen), load.between(frozen, thawed)
+        afterwards = load.between(thawed, thawed + 1e9)
         found: dict[str, object] = {
-            name: {
-                "orders": len(taken := load.between(*phase)),
-                "p50_ms": round(quantile(taken, 0.5) * 1000, 1),
-                "p99_ms": round(quantile(taken, 0.99) * 1000, 1),
-                "worst_ms": round(taken[-1] * 1000, 1),
-            }
-            for name, phase in phases.items()
+            "before": figures(before),
+            "without": figures(without),
+            "after": figures(afterwards),
+            # A busy machine changes while this runs: both stretches with Redis are what it is held against.
+            "with": figures(sorted(before + afterwards)),
         }
         found |= {
             "failed_orders": len(load.failed()),
@@ -141,7 +151,7 @@ def outage(folder: Path, *, seconds: float, away_seconds: float, orders_pause: f
             "hit_share_after": round(after, 3),
             "redis_up_without": up,
             "losses": losses,
-            "p99_ratio": round(found["without"]["p99_ms"] / found["before"]["p99_ms"], 2),
+            "p99_ratio": round(found["without"]["p99_ms"] / found["with"]["p99_ms"], 2),
         }
         return found
     finally:

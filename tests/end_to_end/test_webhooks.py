@@ -54,6 +54,28 @@ def test_a_fill_is_delivered_signed_and_no_secret_is_shown_again_or_logged(servi
     until(lambda: service.get("/webhooks")["webhooks"][0]["statistics"]["pending"] == 0)
 
 
+def test_a_kill_is_told_to_a_webhook_and_to_a_person_whose_channel_stays_secret(services, receiver):
+    """ntfy's form at a receiver of ours; the topic is the secret, and stands in no answer, log or table."""
+    topic = "topic-that-nobody-guesses"
+    service = services(
+        WEBHOOKS__ALLOW_HOSTS=f"127.0.0.1:{receiver.port}",
+        NOTIFY="phone",
+        NOTIFY__PHONE__KIND="ntfy",
+        NOTIFY__PHONE__URL=f"http://127.0.0.1:{receiver.port}/{topic}",
+    )
+    subscribe(service, receiver.url, events=["trading_state_changed"])
+    assert service.post("/operator/kill", {"reason": "fire drill"}).status_code == 200
+    told = until(lambda: [each for each in receiver.events() if each.get("event") == "trading_state_changed"])
+    assert (told[0]["tradingState"], told[0]["cause"]) == ("halted", "fire drill")
+    message = until(lambda: next((each for each in receiver.plain if each.get("topic") == topic), None))
+    assert message["priority"] == 5
+    assert "Trading is halted: fire drill" in message["message"]
+    listed = service.get("/webhooks")["webhooks"]
+    assert sorted(each["kind"] for each in listed) == ["ntfy", "webhook"]
+    assert topic not in json.dumps(listed)
+    assert topic not in service.log.read_text()
+
+
 def test_a_killed_sender_loses_nothing_and_its_dead_letters_all_arrive(tmp_path):
     """A small storm; the large one is started by hand."""
     counted = storm(tmp_path, orders=60, kills=2, share=0.3, seed=3, schedule="0,0.05")

@@ -51,6 +51,7 @@ class WebhookStatistics(Wire, frozen=True, kw_only=True):
     last_delivered_at: str | None
     last_failed_at: str | None
     last_error: str | None
+    resting: bool
 
 
 class WebhookBody(Wire, frozen=True, kw_only=True, omit_defaults=True):
@@ -274,6 +275,7 @@ def _statistics(counted: Statistics) -> WebhookStatistics:
         last_delivered_at=_time(counted.last_delivered_us),
         last_failed_at=_time(counted.last_failed_us),
         last_error=counted.last_error or None,
+        resting=counted.resting,
     )
 
 

@@ -144,9 +144,10 @@ class Courier:
     def _note(self, delivery: Delivery, answer: Answer, now_us: int) -> None:
         settlement = schedule.settle(delivery, answer, self._pauses, now_us, self._rng)
         success = schedule.succeeded(answer)
-        was_resting = bool(self._health.rests)
+        was_resting = self._health.resting
         self._health = self._health.after(success=success, now_us=now_us)
-        if bool(self._health.rests) != was_resting:
+        self._roster.healths[self._endpoint_id] = self._health
+        if self._health.resting != was_resting:
             _log.info("endpoint_circuit", endpoint=self._endpoint_id, resting=not was_resting)
         self._gone = self._gone or answer.status == schedule.GONE
         self._outcomes.append(settlement)

@@ -128,6 +128,7 @@ class Herald:
         success = schedule.succeeded(answer)
         now_us = self._clock.now_us()
         self._health = self._health.after(success=success, now_us=now_us)
+        self._roster.healths[self._channel.endpoint_id] = self._health
         if not success:
             _log.warning("notification_failed", channel=self._channel.name, why=answer.error)
         for each in group:
