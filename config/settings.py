@@ -23,6 +23,7 @@ from config.tree import (
     NotifySettings,
     OrderSettings,
     RiskSettings,
+    SecretsSettings,
     Settings,
     SimSettings,
     StopSettings,
@@ -135,6 +136,10 @@ def _settings(reader: Reader) -> Settings:
             reader.take("JOURNAL__ANSWER_SECONDS", seconds, default.journal.answer_seconds)
         ),
         backup=_backup(reader, default.backup),
+        secrets=SecretsSettings(
+            passphrase=reader.secret("SECRETS__PASSPHRASE"),
+            keys_file=reader.path("SECRETS__KEYS", default.secrets.keys_file),
+        ),
         disk=DiskSettings(reader.take("DISK__RESERVE_MB", whole(0, 1_000_000), default.disk.reserve_mb)),
         stop=StopSettings(reader.take("STOP__ORDERS", choice("keep", "cancel"), default.stop.orders)),
         log=LogSettings(reader.take("LOG__LEVEL", level, default.log.level)),

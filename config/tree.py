@@ -187,6 +187,14 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretsSettings:
+    """What opens the sealed exchange keys in the data folder: a passphrase, or a file of age keys."""
+
+    passphrase: Secret | None = None
+    keys_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DiskSettings:
     """Less than ``reserve_mb`` free where data or backups lie: only orders that reduce; 0 never looks."""
 
@@ -232,6 +240,7 @@ class Settings:
     orders: OrderSettings = OrderSettings()
     journal: JournalSettings = JournalSettings()
     backup: BackupSettings = BackupSettings()
+    secrets: SecretsSettings = SecretsSettings()
     disk: DiskSettings = DiskSettings()
     stop: StopSettings = StopSettings()
     log: LogSettings = LogSettings()

@@ -1,5 +1,6 @@
 """What a service does beside trading, from its start to its end: backups, the disk, the last cancels."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -8,8 +9,10 @@ import trio
 
 from actors.model.addresses import position_address
 from actors.model.messages import CancelOpening
+from persistence.vault import Pair, Vault
 from supervisors.backups import BackupChoice, BackupMetrics, keep_backups
 from supervisors.disk import DiskChoice, DiskMetrics, watch_disk
+from supervisors.rotation import keep_credentials
 
 if TYPE_CHECKING:
     from supervisors.tree import Runtime
@@ -29,6 +32,9 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     backups: BackupChoice | None = None
     disk: DiskChoice | None = None
     cancel_at_stop: bool = False
+    vault: Vault | None = None
+    credentials: Mapping[str, Pair] = {}
+    """The pairs that the exchanges were made with; new ones in the vault are handed over."""
 
 
 def start_upkeep(upkeep: Upkeep, runtime: "Runtime", nursery: trio.Nursery) -> None:
@@ -38,6 +44,8 @@ def start_upkeep(upkeep: Upkeep, runtime: "Runtime", nursery: trio.Nursery) -> N
         nursery.start_soon(keep_backups, upkeep.backups, runtime.outside.clock, BackupMetrics(registry))
     if upkeep.disk is not None and upkeep.disk.reserve_bytes:
         nursery.start_soon(watch_disk, upkeep.disk, runtime.gate, DiskMetrics(registry))
+    if upkeep.vault is not None:
+        nursery.start_soon(keep_credentials, upkeep.vault, runtime.outside.exchanges, upkeep.credentials)
 
 
 async def cancel_working(runtime: "Runtime") -> None:

@@ -31,6 +31,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "verify": ("ops.cli.verify", "check the journal and all tables, also against a backup"),
     "backup": ("ops.cli.backup", "write a backup, list, check and try them, show the key"),
     "restore": ("ops.cli.restore", "bring a backup into an empty system, halted"),
+    "secret": ("ops.cli.secret", "seal the keys of exchange accounts"),
     "doctor": ("ops.cli.doctor", "look for what would keep the service from working"),
 }
 

@@ -21,13 +21,15 @@ def run(_asked: argparse.Namespace) -> int:
     import psycopg
 
     from ops.cli.start import main
+    from persistence.backup.errors import BackupError
     from persistence.durability import UnsafeServer
     from persistence.embedded import EmbeddedPostgresError
     from persistence.migrations.runner import MigrationFailed
+    from persistence.vault import VaultError
 
     try:
         return main(chosen)
-    except (EmbeddedPostgresError, MigrationFailed, UnsafeServer) as error:
+    except (EmbeddedPostgresError, MigrationFailed, UnsafeServer, VaultError, BackupError) as error:
         raise Failed(" ".join(str(error).split())) from error
     except psycopg.Error as error:
         raise Failed(f"the database can't be reached: {' '.join(str(error).split())}") from error

@@ -7,7 +7,7 @@ The one place beside the command line's other commands that reads settings; what
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -23,6 +23,7 @@ from actors.webhook.adapters.http import HttpCarrier
 from actors.webhook.shell.channels import Channels
 from actors.webhook.ssrf import Allowed
 from config import logs
+from config.secret import Secret
 from config.settings import (
     ExchangeSettings,
     Settings,
@@ -32,6 +33,7 @@ from config.settings import (
     WebhookSettings,
 )
 from ops.cli.notify import notify_channels
+from ops.cli.secret import vault_of
 from persistence.embedded import EmbeddedServer
 from persistence.latch import FileLatch
 from persistence.postgres.archive import PostgresArchive
@@ -49,6 +51,8 @@ from persistence.redis import (
     RedisRates,
     RedisRetries,
 )
+from persistence.vault import NAME as VAULT
+from persistence.vault import Pair
 from supervisors.backups import BackupChoice
 from supervisors.database import database
 from supervisors.disk import DiskChoice
@@ -87,10 +91,12 @@ _log = structlog.get_logger(room="start")
 def main(settings: Settings) -> int:
     """Run the service with these settings until it is asked to stop; return the process's exit code.
 
-    Raises what keeps it from starting: EmbeddedPostgresError, UnsafeServer, MigrationFailed, OSError.
+    Raises what keeps it from starting: EmbeddedPostgresError, UnsafeServer, MigrationFailed, VaultError,
+    OSError.
     """
     logs.configure(settings.log.level)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = with_sealed_keys(settings)
     allowed, hooks = allowed_hosts(settings.webhooks), hook_desk(settings.web.hooks_file)
     exchanges, channels = exchange_choices(settings), notify_channels(settings, allowed)
     url = None if settings.database_url is None else settings.database_url.reveal()
@@ -195,13 +201,46 @@ def _tracer(settings: Settings, clock: Clock) -> "Tracer | None":
     return open_tracer(url, clock, version=VERSION, ratio=settings.tracing.ratio)
 
 
+def with_sealed_keys(settings: Settings) -> Settings:
+    """The settings, with the pairs of the vault for exchanges that have none there; raises VaultError."""
+    if not (settings.data_dir / VAULT).exists():
+        return settings
+    if all(each.kind != "ccxt" or each.api_key is not None for each in settings.exchanges):
+        return settings
+    pairs = vault_of(settings).read()
+    return replace(
+        settings,
+        exchanges=tuple(
+            replace(
+                each,
+                api_key=Secret(pairs[each.name].api_key),
+                api_secret=Secret(pairs[each.name].api_secret),
+            )
+            if each.api_key is None and each.name in pairs
+            else each
+            for each in settings.exchanges
+        ),
+    )
+
+
+def _sealed_pairs(settings: Settings) -> dict[str, Pair]:
+    return {
+        each.name: Pair(api_key=each.api_key.reveal(), api_secret=each.api_secret.reveal())
+        for each in settings.exchanges
+        if each.api_key is not None and each.api_secret is not None
+    }
+
+
 def _upkeep(settings: Settings, dsn: str, instance: str) -> Upkeep:
+    opened = settings.secrets.passphrase is not None or settings.secrets.keys_file is not None
     backups = backup_choice(settings, dsn, instance)
     reserve_bytes = settings.disk.reserve_mb * 1_000_000
     return Upkeep(
         backups=backups,
         disk=DiskChoice(folders=(settings.data_dir, backups.folder), reserve_bytes=reserve_bytes),
         cancel_at_stop=settings.stop.orders == "cancel",
+        vault=vault_of(settings) if opened else None,
+        credentials=_sealed_pairs(settings),
     )
 
 

@@ -18,6 +18,21 @@ from persistence.backup.errors import BackupError
 MAKE_ONE = "Name the key file in TRADEWARDEN_BACKUP__KEYS; without the key a backup can't be opened."
 
 
+def seal_with_passphrase(content: bytes, passphrase: str) -> bytes:
+    """Encrypt with a passphrase (scrypt); takes about a second, which is what makes guessing slow."""
+    sealed: bytes = pyrage.passphrase.encrypt(content, passphrase)
+    return sealed
+
+
+def open_with_passphrase(sealed: bytes, passphrase: str) -> bytes:
+    """Decrypt; raise WrongKey, also for what is damaged: the two can't be told apart."""
+    try:
+        content: bytes = pyrage.passphrase.decrypt(sealed, passphrase)
+    except pyrage.DecryptError as error:
+        raise WrongKey(str(error)) from error
+    return content
+
+
 class Damaged(Exception):
     """A sealed stream is not whole, was changed, or is none."""
 

@@ -16,7 +16,7 @@ from ops.cli.tree import lines as tree_lines
 from web.client.feed import FeedFrame
 from web.routes.operator import NodeBody
 
-CAPABILITIES = "watchdog simulate venue verify backup restore doctor webhook replay"
+CAPABILITIES = "watchdog simulate venue verify backup restore secret doctor webhook replay"
 SUBCOMMANDS = sorted(f"run migrate token kill resume verdict adjust watch tree limits {CAPABILITIES}".split())
 
 

@@ -62,6 +62,8 @@ class _Exchange(Protocol):
     has: dict[str, object]
     markets: dict[str, dict[str, object]] | None
     timeout_on_exit: int
+    apiKey: str
+    secret: str
 
     async def load_markets(self, reload: bool = False) -> object: ...
 
@@ -120,6 +122,14 @@ class CcxtClient:
                 _kind(record), f"markets could not be loaded: {record.error} {record.cause}".rstrip()
             )
         return True
+
+    def use_credentials(self, api_key: str, api_secret: str) -> None:
+        """Sign with this pair from now on. Streams that are open stay; the exchange ends those of a dead key,
+        and they are opened again with the new one.
+        """
+        self._api_key, self._api_secret = api_key, api_secret
+        if self._exchange is not None:
+            self._exchange.apiKey, self._exchange.secret = api_key, api_secret
 
     async def _open(self, exchange_class: type) -> None:
         hooks = Hooks(call=_CALL.get, frame=self._on_frame, usage=self._report, now_us=self._clock.now_us)

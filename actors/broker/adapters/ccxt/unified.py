@@ -94,6 +94,10 @@ class UnifiedExchange:
     async def close(self) -> None:
         await self._client.close()
 
+    def use_credentials(self, api_key: str, api_secret: str) -> None:
+        """Sign with another key pair of the same account from the next request on; nothing is interrupted."""
+        self._client.use_credentials(api_key, api_secret)
+
     async def instruments(self) -> Sequence[Instrument]:
         return [market.instrument for market in self._names.by_symbol.values()]
 

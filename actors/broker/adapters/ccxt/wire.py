@@ -75,6 +75,10 @@ class Client(Protocol):
 
     async def close(self) -> None: ...
 
+    def use_credentials(self, api_key: str, api_secret: str) -> None:
+        """Sign with this pair from the next request on."""
+        ...
+
     async def call(self, method: str, params: Params) -> Reply:
         """One REST request by ccxt's name for the endpoint.
 
