@@ -290,7 +290,12 @@ class Placings:
         """The answer of an order that a rule denied; not `recorded` when the journal has not got it (yet)."""
         order = recorded or denied_order(intent, reply.code, reply.detail, self._clock.now_us())
         return r.Denied(
-            order=order, code=reply.code, detail=reply.detail, limit=reply.limit, value=reply.value
+            order=order,
+            code=reply.code,
+            detail=reply.detail,
+            limit=reply.limit,
+            value=reply.value,
+            headroom=reply.headroom,
         )
 
     def forget(self, placing: Placing) -> None:

@@ -38,13 +38,17 @@ class OrderAccepted(Event, frozen=True, kw_only=True):
 
 
 class OrderDenied(Event, frozen=True, kw_only=True):
-    """An order was refused by a risk rule: which, its limit and the value that broke it."""
+    """An order was refused by a risk rule: which, its limit and the value that broke it.
+
+    `headroom` is what was left of the limit.
+    """
 
     intent: OrderIntent
     code: str
     detail: str
     limit: str | None = None
     value: str | None = None
+    headroom: str | None = None
 
 
 class AmendAsked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -134,13 +138,17 @@ class AmendAccepted(OrderEvent, frozen=True, kw_only=True, tag=True):
 
 
 class AmendDenied(OrderEvent, frozen=True, kw_only=True, tag=True):
-    """An amend was refused by a risk rule: which, its limit and the value that broke it."""
+    """An amend was refused by a risk rule: which, its limit and the value that broke it.
+
+    `headroom` is what was left of the limit.
+    """
 
     asked: AmendAsked
     code: str
     detail: str
     limit: str | None = None
     value: str | None = None
+    headroom: str | None = None
 
 
 # Written by PositionActor (stream "position/<exchange>/<symbol>"); all carry their exchange and symbol for

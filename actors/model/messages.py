@@ -52,6 +52,7 @@ class Denied(Message, frozen=True, kw_only=True):
     detail: str
     limit: str | None = None
     value: str | None = None
+    headroom: str | None = None
 
 
 class Refused(Message, frozen=True, kw_only=True):

@@ -67,8 +67,8 @@ class Previewed(Result, frozen=True, kw_only=True):
 class Denied(Result, frozen=True, kw_only=True):
     """The order is recorded and over: a rule denied it, it was withdrawn unsent, or the exchange refused it.
 
-    `limit` and `value` are canonical decimal texts: the limit that spoke, the value that broke it. The order
-    of a dry run was not recorded.
+    `limit`, `value` and `headroom` are canonical decimal texts: the limit that spoke, what broke it, what was
+    left before the order. The order of a dry run was not recorded.
     """
 
     order: Order
@@ -76,6 +76,7 @@ class Denied(Result, frozen=True, kw_only=True):
     detail: str
     limit: str | None = None
     value: str | None = None
+    headroom: str | None = None
 
 
 class Conflict(Result, frozen=True, kw_only=True):

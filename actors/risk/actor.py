@@ -238,7 +238,12 @@ class RiskActor(TrioActor):
         if breach.halts:
             self._guard.halt(intent.exchange, intent.symbol, f"{breach.code}: {breach.detail}")
         denied = OrderDenied(
-            intent=intent, code=breach.code, detail=breach.detail, limit=breach.limit, value=breach.value
+            intent=intent,
+            code=breach.code,
+            detail=breach.detail,
+            limit=breach.limit,
+            value=breach.value,
+            headroom=breach.headroom,
         )
         self._journal_order(message, denied)
         return _denied(intent.order_id, breach)
@@ -438,7 +443,12 @@ def _has_amend(book: Book, order_id: str, pending: tuple[AmendAsked, Decimal]) -
 
 def _denied(order_id: str, breach: Breach) -> m.Denied:
     return m.Denied(
-        order_id=order_id, code=breach.code, detail=breach.detail, limit=breach.limit, value=breach.value
+        order_id=order_id,
+        code=breach.code,
+        detail=breach.detail,
+        limit=breach.limit,
+        value=breach.value,
+        headroom=breach.headroom,
     )
 
 

@@ -76,5 +76,6 @@ def denied(order: Order, asked: AmendAsked, breach: Breach) -> AmendDenied:
         detail=breach.detail,
         limit=breach.limit,
         value=breach.value,
+        headroom=breach.headroom,
         **about(order),
     )

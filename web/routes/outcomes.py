@@ -111,6 +111,7 @@ def denied(result: Denied) -> Problem:
         order_id=result.order.order_id,
         limit=result.limit,
         value=result.value,
+        headroom=result.headroom,
     )
 
 

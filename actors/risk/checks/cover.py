@@ -1,6 +1,6 @@
 """Whether what is lost or bound already leaves room for the order: daily loss, drawdown, margin. Pure."""
 
-from actors.model.money import EXACT, text
+from actors.model.money import EXACT, ZERO, text
 from actors.risk.case import Case
 from actors.risk.checks.breach import Breach, over
 from actors.risk.checks.exposure import unpriced
@@ -24,6 +24,7 @@ def daily_loss(case: Case) -> Breach | None:
         f"today's loss is {text(loss)} USD, the limit {text(limit)}",
         text(limit),
         text(loss),
+        text(ZERO),
     )
 
 
@@ -36,7 +37,7 @@ def drawdown(case: Case) -> Breach | None:
     if fallen is None:
         return Breach("STALE_PRICE", f"the drawdown is not known: {_unpriced(case)}")
     return (
-        over("MAX_DRAWDOWN", "the fall from the highest result in USD", limit, fallen)
+        over("MAX_DRAWDOWN", "the fall from the highest result in USD", limit, fallen, fallen)
         if fallen > limit
         else None
     )
@@ -67,4 +68,5 @@ def margin(case: Case) -> Breach | None:
     detail = (
         f"working orders and positions at {exchange} would need {value} USD of margin, the equity is {limit}"
     )
-    return Breach("INSUFFICIENT_MARGIN", detail, limit, value)
+    left = max(ZERO, subtract(equity, valuation.of_exchange(exchange).margin))
+    return Breach("INSUFFICIENT_MARGIN", detail, limit, value, text(left))

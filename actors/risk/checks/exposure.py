@@ -18,12 +18,14 @@ def reduce_only(case: Case) -> Breach | None:
         return None
     held = text(case.account.position.quantity)
     detail = f"reduce-only: the position is {held} and other reduce-only orders leave {text(room)} of it"
-    return Breach("REDUCE_ONLY", detail, text(room), text(case.quantity))
+    return Breach("REDUCE_ONLY", detail, text(room), text(case.quantity), text(room))
 
 
-def symbol_exposure(case: Case) -> Decimal:
-    """USD that the symbol's worst case on the order's side reaches with the order, over all exchanges."""
-    total = max(ZERO, case.projected)
+def symbol_exposure(case: Case, projected: Decimal) -> Decimal:
+    """USD that the symbol's worst case on the order's side reaches over all exchanges; at the order's it is
+    `projected`.
+    """
+    total = max(ZERO, projected)
     for account in case.state.ledger.of_symbol(case.intent.symbol):
         if account is not case.account:
             worst = account.long_worst if case.buy else account.short_worst.copy_negate()
@@ -34,11 +36,12 @@ def symbol_exposure(case: Case) -> Decimal:
 def _position_limit(limit: Decimal | None, case: Case, code: str) -> Breach | None:
     if limit is None or case.projected <= 0:
         return None
-    value = symbol_exposure(case)
+    value = symbol_exposure(case, case.projected)
     if value <= limit:
         return None
     side = "long" if case.buy else "short"
-    return over(code, f"the worst-case {side} position in {case.intent.symbol} in USD", limit, value)
+    used = symbol_exposure(case, subtract(case.projected, case.quantity))
+    return over(code, f"the worst-case {side} position in {case.intent.symbol} in USD", limit, value, used)
 
 
 def max_position(case: Case) -> Breach | None:
@@ -80,10 +83,11 @@ def max_exchange(case: Case) -> Breach | None:
     valuation, exchange = case.state.valuation, case.intent.exchange
     if missing := unpriced(case, exchange):
         return missing
-    value = add(subtract(valuation.of_exchange(exchange).gross, valuation.worth(case.place).gross), gross)
+    used = valuation.of_exchange(exchange).gross
+    value = add(subtract(used, valuation.worth(case.place).gross), gross)
     if value <= limit:
         return None
-    return over("MAX_EXCHANGE_EXPOSURE", f"the gross exposure at {exchange} in USD", limit, value)
+    return over("MAX_EXCHANGE_EXPOSURE", f"the gross exposure at {exchange} in USD", limit, value, used)
 
 
 def max_gross(case: Case) -> Breach | None:
@@ -94,8 +98,11 @@ def max_gross(case: Case) -> Breach | None:
     if missing := unpriced(case):
         return missing
     valuation = case.state.valuation
-    value = add(subtract(valuation.total.gross, valuation.worth(case.place).gross), gross)
-    return over("MAX_GROSS_EXPOSURE", "the gross exposure in USD", limit, value) if value > limit else None
+    used = valuation.total.gross
+    value = add(subtract(used, valuation.worth(case.place).gross), gross)
+    if value <= limit:
+        return None
+    return over("MAX_GROSS_EXPOSURE", "the gross exposure in USD", limit, value, used)
 
 
 def max_net(case: Case) -> Breach | None:
@@ -110,5 +117,6 @@ def max_net(case: Case) -> Breach | None:
         return None if case.shrinks else missing
     added = multiply(multiply(case.quantity, case.mark), case.rate)
     total = case.state.valuation.total
-    value = add(total.long, added) if case.buy else add(total.short.copy_negate(), added)
-    return over("MAX_NET_EXPOSURE", "the net exposure in USD", limit, value) if value > limit else None
+    used = total.long if case.buy else total.short.copy_negate()
+    value = add(used, added)
+    return over("MAX_NET_EXPOSURE", "the net exposure in USD", limit, value, used) if value > limit else None

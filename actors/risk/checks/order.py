@@ -1,6 +1,6 @@
 """Whether the order itself is one that a person meant: its numbers, steps and size. Pure."""
 
-from actors.model.money import text
+from actors.model.money import ZERO, text
 from actors.risk.case import Case
 from actors.risk.checks.breach import Breach, over
 
@@ -45,7 +45,7 @@ def order_value(case: Case) -> Breach | None:
     limit, value = case.limits.max_order_usd, case.value_usd
     if limit is None or value <= limit or case.is_exit:
         return None
-    return over("ORDER_SIZE", "the order's value in USD", limit, value)
+    return over("ORDER_SIZE", "the order's value in USD", limit, value, ZERO)
 
 
 def order_quantity(case: Case) -> Breach | None:
@@ -53,4 +53,4 @@ def order_quantity(case: Case) -> Breach | None:
     limit = case.limits.max_order_quantity
     if limit is None or case.quantity <= limit or case.is_exit:
         return None
-    return over("ORDER_SIZE", "the order's quantity", limit, case.quantity)
+    return over("ORDER_SIZE", "the order's quantity", limit, case.quantity, ZERO)

@@ -18,7 +18,13 @@ def messages(case: Case) -> Breach | None:
     sent = case.state.messages.within(case.now_us, int(window * SECOND_US)) + 1
     if sent <= limit:
         return None
-    return over("MESSAGE_RATE", f"orders and cancels within {text(window)} s", Decimal(limit), Decimal(sent))
+    return over(
+        "MESSAGE_RATE",
+        f"orders and cancels within {text(window)} s",
+        Decimal(limit),
+        Decimal(sent),
+        Decimal(sent - 1),
+    )
 
 
 def repeated(case: Case) -> Breach | None:
@@ -31,7 +37,7 @@ def repeated(case: Case) -> Breach | None:
     if count <= limit:
         return None
     what = f"executed {case.intent.side} orders in {case.intent.symbol} within {window // SECOND_US} s"
-    breach = over("REPEATED_EXECUTION", what, Decimal(limit), Decimal(count))
+    breach = over("REPEATED_EXECUTION", what, Decimal(limit), Decimal(count), Decimal(count - 1))
     return msgspec.structs.replace(breach, halts=True)
 
 
@@ -65,7 +71,7 @@ def open_orders(case: Case) -> Breach | None:
     limit, count = case.limits.max_open_orders, len(case.state.ledger.holds) + 1
     if limit is None or count <= limit or case.is_exit:
         return None
-    return over("OPEN_ORDERS", "open orders", Decimal(limit), Decimal(count))
+    return over("OPEN_ORDERS", "open orders", Decimal(limit), Decimal(count), Decimal(count - 1))
 
 
 def open_orders_of_symbol(case: Case) -> Breach | None:
@@ -74,4 +80,5 @@ def open_orders_of_symbol(case: Case) -> Breach | None:
     count = sum(account.open_orders for account in case.state.ledger.of_symbol(case.intent.symbol)) + 1
     if limit is None or count <= limit or case.is_exit:
         return None
-    return over("OPEN_ORDERS", f"open orders in {case.intent.symbol}", Decimal(limit), Decimal(count))
+    what = f"open orders in {case.intent.symbol}"
+    return over("OPEN_ORDERS", what, Decimal(limit), Decimal(count), Decimal(count - 1))

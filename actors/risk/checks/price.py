@@ -37,7 +37,7 @@ def skew(case: Case) -> Breach | None:
     skew = multiply(Decimal(abs(skew_us)), MICRO)
     if limit is None or skew <= limit or case.is_exit:
         return None
-    return over("CLOCK_SKEW", f"the clock's distance to {case.intent.exchange} in seconds", limit, skew)
+    return over("CLOCK_SKEW", f"the clock's distance to {case.intent.exchange} in seconds", limit, skew, skew)
 
 
 def collar(case: Case) -> Breach | None:

@@ -655,3 +655,26 @@ def test_the_documentation_names_every_code_and_every_limit():
     page = (Path(__file__).parents[3] / "docs" / "risk.md").read_text()
     missing = {rule.code for rule in RULES} | set(KINDS)
     assert {name for name in missing if f"`{name}`" not in page} == set()
+
+
+@pytest.mark.parametrize(
+    ("limits", "orders", "code", "headroom"),
+    [
+        ({}, [("buy", "1"), ("buy", "0.3")], "MAX_POSITION", "10000"),
+        ({"max_long_usd": D(41000)}, [("buy", "1"), ("buy", "0.1")], "MAX_LONG", "1000"),
+        ({"max_exchange_usd": D(41000)}, [("buy", "1"), ("buy", "0.1")], "MAX_EXCHANGE_EXPOSURE", "1000"),
+        ({"max_gross_usd": D(41000)}, [("buy", "1"), ("buy", "0.1")], "MAX_GROSS_EXPOSURE", "1000"),
+        ({"max_net_usd": D(41000)}, [("buy", "1"), ("buy", "0.1")], "MAX_NET_EXPOSURE", "1000"),
+        ({"max_order_usd": D(3000)}, [("buy", "0.1")], "ORDER_SIZE", "3000"),
+        ({"max_open_orders": 2}, [("buy", "0.1"), ("buy", "0.1"), ("buy", "0.1")], "OPEN_ORDERS", "0"),
+        ({"max_messages": 1}, [("buy", "0.1"), ("buy", "0.1")], "MESSAGE_RATE", "0"),
+    ],
+)
+def test_a_denial_says_what_was_left_before_the_order(limits, orders, code, headroom):
+    desk = Desk(**limits)
+    for side, quantity in orders[:-1]:
+        desk.place(side, quantity, "40000")
+    verdict = desk.judge(desk.intent(*orders[-1], "40000"))
+    assert isinstance(verdict, Breach)
+    assert (verdict.code, verdict.headroom) == (code, headroom)
+    assert verdict.detail.endswith(f"{headroom} is left")

@@ -42,8 +42,8 @@ def test_a_check_that_forgets_working_orders_is_found(monkeypatch):
 def test_a_check_that_is_off_by_one_lot_is_found(monkeypatch):
     real = exposure.symbol_exposure
 
-    def generous(case):
-        return real(case) - case.instrument.lot * case.mark
+    def generous(case, projected):
+        return real(case, projected) - case.instrument.lot * case.mark
 
     monkeypatch.setattr(exposure, "symbol_exposure", generous)
     with pytest.raises(Unfounded, match=r"max_pos_usd|max_long_usd|max_short_usd"):
