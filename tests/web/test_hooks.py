@@ -10,7 +10,7 @@ import pytest
 from web.app import create_app
 from web.hooks.desk import HookDesk
 from web.hooks.spec import BadHooks, read_hooks
-from web.hooks.translate import read_alert, value_at
+from web.hooks.translate import forget, read_alert, value_at
 
 SECRET, NEXT_SECRET = "open sesame", "next one"
 
@@ -162,3 +162,13 @@ def test_a_file_that_can_not_be_used_says_why(tmp_path, find, put, says):
 def test_a_file_that_is_not_there_says_so(tmp_path):
     with pytest.raises(BadHooks):
         read_hooks(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("path", ["passphrase", "inner.passphrase", "inner.more.passphrase"])
+def test_a_secret_is_forgotten_once_it_was_checked(path):
+    alert = {"passphrase": "s", "inner": {"passphrase": "s", "more": {"passphrase": "s"}}, "side": "buy"}
+    forget(alert, path)
+    assert value_at(alert, path) is None
+    assert str(alert).count("passphrase") == 2
+    forget(alert, "side.passphrase.deeper")
+    assert alert["side"] == "buy"

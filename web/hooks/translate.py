@@ -40,6 +40,16 @@ def value_at(alert: dict[str, Any], path: str) -> str | None:
     return str(found) if isinstance(found, str | int) else None
 
 
+def forget(alert: dict[str, Any], path: str) -> None:
+    """Take out what the alert says at a dotted path: no mapping, key or error may hold a secret."""
+    *above, last = path.split(".")
+    found: Any = alert
+    for step in above:
+        found = found.get(step) if isinstance(found, dict) else None
+    if isinstance(found, dict):
+        found.pop(last, None)
+
+
 def order_of(hook: Hook, alert: dict[str, Any]) -> dict[str, object]:
     """The body of `POST /orders` that the alert stands for, within the hook's bounds; raise ProblemError."""
     order: dict[str, object] = {}

@@ -15,7 +15,7 @@ from web.auth.keyring import bearer
 from web.auth.port import Principal
 from web.call import Answer, Call
 from web.hooks.spec import Hook
-from web.hooks.translate import key_of, order_of, read_alert, value_at
+from web.hooks.translate import forget, key_of, order_of, read_alert, value_at
 from web.problems import ProblemError, problem
 from web.routes.orders import answer, place_one
 from web.services import Services
@@ -32,6 +32,8 @@ async def receive(services: Services, call: Call) -> Answer:
     alert = read_alert(call.body)
     if not _proven(hook, call, alert):
         raise await services.guesses.refusal(b"", call.client)
+    if hook.secret_field is not None:
+        forget(alert, hook.secret_field)
     call.principal = Principal(f"hook:{name}", hook.user, frozenset())
     services.hooks.admit(name, now_ns)
     try:
