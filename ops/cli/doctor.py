@@ -1,30 +1,42 @@
-"""`tradewarden doctor`: looks for what would keep the service from working, and says what to do about it."""
+"""`tradewarden doctor`: looks at the whole installation, and says what to do about what it finds.
+
+`BAD` keeps the service from working or loses something for sure; `note` is for a person to think about.
+Nothing is changed.
+"""
 
 import argparse
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from config import Settings, SettingsError
 from ops.cli.command import FAILED, OK, Command, Failed, nothing, settings
 
-FREE_BYTES = 500_000_000
+OLD_BACKUP = timedelta(days=2)
+MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """One thing that was looked at: `grade` is ok, note or bad."""
 
     what: str
-    fine: bool
+    grade: str
     detail: str
+
+
+class Note(Exception):
+    """Nothing is broken, but a person should do something."""
 
 
 def command(_name: str) -> Command:
     """The subcommand."""
     return Command(
-        "Look at settings, data folder, database and address; exit 1 if one keeps the service from working.",
+        "Look at settings, files, disk, database, backups, keys and address, and say what to do; exit 1 if "
+        "something keeps the service from working.",
         "tradewarden doctor",
         nothing,
         run,
@@ -35,30 +47,32 @@ def run(_asked: argparse.Namespace) -> int:
     """Look at everything and print what was found."""
     findings = list(look())
     for finding in findings:
-        print(f"{'ok  ' if finding.fine else 'BAD '} {finding.what}: {finding.detail}")
-    return OK if all(finding.fine for finding in findings) else FAILED
+        print(f"{MARKS[finding.grade]} {finding.what}: {finding.detail}")
+    return FAILED if any(finding.grade == "bad" for finding in findings) else OK
 
 
 def look() -> Iterator[Finding]:
     """What there is to look at, in the order in which a start needs it."""
-    yield Finding("python", sys.version_info >= (3, 11), sys.version.split()[0])
+    yield Finding("python", "ok" if sys.version_info >= (3, 11) else "bad", sys.version.split()[0])
     try:
         chosen = settings()
     except SettingsError as error:
-        yield Finding("settings", False, str(error))
+        yield Finding("settings", "bad", str(error))
         return
-    yield Finding("settings", True, f"exchanges {', '.join(each.name for each in chosen.exchanges)}")
-    for what, check in (("data folder", _folder), ("database", _database), ("address", _address)):
+    yield Finding("settings", "ok", f"exchanges {', '.join(each.name for each in chosen.exchanges)}")
+    for what, check in CHECKS.items():
         yield _checked(what, check, chosen)
 
 
 def _checked(what: str, check: Callable[[Settings], str], chosen: Settings) -> Finding:
     try:
-        return Finding(what, True, check(chosen))
+        return Finding(what, "ok", check(chosen))
+    except Note as note:
+        return Finding(what, "note", str(note))
     except Failed as error:
-        return Finding(what, False, error.line)
+        return Finding(what, "bad", error.line)
     except OSError as error:
-        return Finding(what, False, str(error))
+        return Finding(what, "bad", str(error))
 
 
 def _folder(chosen: Settings) -> str:
@@ -66,10 +80,19 @@ def _folder(chosen: Settings) -> str:
     probe = chosen.data_dir / ".doctor"
     probe.write_bytes(b"x")
     probe.unlink()
-    free = shutil.disk_usage(chosen.data_dir).free
-    if free < FREE_BYTES:
-        raise Failed(f"{chosen.data_dir} has {free // 1_000_000} MB left; at least 500 are wanted")
-    return f"{chosen.data_dir}, {free // 1_000_000_000} GB free"
+    if chosen.data_dir.stat().st_mode & 0o077:
+        raise Note(f"others may look into {chosen.data_dir}: chmod 700 {chosen.data_dir}")
+    return str(chosen.data_dir)
+
+
+def _disk(chosen: Settings) -> str:
+    reserve = max(chosen.disk.reserve_mb, 200)
+    free = shutil.disk_usage(chosen.data_dir).free // 1_000_000
+    if free < reserve:
+        raise Failed(f"{free} MB are left, {reserve} are wanted: make room, or trading only reduces")
+    if free < 4 * reserve:
+        raise Note(f"{free} MB are left; below {reserve} MB trading only reduces")
+    return f"{free // 1000} GB free"
 
 
 def _database(chosen: Settings) -> str:
@@ -77,13 +100,122 @@ def _database(chosen: Settings) -> str:
 
     from ops.cli.database import database
     from persistence.durability import UnsafeServer, require_durability
+    from persistence.migrations.runner import head_revision, known_revisions, stored_revision
 
     with database(chosen) as dsn:
         try:
-            require_durability(dsn)
+            version = require_durability(dsn).server_version
+            revision = stored_revision(dsn)
         except (UnsafeServer, psycopg.Error) as error:
             raise Failed(" ".join(str(error).split())) from error
-    return "configured server" if chosen.database_url is not None else "embedded server"
+    where = "configured" if chosen.database_url is not None else "embedded"
+    if revision is not None and revision not in known_revisions():
+        raise Failed(f"its schema {revision} is of a newer release: start that one, or restore a backup")
+    schema = "empty" if revision is None else f"schema {revision} of {head_revision()}"
+    return f"{where} PostgreSQL {version // 10_000}, {schema}; data are kept when the power fails"
+
+
+def _latch(chosen: Settings) -> str:
+    import trio
+
+    from actors.halt import latch
+    from actors.halt.port import LatchFailed
+    from persistence.latch import FileLatch
+
+    file = chosen.data_dir / "latch"
+    if not file.exists():
+        return "no kill is in force"
+    try:
+        kills = latch.decode(trio.run(FileLatch(file).read))
+    except LatchFailed as error:
+        raise Failed(f"{error}: it starts halted; look at the disk, then: tradewarden resume") from error
+    if kills:
+        raise Note(f"trading is halted: {kills[-1].reason}; when that is settled: tradewarden resume")
+    return "no kill is in force"
+
+
+def _backups(chosen: Settings) -> str:
+    from persistence.backup import Shelf
+    from persistence.backup.drill import last_report
+    from persistence.backup.shelf import taken_at
+
+    if not chosen.backup.every_hours:
+        raise Note("the service takes none (BACKUP__EVERY_HOURS=0): something else should")
+    folder = chosen.backup.folder or chosen.data_dir / "backups"
+    shelf = Shelf(folder)
+    newest = shelf.newest()
+    if newest is None:
+        raise Note(f"there is none in {folder} yet: tradewarden backup")
+    age = datetime.now(UTC) - taken_at(newest)
+    if age > OLD_BACKUP:
+        raise Failed(
+            f"the newest is {age.days} days old: look for backup_failed in the log, then: tradewarden backup"
+        )
+    report = last_report(shelf)
+    if report is not None and not report.ok:
+        raise Failed(f"the last drill failed: {report.problem}")
+    if _same_disk(folder, chosen.data_dir):
+        raise Note(
+            f"{len(shelf.names())} in {folder}, on the disk of the data: BACKUP__FOLDER on another is better"
+        )
+    drilled = "not tried yet" if report is None else f"last tried {report.at}"
+    return f"{len(shelf.names())} in {folder}, the newest {newest}, {drilled}"
+
+
+def _backup_key(chosen: Settings) -> str:
+    from ops.cli.backup import SHOWN
+    from ops.cli.keys import keys_file
+    from persistence.backup import BackupError
+    from persistence.backup.sealing import read_keys
+
+    file = keys_file(chosen)
+    if not file.exists():
+        raise Note(f"there is none in {file} yet; the first backup makes one")
+    try:
+        public = read_keys(file).public
+    except BackupError as error:
+        raise Failed(str(error)) from error
+    if file.stat().st_mode & 0o077:
+        raise Failed(f"others may read {file}: chmod 600 {file}")
+    if not file.with_name(file.name + SHOWN).exists():
+        raise Note(
+            "nobody has a copy: tradewarden backup key, and keep it elsewhere; without it backups are lost"
+        )
+    return public
+
+
+def _programs(chosen: Settings) -> str:
+    from persistence.backup import BackupError
+    from persistence.backup.programs import program
+
+    try:
+        return str(program("pg_dump", 0).parent) if chosen.backup.every_hours else "not needed"
+    except BackupError as error:
+        raise Failed(f"backups can't be taken: {error}") from error
+
+
+def _secrets(chosen: Settings) -> str:
+    from ops.cli.secret import vault_of
+    from persistence.backup import BackupError
+    from persistence.vault import NAME, VaultError
+
+    real = [each.name for each in chosen.exchanges if each.kind == "ccxt"]
+    try:
+        sealed = vault_of(chosen).read() if (chosen.data_dir / NAME).exists() else {}
+    except (VaultError, BackupError) as error:
+        raise Failed(str(error)) from error
+    missing = [each.name for each in chosen.exchanges if each.kind == "ccxt" and not each.api_key]
+    missing = [name for name in missing if name not in sealed]
+    if missing:
+        raise Note(f"no key for {', '.join(missing)}: tradewarden secret set {missing[0]}")
+    in_the_clear = [name for name in real if name not in sealed]
+    if in_the_clear:
+        raise Note(f"the keys of {', '.join(in_the_clear)} are not sealed: tradewarden secret set NAME")
+    return f"sealed: {', '.join(sorted(sealed))}" if sealed else "no exchange needs a key"
+
+
+def _same_disk(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
 
 
 def _address(chosen: Settings) -> str:
@@ -97,3 +229,16 @@ def _address(chosen: Settings) -> str:
                 f"{chosen.bind} can't be used: {error.strerror} (does the service run already?)"
             ) from error
     return f"{chosen.bind} is free"
+
+
+CHECKS: dict[str, Callable[[Settings], str]] = {
+    "data folder": _folder,
+    "disk": _disk,
+    "database": _database,
+    "kill switch": _latch,
+    "backup programs": _programs,
+    "backups": _backups,
+    "backup key": _backup_key,
+    "exchange keys": _secrets,
+    "address": _address,
+}

@@ -90,6 +90,16 @@ def known_revisions(versions: Path = VERSIONS) -> frozenset[str]:
     )
 
 
+def stored_revision(dsn: str) -> str | None:
+    """The revision that the database at ``dsn`` is at, None when it is empty; changes nothing."""
+    engine = sqlalchemy.create_engine(_driver_url(dsn), poolclass=sqlalchemy.NullPool)
+    try:
+        with engine.connect() as connection:
+            return _revision(connection)
+    finally:
+        engine.dispose()
+
+
 def _configuration(versions: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", _escaped(MIGRATIONS))

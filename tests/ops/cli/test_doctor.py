@@ -1,0 +1,61 @@
+"""The doctor: what is wrong is said with what to do, and only what keeps the service from working fails."""
+
+import os
+import socket
+
+import pytest
+
+from ops.cli import main as cli
+from ops.cli.doctor import CHECKS, look
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path, postgres_dsn):
+    """A fresh data folder and a migrated database."""
+    for name in list(os.environ):
+        if name.startswith("TRADEWARDEN_"):
+            monkeypatch.delenv(name)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("TRADEWARDEN_BIND", f"127.0.0.1:{probe.getsockname()[1]}")
+    monkeypatch.setenv("TRADEWARDEN_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TRADEWARDEN_DATABASE_URL", postgres_dsn)
+
+
+def found() -> dict[str, tuple[str, str]]:
+    return {finding.what: (finding.grade, finding.detail) for finding in look()}
+
+
+def test_a_fresh_installation_works_and_is_told_what_to_think_of(capsys):
+    grades = found()
+    assert set(grades) == {"python", "settings", *CHECKS}
+    assert {grade for grade, _ in grades.values()} == {"ok", "note"}
+    assert "tradewarden backup" in grades["backups"][1]
+    assert cli.main(["doctor"]) == 0
+
+
+def test_a_backup_and_a_key_that_was_shown_leave_less_to_say(capsys):
+    assert cli.main(["backup"]) == 0
+    assert "nobody has a copy" in found()["backup key"][1]
+    assert cli.main(["backup", "key"]) == 0
+    assert "AGE-SECRET-KEY-" in capsys.readouterr().out
+    assert found()["backup key"][0] == "ok"
+    assert "on the disk of the data" in found()["backups"][1]
+
+
+def test_an_old_backup_a_closed_vault_and_an_open_folder_are_said(monkeypatch, tmp_path, capsys):
+    old = tmp_path / "backups" / "20200101T000000Z-1"
+    old.mkdir(parents=True)
+    (old / "manifest.json").write_text("{}")
+    monkeypatch.setenv("TRADEWARDEN_BACKUP__FOLDER", str(old.parent))
+    (tmp_path / "data").mkdir(mode=0o755)
+    (tmp_path / "data" / "secrets.age").write_bytes(b"sealed")
+    grades = found()
+    assert grades["backups"][0] == grades["exchange keys"][0] == "bad"
+    assert "chmod 700" in grades["data folder"][1]
+    assert cli.main(["doctor"]) == 1
+
+
+def test_a_disk_below_the_reserve_is_bad(monkeypatch):
+    monkeypatch.setenv("TRADEWARDEN_DISK__RESERVE_MB", "1000000")
+    assert found()["disk"][0] == "bad"
