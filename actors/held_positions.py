@@ -76,8 +76,7 @@ class HeldPositions:
                     try:
                         await self._renew(dict(self._doubtful))
                     except SharedAway:
-                        with trio.move_on_after(LOOK_AGAIN_SECONDS):
-                            await self._wake.wait()
+                        await trio.sleep(LOOK_AGAIN_SECONDS)
         finally:
             self._following = False
             unsubscribe()

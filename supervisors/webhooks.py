@@ -55,13 +55,7 @@ class WebhookPart:
         standing: Callable[[], Standing | None] = lambda: None,
         registry: CollectorRegistry,
     ) -> None:
-        attempts = Counter(
-            "webhook_attempts_total",
-            "Attempts to deliver by what became of them.",
-            ["outcome"],
-            registry=registry,
-        )
-        self._attempts = {outcome: attempts.labels(outcome) for outcome in (DELIVERED, RETRY, BURIED)}
+        self._attempts = attempt_counters(registry)
         self._retries = retries
         self._standing = standing
         self._outside = outside
@@ -118,3 +112,14 @@ class WebhookPart:
             standing=self._standing,
         )
         return self._actor
+
+
+def attempt_counters(registry: CollectorRegistry) -> Mapping[str, Counter]:
+    """One counter of attempts for each outcome."""
+    attempts = Counter(
+        "webhook_attempts_total",
+        "Attempts to deliver by what became of them.",
+        ["outcome"],
+        registry=registry,
+    )
+    return {outcome: attempts.labels(outcome) for outcome in (DELIVERED, RETRY, BURIED)}

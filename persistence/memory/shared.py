@@ -5,10 +5,13 @@ They keep to what the scripts do, on the clock that is handed in, so that one su
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+import trio
+
 from actors.broker.sharing import Told
 from actors.model.clock import Clock
 from actors.model.position import Position
-from actors.model.shared import SharedAway
+from actors.model.shared import SharedAway, Standing
 from actors.queries import CachedPosition
 from actors.webhook.port import Retry
 from web.auth.port import Grant
@@ -29,6 +32,29 @@ class Shared:
         if self.away is not None:
             raise self.away
         return self.clock.now_us()
+
+
+class LinkCounts(msgspec.Struct, frozen=True):
+    """What a link has seen."""
+
+    losses: int = 0
+    calls: dict[tuple[str, str], int] = {}
+
+
+class MemoryLink:
+    """The link of the twins; it stands as it is told to."""
+
+    def __init__(self) -> None:
+        self.standing = Standing(there=True)
+        self.losses = 0
+
+    def statistics(self) -> LinkCounts:
+        """What it has seen so far."""
+        return LinkCounts(losses=self.losses)
+
+    async def keep(self) -> None:
+        """There is nothing to look for."""
+        await trio.sleep_forever()
 
 
 class MemoryRates(Shared):

@@ -188,6 +188,29 @@ async def test_while_the_cache_is_away_reads_are_right_and_it_is_caught_up_after
         nursery.cancel_scope.cancel()
 
 
+async def test_an_outage_costs_two_attempts_a_second_however_much_changes(autojump_clock):
+    """A loop that tries again at each change, or without a pause, would take the processor from orders."""
+    books = Books()
+    cache = MemoryPositions(books.journal.clock)
+    cache.away = SharedAway("lost")
+    held = HeldPositions(cache, books.log, process="owner")
+    attempts = 0
+
+    async def renew(version, positions):
+        nonlocal attempts
+        attempts += 1
+        raise SharedAway("lost")
+
+    cache.renew = renew
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(held.run)
+        for _ in range(100):
+            books.change(PLACES[0])
+            await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+    assert attempts <= 21
+
+
 async def test_without_a_follower_the_cache_is_not_trusted(autojump_clock):
     """Before it runs, or between two lives of its actor, nobody sees changes."""
     books = Books()

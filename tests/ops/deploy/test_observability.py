@@ -15,7 +15,9 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from supervisors.gauges import Trading
+from supervisors.webhooks import attempt_counters
 from tests.fixtures.runtime import Machine, intent
+from tests.fixtures.shared import shared_twins
 from web.observability import Metrics
 
 ROOT = Path(__file__).parents[3]
@@ -69,13 +71,15 @@ def exposed(text: str) -> set[str]:
 async def scraped(autojump_clock) -> str:
     """The metrics of a runtime that has taken an order, with everything that can be configured."""
     machine = Machine()
+    machine.shared = shared_twins(machine.clock).outside
     async with machine.boot() as runtime:
         await runtime.port.place(intent(), wait_seconds=5, correlation_id="c-1")
         metrics = Metrics(runtime.metrics.registry)
         metrics.follow_positions(runtime.port.position_views)
         with_webhooks = CollectorRegistry()
         with_webhooks.register(Trading(runtime.gate, runtime.log, machine.clock, lambda: 3))
-        extra = [line for line in generate_latest(with_webhooks).decode().splitlines() if "outbox" in line]
+        attempt_counters(with_webhooks)
+        extra = [line for line in generate_latest(with_webhooks).decode().splitlines() if "webhook" in line]
         return metrics.text().decode() + "\n".join(extra) + "\n"
 
 
