@@ -23,7 +23,7 @@ from actors.model.money import EXACT, ZERO
 from actors.model.order import Order, OrderIntent, Step, Submission, Terminal, is_among, trade_key
 from actors.model.position import Position
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 CLOSED_KEPT = 1024
@@ -67,7 +67,8 @@ class Book(msgspec.Struct, kw_only=True):
     moved. `watermarks` is the newest fill time (µs) applied: where reconciliation starts. `trades` names
     the trade ids already applied to each order in the book, `adjustments` the evidence of adjustments
     already made: both for exactly-once. `opened` is when the journal first saw an account (µs), `statement`
-    the balance adjustments made since, by (exchange, evidence), and when they happened.
+    the balance adjustments made since, by (exchange, evidence), and when they happened. `earnings` is what
+    adjustments that are a result of trading (funding, interest) came to, by asset.
     """
 
     seq: int = 0
@@ -81,6 +82,7 @@ class Book(msgspec.Struct, kw_only=True):
     adjustments: dict[str, int] = {}
     opened: dict[str, int] = {}
     statement: dict[tuple[str, str], int] = {}
+    earnings: dict[str, Decimal] = {}
     limits: dict[str, str] = {}
     settings: dict[str, str] = {}
     kills: dict[str, Kill] = {}
@@ -117,6 +119,7 @@ class Book(msgspec.Struct, kw_only=True):
             adjustments=self.adjustments.copy(),
             opened=self.opened.copy(),
             statement=self.statement.copy(),
+            earnings=self.earnings.copy(),
             limits=self.limits.copy(),
             settings=self.settings.copy(),
             kills=self.kills.copy(),
@@ -375,7 +378,10 @@ def _balance_adjusted(book: Book, event: ev.BalanceAdjusted, _seq: int, _at_us: 
     if line in book.statement:
         raise DuplicateAdjustment(event.evidence)
     place = (event.exchange, event.asset)
-    book.cash[place] = EXACT.add(book.cash.get(place, ZERO), event.amount)
+    cash = EXACT.add(book.cash.get(place, ZERO), event.amount)
+    if event.cause in ev.EARNINGS:
+        book.earnings[event.asset] = EXACT.add(book.earnings.get(event.asset, ZERO), event.amount)
+    book.cash[place] = cash
     book.statement[line] = event.happened_us
     if len(book.statement) > STATEMENT_KEPT:
         del book.statement[next(iter(book.statement))]

@@ -314,6 +314,14 @@ class TradingStateChanged(Event, frozen=True, kw_only=True):
     cause: str
 
 
+EARNINGS = frozenset({"funding_fee", "settlement", "interest", "insurance_clear", "commission_rebate"})
+"""The causes of balance adjustments that are a result of trading: they count in the day's loss, as fees do.
+
+Everything else moves money and earns nothing: transfers, deposits, corrections. The names are those of the
+exchanges; `settlement` is Bybit's funding.
+"""
+
+
 class BalanceAdjusted(Event, frozen=True, kw_only=True):
     """An account's balance changed by something else than trades: a transfer, funding, interest, a
     correction.

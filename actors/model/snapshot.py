@@ -37,6 +37,7 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     adjustments: Pairs[str, int]
     opened: Pairs[str, int]
     statement: Pairs[Place, int]
+    earnings: Pairs[str, Decimal]
     limits: Pairs[str, str]
     settings: Pairs[str, str]
     kills: tuple[Kill, ...]
@@ -70,6 +71,7 @@ def encode_book(book: Book) -> bytes:
             adjustments=_pairs(book.adjustments),
             opened=_pairs(book.opened),
             statement=_pairs(book.statement),
+            earnings=_pairs(book.earnings),
             limits=_pairs(book.limits),
             settings=_pairs(book.settings),
             kills=tuple(book.kills.values()),
@@ -101,6 +103,7 @@ def decode_book(data: bytes) -> Book:
         adjustments=dict(image.adjustments),
         opened=dict(image.opened),
         statement=dict(image.statement),
+        earnings=dict(image.earnings),
         limits=dict(image.limits),
         settings=dict(image.settings),
         kills={kill.kill_id: kill for kill in image.kills},

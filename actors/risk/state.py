@@ -12,6 +12,7 @@ import msgspec
 
 from actors.model.book import Book
 from actors.model.events import (
+    EARNINGS,
     AccountOpened,
     AmendAccepted,
     AmendAsked,
@@ -102,6 +103,8 @@ class RiskState:
             state.set_position(position)
         for (exchange, asset), amount in book.cash.items():
             state.valuation.set_cash(exchange, asset, amount)
+        for asset, amount in book.earnings.items():
+            state.valuation.earn(asset, amount)
         state.read_day(book)
         return state
 
@@ -150,6 +153,8 @@ class RiskState:
                 self.valuation.set_cash(event.exchange, asset, book.cash[event.exchange, asset])
         elif isinstance(event, BalanceAdjusted):
             self.valuation.set_cash(event.exchange, event.asset, book.cash[event.exchange, event.asset])
+            if event.cause in EARNINGS:
+                self.valuation.earn(event.asset, event.amount)
 
     def _with_pending(self, order: Order | None, hold: Hold | None, event: Event) -> Hold | None:
         """What an order may do of which an amend may be on its way to the journal."""

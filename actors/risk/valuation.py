@@ -289,6 +289,10 @@ class Valuation:
         self._cash_usd[exchange] = add(subtract(held, self._cash_worth.get(key, ZERO)), worth)
         self._cash_worth[key] = worth
 
+    def earn(self, asset: str, amount: Decimal) -> None:
+        """Funding or interest came in, or went out (negative): a fee the other way round."""
+        self.fees[asset] = subtract(self.fees.get(asset, ZERO), amount)
+
     def add_fees(self, before: tuple[tuple[str, Decimal], ...], now: tuple[tuple[str, Decimal], ...]) -> None:
         """A position's fees by asset went from `before` to `now`."""
         if before == now:

@@ -21,6 +21,7 @@ ZERO = Decimal(0)
 _EXACT = Context(prec=200)
 _UP = Context(prec=76, rounding=ROUND_UP)
 DOLLARS = ("USD", "USDT", "USDC")
+EARNINGS = ("funding_fee", "settlement", "interest", "insurance_clear", "commission_rebate")
 Place = tuple[str, str]
 
 ENDED_KEPT = 20_000
@@ -107,6 +108,8 @@ class Checker:
         elif kind == "BalanceAdjusted":
             place = (body["exchange"], body["asset"])
             self.cash[place] = self.cash.get(place, Decimal(0)) + Decimal(body["amount"])
+            if body["cause"] in EARNINGS:
+                self.fees[body["asset"]] = self.fees.get(body["asset"], ZERO) - Decimal(body["amount"])
 
     def finish(self) -> None:
         """Read what the other streams wrote last."""

@@ -5,10 +5,11 @@ price.
 import msgspec
 import pytest
 
-from actors.model.events import AccountOpened
+from actors.model.events import AccountOpened, BalanceAdjusted
+from actors.model.snapshot import decode_book, encode_book
 from actors.risk.counters import KeyedCount, SlidingCount
 from actors.risk.ledger import Account, Hold, assets_of
-from actors.risk.state import day_of
+from actors.risk.state import RiskState, day_of
 from tests.actors.risk.desk import BTC, ETH, START_US, D, Desk, instrument, mark
 
 
@@ -164,3 +165,35 @@ def test_what_no_limit_asks_for_is_not_counted():
         desk.fill(desk.place("buy", "0.001"), "0.001", "40000")
     assert not desk.state.messages._times
     assert not desk.state.executions._order
+
+
+def test_funding_counts_in_the_day_and_a_transfer_does_not():
+    desk = Desk(max_daily_loss_usd=D(100))
+    desk.record(moved("-100", "funding_fee", "f-1"))
+    desk.record(moved("-5000", "transfer", "t-1"))
+    assert desk.state.day_result() == -100
+    assert desk.code("buy", "0.001") is None
+    desk.record(moved("-0.000001", "settlement", "f-2"))
+    assert desk.code("buy", "0.001") == "MAX_DAILY_LOSS"
+    desk.record(moved("50", "interest", "i-1"))
+    assert desk.code("buy", "0.001") is None
+    assert desk.state.valuation.equity_of("sim") == D("994949.999999")
+
+
+def test_funding_in_another_asset_counts_at_its_rate_and_is_rebuilt():
+    desk = Desk()
+    desk.record(moved("-0.01", "funding_fee", "f-1", "BTC"))
+    assert desk.state.day_result() == -400
+    fresh = RiskState.rebuild(decode_book(encode_book(desk.book)), desk.state.limits)
+    desk.state.brokers, fresh.brokers = {}, {}
+    for price in desk.state.valuation.marks.values():
+        fresh.set_mark(price)
+    assert fresh.day_result() == -400
+    assert fresh.valuation.fees == desk.state.valuation.fees
+
+
+def moved(amount: str, cause: str, evidence: str, asset: str = "USDT") -> BalanceAdjusted:
+    """A line of the exchange's statement."""
+    return BalanceAdjusted(
+        exchange="sim", asset=asset, amount=D(amount), cause=cause, evidence=evidence, happened_us=START_US
+    )
