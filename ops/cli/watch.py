@@ -1,8 +1,12 @@
-"""`tradewarden watch`: what happens, as it happens, one line each; ends with Ctrl+C."""
+"""`tradewarden watch`: what happens, as it happens, one line each; ends with Ctrl+C.
+
+Orders, fills, positions and the state of trading are feeds. The tree of actors is asked for once a second;
+the nodes that changed are told, so that a restart, its reason and the recovery are seen beside the orders.
+"""
 
 import argparse
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,16 +14,19 @@ import trio
 
 from ops.cli.command import OK, Command, Failed
 from ops.cli.service import ask, configure_access
-from web.client import Client, FeedFrame, FeedRefused
+from web.client import Client, FeedFrame, FeedRefused, Unreachable
+from web.routes.operator import NodeBody
 
-CHANNELS = ("orders", "fills", "positions", "markets", "risk", "system")
-DEFAULT = ("orders", "fills", "positions", "system")
+TREE = "tree"
+CHANNELS = ("orders", "fills", "positions", "markets", "risk", "system", TREE)
+DEFAULT = ("orders", "fills", "positions", "system", TREE)
+TREE_SECONDS = 1.0
 
 
 def command(_name: str) -> Command:
     """The subcommand."""
     return Command(
-        "Show live orders, fills, positions and the state of trading; a lost connection is taken up again.",
+        "Show live orders, fills, positions and the tree of actors; a lost connection is taken up again.",
         "tradewarden watch --channel orders --symbol BTC/USDT",
         configure,
         run,
@@ -41,25 +48,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Follow and print."""
-    left = asked.count
-
-    async def follow(client: Client, channel: str, scope: trio.CancelScope) -> None:
-        nonlocal left
-        async with client.feed(channel, symbols=asked.symbol) as frames:
-            async for frame in frames:
-                for line in [encoded(frame)] if asked.json else lines(frame):
-                    print(line, flush=True)
-                    if left is not None:
-                        left -= 1
-                        if left <= 0:
-                            scope.cancel()
-                            return
 
     async def work(client: Client) -> None:
         await client.risk()
         async with trio.open_nursery() as nursery:
+            watching = _Watching(client, asked, nursery.cancel_scope)
             for channel in asked.channel or DEFAULT:
-                nursery.start_soon(partial(follow, client, channel, nursery.cancel_scope))
+                if channel == TREE:
+                    nursery.start_soon(watching.follow_tree)
+                else:
+                    nursery.start_soon(watching.follow, channel)
 
     try:
         ask(asked, work)
@@ -68,9 +66,77 @@ def run(asked: argparse.Namespace) -> int:
     return OK
 
 
+class _Watching:
+    """Prints what is followed; after so many lines as were asked for, everything ends."""
+
+    def __init__(self, client: Client, asked: argparse.Namespace, ends: trio.CancelScope) -> None:
+        self._client = client
+        self._symbols = asked.symbol
+        self._json = asked.json
+        self._left = asked.count
+        self._ends = ends
+
+    async def follow(self, channel: str) -> None:
+        """Print the frames of a channel."""
+        async with self._client.feed(channel, symbols=self._symbols) as frames:
+            async for frame in frames:
+                self._show([encoded(frame)] if self._json else lines(frame))
+
+    async def follow_tree(self) -> None:
+        """Print the nodes of the tree that changed. While the service is away the feeds look for it."""
+        before: Mapping[str, NodeBody] = {}
+        while True:
+            with suppress(Unreachable):
+                now = nodes(await self._client.tree())
+                changed = [node for address, node in now.items() if differs(before.get(address), node)]
+                gone = [node for address, node in before.items() if address not in now]
+                told = [*changed, *(msgspec.structs.replace(node, state="gone") for node in gone)]
+                self._show([encoded_node(node) if self._json else node_line(node) for node in told])
+                before = now
+            await trio.sleep(TREE_SECONDS)
+
+    def _show(self, found: Iterable[str]) -> None:
+        for line in found:
+            if self._left is not None:
+                if self._left <= 0:
+                    return
+                self._left -= 1
+            print(line, flush=True)
+            if self._left == 0:
+                self._ends.cancel()
+
+
 def encoded(frame: FeedFrame) -> str:
     """A frame as JSON again."""
     return msgspec.json.encode(frame).decode()
+
+
+def nodes(root: NodeBody) -> dict[str, NodeBody]:
+    """The tree as a list, parents first, each without those below it."""
+    found = {root.address: msgspec.structs.replace(root, children=())}
+    for child in root.children:
+        found.update(nodes(child))
+    return found
+
+
+def differs(before: NodeBody | None, now: NodeBody) -> bool:
+    """Whether there is news of a node; how much waits for it changes all the time and is none."""
+    return before is None or msgspec.structs.replace(before, mailbox=now.mailbox) != now
+
+
+def encoded_node(node: NodeBody) -> str:
+    """A node as JSON, in the form of a feed's frame."""
+    return msgspec.json.encode({"channel": TREE, "type": "update", "data": node}).decode()
+
+
+def node_line(node: NodeBody) -> str:
+    """A node for people."""
+    facts = [node.state, f"life {node.generation}"]
+    if node.restarts:
+        facts.append(f"{node.restarts} restarts")
+    if node.last_error:
+        facts.append(f"last error: {node.last_error}")
+    return f"{'':>8}  {TREE:<9} {node.address}  {', '.join(facts)}"
 
 
 def lines(frame: FeedFrame) -> list[str]:
