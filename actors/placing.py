@@ -32,6 +32,9 @@ UNANSWERED = "OVERLOADED"
 withdrawn.
 """
 
+FEW = 8
+"""So many orders at once are judged in a time that nobody notices."""
+
 Claim = tuple[str, str]
 Reply = m.Admitted | m.Denied | m.Refused
 Give = Callable[[r.PlaceResult], None]
@@ -206,6 +209,7 @@ class Placings:
         self._ids = ids
         self._clock = clock
         self._claims: dict[Claim, str] = {}
+        self._turn = trio.Lock()
 
     async def place_all(
         self, placements: Sequence[r.Placement], answer: Callable[[int, r.PlaceResult], None]
@@ -227,7 +231,11 @@ class Placings:
         under_way = [each for each in opened if each is not None]
         if any(each.claims for each in under_way):
             under_way = await self._without_earlier(under_way)
-        if under_way:
+        if len(under_way) > FEW:
+            # One batch in each turn of the loop: a kill must not find twenty of them before it.
+            async with self._turn:
+                await self._to_risk(under_way)
+        elif under_way:
             await self._to_risk(under_way)
         await answers.all()
 

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import msgspec
+import trio
 
 from actors.model.clock import Clock
 from actors.webhook.desk import WebhookDesk
@@ -50,7 +51,10 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """Handed to every handler. `webhooks` None: there are none in this process."""
+    """Handed to every handler. `webhooks` None: there are none in this process.
+
+    `turn` is taken for work that lasts milliseconds, so that others get theirs in between.
+    """
 
     port: CommandPort
     keyring: Keyring
@@ -63,3 +67,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     log: LogThreshold = msgspec.field(default_factory=FixedThreshold)
     audit: AuditTrail = msgspec.field(default_factory=lambda: AuditTrail(MemoryAudit()))
     guesses: Guesses = msgspec.field(default_factory=Guesses)
+    turn: trio.Lock = msgspec.field(default_factory=trio.Lock)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import trio
 
-from ops.bench import journal, kernel, risk, service
+from ops.bench import journal, kernel, kill, risk, service
 
 
 def rows(*, quick: bool) -> Iterator[Mapping[str, object]]:
@@ -19,6 +19,7 @@ def rows(*, quick: bool) -> Iterator[Mapping[str, object]]:
     yield from trio.run(kernel.measure)
     yield from risk.measure()
     yield from journal.measure()
+    yield from kill.measure()
     yield from service.run(with_memory=not quick)
 
 

@@ -134,7 +134,7 @@ def targets(folder: Path) -> Iterator[tuple[Target, Target, Target]]:
     with ExitStack() as stack:
         stack.callback(server.stop)
         stack.enter_context(_database(server, "reference"))
-        service = stack.enter_context(_service(folder, server))
+        service = stack.enter_context(start_service(folder, server))
         ports = free_port(), free_port()
         reference = stack.enter_context(
             process(
@@ -167,7 +167,7 @@ def _database(server: EmbeddedServer, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _service(folder: Path, server: EmbeddedServer, **settings: str) -> Iterator[Target]:
+def start_service(folder: Path, server: EmbeddedServer, **settings: str) -> Iterator[Target]:
     port = free_port()
     if server.pid is None:
         raise RuntimeError("the database server has no process")
@@ -253,7 +253,7 @@ def memory(folder: Path, orders: int = MEMORY_ORDERS) -> Iterator[dict[str, obje
     server.start()
     with ExitStack() as stack:
         stack.callback(server.stop)
-        service = stack.enter_context(_service(folder, server))
+        service = stack.enter_context(start_service(folder, server))
         _place(service, WARM_UP_ORDERS)
         time.sleep(3)
         yield _row("rss_idle_mb", round(resident_mb(service.process.pid), 1), "MB")

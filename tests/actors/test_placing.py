@@ -1,9 +1,14 @@
 """Many orders with one admission: each has its own answer, and none waits in a task of its own."""
 
+import time
+from decimal import Decimal
+
 import pytest
 import trio
+import trio.testing
 
 from actors.model import results as r
+from actors.risk.limits import RiskLimits
 from tests.fixtures.runtime import Machine, intent
 
 
@@ -95,3 +100,32 @@ async def test_whoever_stops_waiting_takes_nothing_back(machine):
         (again,) = await place_all(runtime, placement(idempotency_key="key"))
     assert isinstance(again, r.Replayed)
     assert len(machine.disk.orders) == 1
+
+
+async def test_a_kill_answers_while_a_thousand_orders_wait_and_a_hundred_rest(autojump_clock):
+    """It takes no commit, no mailbox and hardly any time; nothing that waited is sent, what rested is off."""
+    machine = Machine(kind="sim", limits=RiskLimits(max_pos_usd=Decimal(100_000_000)))
+    found = {}
+    async with machine.boot() as runtime:
+        price = (await runtime.port.marks())[0].mark * Decimal("0.95")
+        resting = placement(type="limit", qty="0.001", limit_price=price.quantize(Decimal("0.01")))
+        rested = [each.order.order_id for each in await place_all(runtime, *[resting] * 100)]
+        machine.faults.latency_seconds = 0.5
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                batch = [placement(qty="0.001") for _ in range(50)]
+                nursery.start_soon(runtime.port.place_all, batch, found.__setitem__)
+            await trio.testing.wait_all_tasks_blocked()
+            began, cpu = trio.current_time(), time.thread_time()
+            killed = await runtime.port.kill(
+                level="cancel", exchange=None, symbol=None, reason="enough", by="ann", correlation_id="k"
+            )
+            took, cpu = trio.current_time() - began, time.thread_time() - cpu
+            fills = len(machine.disk.fills)
+        await trio.sleep(5)
+        statuses = {machine.disk.orders[order_id].status for order_id in rested}
+    assert killed.durable
+    assert took < 0.1
+    assert cpu < 0.1
+    assert len(machine.disk.fills) == fills == 0
+    assert statuses == {"canceled"}

@@ -54,15 +54,16 @@ async def place_all(services: Services, call: Call) -> Answer:
     asked = _read_orders(call.body).orders
     outcomes: dict[int, Outcome] = {}
     placements: dict[int, Placement] = {}
-    for index, raw in enumerate(asked):
-        try:
-            intent = _intent(call, raw, index, key)
-        except ProblemError as error:
-            outcomes[index] = Outcome(error.problem.status, None, error.problem)
-        else:
-            placements[index] = Placement(
-                intent=intent, wait_seconds=wait, correlation_id=call.correlation_id, dry_run=dry_run
-            )
+    async with services.turn:
+        for index, raw in enumerate(asked):
+            try:
+                intent = _intent(call, raw, index, key)
+            except ProblemError as error:
+                outcomes[index] = Outcome(error.problem.status, None, error.problem)
+            else:
+                placements[index] = Placement(
+                    intent=intent, wait_seconds=wait, correlation_id=call.correlation_id, dry_run=dry_run
+                )
     results = await _place(services, tuple(placements.values()))
     for index, result in zip(placements, results, strict=True):
         outcomes[index] = of_place(result)

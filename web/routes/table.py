@@ -30,7 +30,16 @@ ROUTES: tuple[Route, ...] = (
         fast=True,
     ),
     Route("GET", "/orders", "listOrders", orders.listed, "read", "orders_listed"),
-    Route("DELETE", "/orders", "cancelOrders", orders.cancel_all, "cancel", "orders_cancelled", command=True),
+    Route(
+        "DELETE",
+        "/orders",
+        "cancelOrders",
+        orders.cancel_all,
+        "cancel",
+        "orders_cancelled",
+        command=True,
+        fast=True,
+    ),
     Route(
         "POST",
         "/orders/batch",
@@ -78,7 +87,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/events", "listEvents", account.events, "read", "events_read"),
     Route("GET", "/operator/kill", "getKill", halt.read, "read", "halt_read"),
     Route(
-        "POST", "/operator/kill", "kill", operator.kill, "cancel", "trading_killed", body=True, command=True
+        "POST",
+        "/operator/kill",
+        "kill",
+        operator.kill,
+        "cancel",
+        "trading_killed",
+        body=True,
+        command=True,
+        fast=True,
     ),
     Route(
         "POST",
