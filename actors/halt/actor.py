@@ -130,8 +130,8 @@ class OperatorActor(TrioActor):
             if kill.kill_id not in self._resumes.keys:
                 self._gate.engage(kill, in_flight=())
         if self._gate.sealed:
-            for exchange, symbol, state in duties.restrictions_of(book):
-                self._gate.restrict(exchange, symbol, state, "in force before the start")
+            for each in duties.restrictions_of(book):
+                self._gate.restrict(each.exchange, each.symbol, each.state, each.cause)
         if (book.epoch, book.incarnation) != (self._epoch(), self._ids.incarnation):
             incarnation = self._ids.incarnation
             started = RuntimeStarted(epoch=self._epoch(), incarnation=incarnation, version=self._version)

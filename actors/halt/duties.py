@@ -239,9 +239,14 @@ def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
     return normal(_DOWN.multiply(_DOWN.divide_int(quantity, lot), lot))
 
 
-def restrictions_of(book: Book) -> tuple[tuple[str | None, str | None, str], ...]:
-    """The restrictions that the journal holds: exchange, symbol and state."""
-    return tuple((*scope_of(key), state) for key, state in book.trading_states.items())
+def restrictions_of(book: Book) -> tuple[Restriction, ...]:
+    """The restrictions that the journal holds."""
+    found = []
+    for key, state in book.trading_states.items():
+        exchange, symbol = scope_of(key)
+        cause = book.trading_causes.get(key, "")
+        found.append(Restriction(exchange=exchange, symbol=symbol, state=state, cause=cause))
+    return tuple(found)
 
 
 def key_of(event: TradingStateChanged) -> str:

@@ -23,7 +23,7 @@ from actors.model.money import EXACT, ZERO
 from actors.model.order import Order, OrderIntent, Step, Submission, Terminal, is_among, trade_key
 from actors.model.position import Position
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 CLOSED_KEPT = 1024
@@ -68,7 +68,8 @@ class Book(msgspec.Struct, kw_only=True):
     the trade ids already applied to each order in the book, `adjustments` the evidence of adjustments
     already made: both for exactly-once. `opened` is when the journal first saw an account (µs), `statement`
     the balance adjustments made since, by (exchange, evidence), and when they happened. `earnings` is what
-    adjustments that are a result of trading (funding, interest) came to, by asset.
+    adjustments that are a result of trading (funding, interest) came to, by asset. `trading_states` and
+    `trading_causes` go by the key of their scope.
     """
 
     seq: int = 0
@@ -87,6 +88,7 @@ class Book(msgspec.Struct, kw_only=True):
     settings: dict[str, str] = {}
     kills: dict[str, Kill] = {}
     trading_states: dict[str, str] = {}
+    trading_causes: dict[str, str] = {}
     day: str = ""
     day_equity: Decimal = ZERO
     day_result: Decimal = ZERO
@@ -124,6 +126,7 @@ class Book(msgspec.Struct, kw_only=True):
             settings=self.settings.copy(),
             kills=self.kills.copy(),
             trading_states=self.trading_states.copy(),
+            trading_causes=self.trading_causes.copy(),
             day=self.day,
             day_equity=self.day_equity,
             day_result=self.day_result,
@@ -430,8 +433,10 @@ def _state_changed(book: Book, event: ev.TradingStateChanged, _seq: int, _at_us:
     key = scope_key(event.exchange, event.symbol)
     if event.new == "active":
         book.trading_states.pop(key, None)
+        book.trading_causes.pop(key, None)
     else:
         book.trading_states[key] = event.new
+        book.trading_causes[key] = event.cause
     return Change()
 
 

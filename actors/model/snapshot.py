@@ -42,6 +42,7 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     settings: Pairs[str, str]
     kills: tuple[Kill, ...]
     trading_states: Pairs[str, str]
+    trading_causes: Pairs[str, str]
     day: str
     day_equity: Decimal
     day_result: Decimal
@@ -76,6 +77,7 @@ def encode_book(book: Book) -> bytes:
             settings=_pairs(book.settings),
             kills=tuple(book.kills.values()),
             trading_states=_pairs(book.trading_states),
+            trading_causes=_pairs(book.trading_causes),
             day=book.day,
             day_equity=book.day_equity,
             day_result=book.day_result,
@@ -108,6 +110,7 @@ def decode_book(data: bytes) -> Book:
         settings=dict(image.settings),
         kills={kill.kill_id: kill for kill in image.kills},
         trading_states=dict(image.trading_states),
+        trading_causes=dict(image.trading_causes),
         day=image.day,
         day_equity=image.day_equity,
         day_result=image.day_result,

@@ -27,14 +27,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The actions and their arguments; without one it shows what is used."""
     configure_access(parser)
     actions = parser.add_subparsers(dest="action", metavar=ACTIONS)
-    actions.add_parser("used", help="the trading state, and what is used and left of each limit (default)")
-    actions.add_parser("list", help="every limit by name, what the settings say, and what it may be")
-    change = actions.add_parser("set", help="change a limit; in force for the next order")
+    _action(actions, "used", "the trading state, and what is used and left of each limit (default)")
+    _action(actions, "list", "every limit by name, what the settings say, and what it may be")
+    change = _action(actions, "set", "change a limit; in force for the next order")
     change.add_argument("name", help="as `list` names it")
     change.add_argument("value", help="as `list` describes it; off turns it off")
     change.add_argument("--reason", required=True, help="why; kept for ever")
-    history = actions.add_parser("history", help="every version: when, who, why")
+    history = _action(actions, "history", "every version: when, who, why")
     history.add_argument("name", nargs="?", help="only of this limit")
+
+
+def _action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=summary)
+    configure_access(parser, again=True)
+    return parser
 
 
 def run(asked: argparse.Namespace) -> int:

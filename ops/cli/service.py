@@ -16,19 +16,27 @@ T = TypeVar("T")
 ClientT = TypeVar("ClientT", bound=Client)
 
 
-def configure_access(parser: argparse.ArgumentParser) -> None:
+def configure_access(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
     """Where the service is and which token to use.
 
-    A token itself is never an argument: others could read it.
+    A token itself is never an argument: others could read it. `again`: the parser of an action whose command
+    takes the same options before it.
     """
-    parser.add_argument("--url", help="where the service is (default: the address in the settings)")
+    default = argparse.SUPPRESS if again else None
+    parser.add_argument(
+        "--url", default=default, help="where the service is (default: the address in the settings)"
+    )
     parser.add_argument(
         "--token-file",
         type=Path,
+        default=default,
         help="a file that holds the token (default: TRADEWARDEN_TOKEN, else `token` in the data folder)",
     )
     parser.add_argument(
-        "--ca-file", type=Path, help="a certificate to trust (default: that of the settings, if any)"
+        "--ca-file",
+        type=Path,
+        default=default,
+        help="a certificate to trust (default: that of the settings, if any)",
     )
 
 

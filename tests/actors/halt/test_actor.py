@@ -379,3 +379,13 @@ async def test_a_resume_of_one_scope_leaves_the_others_halted(autojump_clock):
         assert view.restrictions == ()
         assert await resume(floor, exchange="other") == m.Resumed(kill_ids=())
         assert floor.gate.state_for("sim", BTC) == "halted"
+
+
+async def test_why_a_scope_is_restricted_is_known_after_a_restart(autojump_clock):
+    first = Floor()
+    async with first.open() as floor:
+        floor.system.ref("operator").tell(m.HaltExchange(exchange="sim", cause="it contradicts us"))
+        await floor.settle()
+    async with first.again().open() as floor:
+        (held,) = (await look(floor)).restrictions
+        assert (held.exchange, held.state, held.cause) == ("sim", "halted", "it contradicts us")

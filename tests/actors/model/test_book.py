@@ -271,6 +271,7 @@ def test_trading_states_are_kept_by_scope_until_active_again() -> None:
         change("reducing", "sim", "BTC/USDT"), change("halted", "sim", None), change("active", "sim", None)
     )
     assert book.trading_states == {"sim/BTC/USDT": "reducing"}
+    assert set(book.trading_causes) == {"sim/BTC/USDT"}
     assert [scope_key(None, None), scope_key("sim", None), scope_key(None, "BTC/USDT")] == [
         "*",
         "sim",
