@@ -26,7 +26,7 @@ IDLE_RECORDS = 4096
 """How far the cursor in memory may run ahead of the one in the store."""
 
 RETRY_SECONDS = 1.0
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.2
 """Between two writes: what comes meanwhile goes together, since a transaction costs the same for one and for
 fifty. An event that comes after a quiet moment is written at once.
 """
