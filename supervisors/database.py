@@ -12,7 +12,7 @@ import structlog
 
 from persistence.durability import require_durability
 from persistence.embedded import EmbeddedServer
-from persistence.migrations.runner import migrate
+from persistence.migrations import migrate
 
 _log = structlog.get_logger(room="database")
 

@@ -11,7 +11,7 @@ from actors.journal.port import StoreUnavailable
 from config import Settings
 from ops.cli.command import Failed, settings
 from persistence.embedded import EmbeddedPostgresError, borrowed
-from persistence.migrations.runner import MigrationFailed, MigrationReport, migrate
+from persistence.migrations import MigrationFailed, MigrationReport, migrate
 from persistence.postgres.audit_trail import PostgresAudit
 from persistence.postgres.pool import Database, open_bridge
 from persistence.postgres.tokens import PostgresTokenStore

@@ -24,7 +24,7 @@ def run(_asked: argparse.Namespace) -> int:
     from persistence.backup.errors import BackupError
     from persistence.durability import UnsafeServer
     from persistence.embedded import EmbeddedPostgresError
-    from persistence.migrations.runner import MigrationFailed
+    from persistence.migrations import MigrationFailed
     from persistence.vault import VaultError
 
     try:

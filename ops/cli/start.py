@@ -43,14 +43,6 @@ from persistence.postgres.pool import Database, open_bridge
 from persistence.postgres.sim_ledger import PostgresLedger
 from persistence.postgres.tokens import PostgresTokenStore
 from persistence.postgres.webhooks import PostgresWebhookStore
-from persistence.redis import (
-    BadAddress,
-    RedisBreakers,
-    RedisLink,
-    RedisPositions,
-    RedisRates,
-    RedisRetries,
-)
 from persistence.vault import NAME as VAULT
 from persistence.vault import Pair
 from supervisors.backups import BackupChoice
@@ -79,6 +71,7 @@ from web.server import ServerSettings
 from web.services import EdgeSettings
 
 if TYPE_CHECKING:
+    from persistence.redis import RedisLink
     from supervisors.tracing import Tracer
 
 LAST_SPANS_SECONDS = 2.0
@@ -269,17 +262,21 @@ def hook_desk(file: Path | None) -> HookDesk:
         raise SettingsError("TRADEWARDEN_WEB__HOOKS", found=str(error), allowed=allowed) from None
 
 
-def redis_link(settings: Settings, instance: str, clock: Clock) -> RedisLink | None:
+def redis_link(settings: Settings, instance: str, clock: Clock) -> "RedisLink | None":
     """The link to the Redis of the settings, if they have one; raises SettingsError."""
     if settings.redis_url is None:
         return None
+    from persistence.redis import BadAddress, RedisLink
+
     try:
         return RedisLink(settings.redis_url.reveal(), owner=instance, clock=clock)
     except BadAddress as error:
         raise SettingsError("TRADEWARDEN_REDIS_URL", found="hidden", allowed=str(error)) from None
 
 
-def _shared(link: RedisLink) -> SharedOutside:
+def _shared(link: "RedisLink") -> SharedOutside:
+    from persistence.redis import RedisBreakers, RedisPositions, RedisRates, RedisRetries
+
     return SharedOutside(
         link=link,
         rates=RedisRates(link),

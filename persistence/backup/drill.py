@@ -22,7 +22,7 @@ from persistence.backup.sealing import Keys
 from persistence.backup.shelf import Shelf
 from persistence.backup.take import private
 from persistence.embedded import EmbeddedPostgresError, EmbeddedServer
-from persistence.migrations.runner import MigrationFailed, migrate
+from persistence.migrations import MigrationFailed, migrate
 from persistence.postgres.audit import Anchor, Audit, audit
 
 REPORT = "drill.json"

@@ -25,7 +25,7 @@ from persistence.backup.programs import away, connect, program, target
 from persistence.backup.sealing import Damaged, Keys, WrongKey
 from persistence.backup.shelf import DATABASE, FILES, read_manifest
 from persistence.backup.take import CHUNK, count_rows, last_words
-from persistence.migrations.runner import ADVISORY_KEY, head_revision, known_revisions
+from persistence.migrations.report import ADVISORY_KEY
 
 
 def check_backup(path: Path, keys: Keys) -> Manifest:
@@ -62,6 +62,8 @@ def fill(dsn: str, path: Path, manifest: Manifest, keys: Keys) -> None:
 
     What is in the database afterwards was compared with the manifest: the head, and the rows of every table.
     """
+    from persistence.migrations.runner import head_revision, known_revisions
+
     if manifest.revision not in known_revisions():
         raise BackupError(
             "BACKUP_UNREADABLE",

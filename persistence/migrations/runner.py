@@ -6,7 +6,6 @@ to do. A lock that somebody holds on a table ends the attempt after ``lock_timeo
 the start for ever.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy
@@ -19,34 +18,16 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-MIGRATIONS = Path(__file__).parent
-VERSIONS = MIGRATIONS / "versions"
+from persistence.migrations.report import (
+    ADVISORY_KEY,
+    MIGRATIONS,
+    VERSIONS,
+    MigrationFailed,
+    MigrationReport,
+)
+
 QUEUE_SECONDS = 60.0
 LOCK_SECONDS = 10.0
-ADVISORY_KEY = 0x7472_6164_6577  # "tradew": the same for every release
-
-
-class MigrationFailed(Exception):
-    """No revision was applied: the database is as it was before.
-
-    ``code`` is ``MIGRATION_FAILED``, or ``SCHEMA_NEWER`` when the database has a revision that this release
-    does not know; ``remedy`` says what to do.
-    """
-
-    def __init__(self, *, code: str, found: str, remedy: str) -> None:
-        super().__init__(f"the database could not be migrated: {found}. {remedy}")
-        self.code = code
-        self.found = found
-        self.remedy = remedy
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationReport:
-    """From which revision to which the database was brought, and the revisions applied, oldest first."""
-
-    before: str | None
-    after: str | None
-    applied: tuple[str, ...]
 
 
 def migrate(dsn: str, *, versions: Path = VERSIONS) -> MigrationReport:

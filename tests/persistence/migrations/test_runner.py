@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import textwrap
 import threading
 from pathlib import Path
@@ -6,6 +8,7 @@ import psycopg
 import pytest
 
 from persistence.migrations import MigrationFailed, MigrationReport, migrate
+from persistence.migrations.current import is_current, newest_revision
 from persistence.migrations.runner import head_revision
 
 
@@ -128,3 +131,27 @@ def test_a_server_that_is_not_there_is_a_plain_failure(tmp_path: Path, versions:
 def test_the_shipped_revisions_form_one_line(postgres_dsn: str) -> None:
     """There is one head, and a migrated database is at it."""
     assert migrate(postgres_dsn).after == head_revision()
+
+
+def test_the_newest_revision_is_read_from_the_names_of_the_files():
+    """A start looks no further when the database has it."""
+    assert newest_revision() == head_revision()
+
+
+def test_a_database_that_is_up_to_date_is_told_without_the_migration_library(empty_postgres_dsn, versions):
+    """Neither an empty database nor one that lacks a revision is."""
+    assert not is_current(empty_postgres_dsn, versions)
+    migrate(empty_postgres_dsn, versions=versions)
+    assert is_current(empty_postgres_dsn, versions)
+    assert not is_current(empty_postgres_dsn)
+    assert not is_current("postgresql:///nothing?host=/nowhere", versions)
+
+
+def test_a_start_imports_no_library_that_only_some_installations_need():
+    """What migrates, what talks to Redis and to real exchanges costs seconds to import."""
+    loaded = (
+        "import sys, ops.cli.start; "
+        "print([name for name in ('alembic', 'sqlalchemy', 'redis', 'ccxt') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
