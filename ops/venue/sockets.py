@@ -8,7 +8,7 @@ from collections.abc import Callable
 import trio
 from quart import websocket
 
-from ops.venue.faults import Faults
+from ops.venue.faults import BEFORE, Faults
 from ops.venue.hub import Hub, Socket
 from ops.venue.serving import cut
 
@@ -29,7 +29,9 @@ async def converse(
     wrap: Wrap = bare,
     on_open: Callable[[Socket], None] | None = None,
 ) -> None:
-    """Serve the current connection until one side ends it."""
+    """Serve the current connection until one side ends it. A fault for requests may keep it from opening."""
+    if faults.pick(f"CONNECT {websocket.path}", BEFORE) is not None:
+        await cut()
     async with trio.open_nursery() as nursery:
         socket = Socket(faults, nursery, wrap)
         hub.add(socket)
