@@ -258,7 +258,7 @@ class BrokerActor(TrioActor):
                 why = "accepted before the broker started; it may have been sent"
                 self._desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=why)
                 self._gate.end_send(order.order_id)
-                self._inquiries.begin(order, why, unresolved=True)
+                self._inquiries.begin(order, why, unresolved=True, adopted=True)
             if order.cancel_requested:
                 self._cancels.begin(order)
             self._amends.adopt(order)

@@ -120,7 +120,7 @@ class Desk:
         self.disk, self.faults = MemoryDisk(), Faults()
         self.log = CommittedTail()
         self._system = system
-        self._port = port
+        self.port = port
         self._seed = seed
         self._timings = timings or BrokerTimings(submit=ANSWER_SECONDS + 1)
         self._listener = Listener()
@@ -137,10 +137,19 @@ class Desk:
             await self._system.start(Listener(), address)
         fenced = await self._system.ref("journal").ask(Fence("risk"), timeout=5)
         self._generation = fenced.generation if isinstance(fenced, Fenced) else 0
+        await self._start_broker()
+        archive = MemoryArchive(self.disk, self.faults)
+        position = PositionActor(
+            exchange="venue", symbol=SYMBOL, log=self.log, archive=archive, archive_away=StoreUnavailable
+        )
+        await self._system.start(position, position_address("venue", SYMBOL))
+        await self.trading()
+
+    async def _start_broker(self) -> None:
         broker = BrokerActor(
             exchange="venue",
             symbols=(SYMBOL,),
-            port=self._port,
+            port=self.port,
             log=self.log,
             gate=OpenGate(),
             clock=self.clock,
@@ -150,12 +159,15 @@ class Desk:
             cancel_breaker=Breaker(_PATIENT),
         )
         await self._system.start(broker, broker_address("venue"))
-        archive = MemoryArchive(self.disk, self.faults)
-        position = PositionActor(
-            exchange="venue", symbol=SYMBOL, log=self.log, archive=archive, archive_away=StoreUnavailable
-        )
-        await self._system.start(position, position_address("venue", SYMBOL))
-        await self.trading()
+
+    async def crash_broker(self) -> None:
+        """End the broker's life at once, as a crash does, and start the next; it does not trade yet."""
+        cell = self._system.ref(broker_address("venue")).cell
+        if cell is not None:
+            cell.kill()
+            await cell.wait_ended()
+        self._listener.trades = trio.Event()
+        await self._start_broker()
 
     async def trading(self) -> None:
         """Wait until the broker trades; raise TooSlowError."""
@@ -252,7 +264,7 @@ async def prove(
         damaged = Counter({rule.kind: rule.used for rule in venue.faults.listed()})
         venue.faults.clear()
         healed = trio.current_time()
-        await _settled(desk, ids, ledger)
+        await settled(desk, ids, ledger)
         compared = compare(desk, ids, ledger)
         # A run in which hardly anything was sent proves nothing.
         enough = len(ledger.orders) >= orders * (1 - share)
@@ -311,7 +323,7 @@ def _is_underway(order: Order | None) -> bool:
     return order is None or order.status in ("accepted", "submitted")
 
 
-async def _settled(desk: Desk, ids: list[str], exchange: VenueExchange) -> None:
+async def settled(desk: Desk, ids: list[str], exchange: VenueExchange) -> None:
     """Wait until no order is unknown, and the fills of the venue have come in."""
     waiting = list(ids)
     with trio.move_on_after(HEAL_SECONDS):

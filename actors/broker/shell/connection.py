@@ -57,7 +57,7 @@ class Connection:
             desk.set_trading(False)
             failures = 0 if desk.clock.monotonic() - began > STABLE_SECONDS else failures + 1
             self._announce("reconnecting", detail)
-            await trio.sleep(max(self._pause(failures), desk.line.seconds_to_trial))
+            await trio.sleep(self._pause(failures))
 
     async def _connect(self) -> None:
         desk = self._desk
@@ -105,7 +105,7 @@ class Connection:
                 await self._streams.follow_market()
             except Unavailable:
                 failures = 0 if self._desk.clock.monotonic() - began > STABLE_SECONDS else failures + 1
-            await trio.sleep(max(self._pause(failures), self._desk.line.seconds_to_trial))
+            await trio.sleep(self._pause(failures))
 
     async def _keep_watch(self) -> None:
         """Notice a clock that drifts away, and instruments that change or are delisted."""
@@ -122,7 +122,10 @@ class Connection:
                 continue
 
     def _pause(self, failures: int) -> float:
-        timings = self._desk.timings
+        """Until the next attempt. An open circuit paces by itself; longer would oversleep the return."""
+        timings, to_trial = self._desk.timings, self._desk.line.seconds_to_trial
+        if to_trial:
+            return to_trial + timings.reconnect_first * self._desk.rng.random()
         longest = min(timings.reconnect_longest, timings.reconnect_first * 2.0 ** min(failures, 10))
         return longest * (0.5 + 0.5 * self._desk.rng.random())
 

@@ -27,6 +27,8 @@ LONGEST_UNANSWERED = 5.0
 """The same while the exchange can't be asked: what waits for it must not oversleep its return."""
 ROUNDS_FOR_FILLS = 12
 """Looks until trades that never get listed halt the exchange: two to three minutes."""
+ADOPTED_SECONDS = 3.0
+"""How long orders of a former life wait for the reconciliation, which tells of most of them at once."""
 READING_SECONDS = 1.0
 """For how long many inquiries may share one reading of the exchange's clock."""
 
@@ -45,6 +47,7 @@ class Inquiry(msgspec.Struct, kw_only=True):
     signed_at_us: int | None = None
     after_cancel: bool = False
     delay: float = 0.0
+    adopted: bool = False
     undecidable: bool = False
     misses: int = 0
     rounds: int = 0
@@ -69,10 +72,12 @@ class Inquiries:
         signed_at_us: int | None = None,
         after_cancel: bool = False,
         delay: float = 0.0,
+        adopted: bool = False,
     ) -> Inquiry:
         """Ask for the order's fate; a second reason joins the inquiry that is already open.
 
-        `delay` (seconds) gives what is already on its way time to arrive by itself.
+        `delay` (seconds) gives what is already on its way time to arrive by itself; `adopted` lets the
+        reconciliation of a new life go first.
         """
         running = self._open.get(order.order_id)
         if running is not None and running.order.intent.venue_id != order.intent.venue_id:
@@ -91,6 +96,7 @@ class Inquiries:
             signed_at_us=signed_at_us,
             after_cancel=after_cancel,
             delay=delay,
+            adopted=adopted,
         )
         self._open[order.order_id] = inquiry
         self._desk.start_task(self._run, inquiry)
@@ -150,6 +156,10 @@ class Inquiries:
         order_id = inquiry.order.order_id
         if inquiry.delay:
             await trio.sleep(inquiry.delay)
+        if inquiry.adopted:
+            with trio.move_on_after(ADOPTED_SECONDS):
+                while not self._desk.trading:
+                    await self._desk.woken.wait()
         while self._open.get(order_id) is inquiry:
             pause = await self._round(inquiry)
             if pause is None:

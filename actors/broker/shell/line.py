@@ -110,6 +110,9 @@ class Line:
         if permit is None:
             raise Unavailable(CIRCUIT, f"{name}: the circuit is open")
         good: bool | None = None
+        if permit.trial:
+            # A slower answer counts as none, so waiting for it only delays the next trial.
+            seconds = min(seconds, self._breaker.settings.slow_after)
         try:
             with trio.fail_after(seconds):
                 answer = await call()
