@@ -77,6 +77,15 @@ def check_exchanges(choices: Sequence[ExchangeChoice]) -> None:
             raise BadExchange(choice.name, "the exchange has no dead-man's switch of its own: use watchdog")
 
 
+def is_untested(choice: ExchangeChoice) -> bool:
+    """Whether the account is at an exchange that is reached through ccxt's unified interface only."""
+    if choice.kind != "ccxt":
+        return False
+    from actors.broker.adapters.ccxt.profiles import profile_for
+
+    return not profile_for(choice.venue, choice.account_type).tested
+
+
 def guarded_by_watchdog(choice: ExchangeChoice) -> bool:
     """Whether the account wants a dead-man's switch, and ours: the exchange has none that anybody may use."""
     if choice.kind != "ccxt" or choice.shadow or choice.dead_man_seconds is None:

@@ -231,6 +231,21 @@ def _address(chosen: Settings) -> str:
     return f"{chosen.bind} is free"
 
 
+def _exchanges(chosen: Settings) -> str:
+    from ops.cli.start import exchange_choices
+    from supervisors.deadman.line import SOCKET
+    from supervisors.exchanges import guarded_by_watchdog, is_untested
+
+    choices = exchange_choices(chosen)
+    untested = [each.name for each in choices if is_untested(each)]
+    if untested:
+        raise Note(f"{', '.join(untested)}: untested here; an order that vanished needs a person's verdict")
+    guarded = [each.name for each in choices if guarded_by_watchdog(each)]
+    if guarded and not (chosen.data_dir / SOCKET).exists():
+        raise Note(f"{', '.join(guarded)}: no order opens without a watchdog; start `tradewarden watchdog`")
+    return ", ".join(each.name for each in choices)
+
+
 CHECKS: dict[str, Callable[[Settings], str]] = {
     "data folder": _folder,
     "disk": _disk,
@@ -239,6 +254,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "backup programs": _programs,
     "backups": _backups,
     "backup key": _backup_key,
+    "exchanges": _exchanges,
     "exchange keys": _secrets,
     "address": _address,
 }

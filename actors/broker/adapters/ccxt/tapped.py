@@ -82,7 +82,7 @@ def tapped(base: type, hooks: Hooks) -> Callable[[dict[str, object]], object]:  
             response_headers: Mapping[str, str],
             *rest: object,
         ) -> object:
-            for usage in usage_in(response_headers):
+            for usage in usage_in(response_headers, url):
                 hooks.usage(usage)
             return super().on_rest_response(code, reason, url, method, response_headers, *rest)
 

@@ -2,7 +2,7 @@
 
 Costs are request weights as the exchanges document them; a call that may need several requests states the
 usual sum. Budget names: `weight` (Binance, per address), `requests` (Bybit, per address), `orders` (per
-account), `endpoint` (Bybit, per account and endpoint).
+account; Bybit tells it with each order), `endpoint` (Bybit, per account and any other endpoint).
 """
 
 import re
@@ -13,6 +13,8 @@ from actors.broker.port import Usage
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MBX = re.compile(r"x-mbx-(used-weight|order-count)-(\d{1,4})([smhd])")
+
+_CREATES = re.compile(r"/v5/order/create($|\?)")
 
 COSTS: Final[Mapping[tuple[str, str], Mapping[str, Mapping[str, int]]]] = {
     ("binance", "spot"): {
@@ -63,8 +65,8 @@ def cost_of(family: str, market_type: str, call: str) -> Mapping[str, int]:
     return {"requests": 1, "orders": 1} if call == "submit" else {"requests": 1}
 
 
-def usage_in(headers: Mapping[str, str]) -> list[Usage]:
-    """The counts that one answer's headers tell."""
+def usage_in(headers: Mapping[str, str], url: str = "") -> list[Usage]:
+    """The counts that one answer's headers tell. Bybit's are those of the endpoint that was called."""
     lower = {name.lower(): value for name, value in headers.items()}
     found: list[Usage] = []
     for name, value in lower.items():
@@ -76,7 +78,6 @@ def usage_in(headers: Mapping[str, str]) -> list[Usage]:
             found.append(Usage(budget=name_of_budget, used=int(value), window_seconds=window))
     limit, left = lower.get("x-bapi-limit", ""), lower.get("x-bapi-limit-status", "")
     if limit.isdecimal() and left.isdecimal():
-        found.append(
-            Usage(budget="endpoint", used=int(limit) - int(left), limit=int(limit), window_seconds=1.0)
-        )
+        budget = "orders" if _CREATES.search(url) else "endpoint"
+        found.append(Usage(budget=budget, used=int(limit) - int(left), limit=int(limit), window_seconds=1.0))
     return found

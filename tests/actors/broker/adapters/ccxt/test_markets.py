@@ -195,6 +195,9 @@ def test_the_budgets_of_an_exchange_are_known_and_headers_speak_of_them():
     ]
     (bybit,) = usage_in({"X-Bapi-Limit": "20", "X-Bapi-Limit-Status": "18"})
     assert (bybit.budget, bybit.used, bybit.limit) == ("endpoint", 2, 20)
+    headers = {"X-Bapi-Limit": "40", "X-Bapi-Limit-Status": "39"}
+    (created,) = usage_in(headers, "https://api.bybit.com/v5/order/create")
+    assert (created.budget, created.used, created.limit, created.window_seconds) == ("orders", 1, 40, 1.0)
 
 
 def test_bounds_that_are_not_there_hold_nothing_back():
