@@ -79,6 +79,10 @@ kill-proof: $(RUNTIME) ## pull the kill switch under load, before kill -9, witho
 mutants: $(DEVELOP) ## plant bugs in copies of the code and see that the simulation finds them: RESULTS=file to go on
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.mutants $(if $(RESULTS),--results $(RESULTS))
 
+mutation: $(DEVELOP) ## change the pure cores in small ways and see that tests notice: SCOPE=name, FOLDER=f to go on
+	@$(UV) sync --quiet --locked --inexact --group mutation
+	@$(BIN)/python -m ops.proof.mutation $(if $(SCOPE),--scope $(SCOPE)) $(if $(FOLDER),--folder $(FOLDER))
+
 crash: $(RUNTIME) ## crash the service in the middle of its load, N times, and check what it kept: FOLDER=f to go on
 	@$(BIN)/python -m ops.lint.run_if_there ops.proof.crash --times $(or $(N),10) $(if $(FOLDER),--folder $(FOLDER))
 

@@ -37,7 +37,7 @@ def main() -> int:
     folder.chmod(0o755)
     kept = _read(folder, chosen.seed)
     try:
-        _play(folder, kept, chosen.times, chosen.only)
+        _play(folder, kept, chosen)
     finally:
         failed = _report(kept.rounds, kept.notes)
     if failed or chosen.keep or chosen.folder:
@@ -60,7 +60,8 @@ def _write(folder: Path, kept: Kept) -> None:
     draft.replace(folder / "kept.json")
 
 
-def _play(folder: Path, kept: Kept, times: int, only: str) -> None:
+def _play(folder: Path, kept: Kept, chosen: argparse.Namespace) -> None:
+    times, only = chosen.times, chosen.only
     rng = random.Random(f"{kept.seed}/{len(kept.rounds)}")
     sites: list[Installation] = []
     try:
@@ -73,7 +74,7 @@ def _play(folder: Path, kept: Kept, times: int, only: str) -> None:
             kept.rounds.append(_round(sites[number % len(sites)], number, rng, only))
             _write(folder, kept)
     finally:
-        codes = [site.end() for site in sites]
+        codes = [site.end(keep=bool(chosen.keep or chosen.folder)) for site in sites]
     print(f"the services ended with {codes}")
 
 

@@ -15,8 +15,8 @@ class SmallDisk:
         self._size = size
         self._filler = path / "filler"
 
-    def mount(self) -> bool:
-        """Mount it unless it is; whether it is there."""
+    def mount(self, saved: Path | None = None) -> bool:
+        """Mount it unless it is, with what an earlier `unmount` saved; whether it is there."""
         self._path.mkdir(parents=True, exist_ok=True)
         if os.path.ismount(self._path):
             self.free()
@@ -26,11 +26,16 @@ class SmallDisk:
             capture_output=True,
             check=False,
         )
+        if done.returncode == 0 and saved is not None and saved.exists():
+            subprocess.run(("cp", "-a", f"{saved}/.", str(self._path)), check=True)
         return done.returncode == 0
 
-    def unmount(self) -> None:
-        """Give its memory back, with all that is on it."""
+    def unmount(self, saved: Path | None = None) -> None:
+        """Give its memory back, with all that is on it, which is copied to `saved` before."""
         if os.path.ismount(self._path):
+            if saved is not None:
+                subprocess.run(("rm", "-rf", str(saved)), check=True)
+                subprocess.run(("cp", "-a", str(self._path), str(saved)), check=True)
             subprocess.run(("umount", "--lazy", str(self._path)), check=False)
 
     def fill(self) -> None:

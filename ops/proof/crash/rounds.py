@@ -25,6 +25,8 @@ from persistence.embedded.server import DATABASE
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 SETTLE_SECONDS = 60.0
+SAVED = "disk.saved"
+"""Where a small disk's content waits for the next run."""
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,15 +146,15 @@ class Installation:
                 return found
             time.sleep(0.5)
 
-    def end(self) -> int:
-        """Stop everything in order; the exit code of the service."""
+    def end(self, *, keep: bool) -> int:
+        """Stop everything in order; the exit code of the service. `keep`: another run may go on here."""
         site = self.site
         code = site.service.stop()
         if site.link is not None:
             site.link.stop()
             site.service.stop_database()
         if site.disk is not None:
-            site.disk.unmount()
+            site.disk.unmount(site.service.folder / SAVED if keep else None)
         return code
 
 
@@ -168,7 +170,7 @@ def linked(folder: Path, rng: Random, notes: Notes) -> Installation:
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     small = SmallDisk(folder / "disk")
-    disk = small if os.geteuid() == 0 and small.mount() else None
+    disk = small if os.geteuid() == 0 and small.mount(folder / SAVED) else None
     data = folder / "disk" / "data"
     data.mkdir(parents=True, exist_ok=True)
     service = Service(folder, SYMBOLS, data=data)

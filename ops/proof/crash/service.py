@@ -77,6 +77,8 @@ class Service:
                     "TRADEWARDEN_RISK__MAX_POS_USD": "20000",
                     "TRADEWARDEN_WEB__TOKEN_RATE_PER_SECOND": "10000",
                     "TRADEWARDEN_LOG__LEVEL": "warning",
+                    # A disk that is full shall find nobody prepared.
+                    "TRADEWARDEN_DISK__RESERVE_MB": "0",
                 },
             )
 
