@@ -75,6 +75,7 @@ class Client:
         self._world = world
         self._rng = Random(f"{world.plan.seed}/client {number}")
         self._mine: list[str] = []
+        self._orders: dict[str, Order] = {}
         self._resting: list[str] = []
         self._requests = 0
 
@@ -86,8 +87,10 @@ class Client:
             if trio.current_time() >= world.plan.calm_from:
                 return
             choice = rng.random()
-            if choice < 0.72 or not self._mine:
+            if choice < 0.62 or not self._mine:
                 await self._place()
+            elif choice < 0.76:
+                await self._amend(rng.choice(self._resting or self._mine[-12:]))
             elif choice < 0.9:
                 await self._cancel(rng.choice(self._resting or self._mine[-12:]))
             elif choice < 0.98:
@@ -118,6 +121,7 @@ class Client:
         )
         if isinstance(result, r.Placed | r.Pending | r.Replayed | r.Denied):
             call.order, call.order_id = result.order, result.order.order_id
+            self._orders[result.order.order_id] = result.order
             if result.order.order_id not in self._mine:
                 self._mine.append(result.order.order_id)
             if result.order.is_open:
@@ -175,6 +179,42 @@ class Client:
         if process is None:
             return Decimal(0)
         return process.runtime.port.book.position(exchange, symbol).quantity
+
+    async def _amend(self, order_id: str) -> None:
+        """Ask for more or less of an order, at the same or another price; ask again when no answer comes."""
+        rng, order = self._rng, self._orders[order_id]
+        self._requests += 1
+        request = f"a{self.number}-{self._requests}"
+        factor = Decimal(str(round(rng.choice((1, rng.uniform(0.2, 1), rng.uniform(1, 2.5))), 3)))
+        quantity = max(LOT, (order.intent.quantity * factor).quantize(LOT, rounding=ROUND_DOWN))
+        price = order.intent.limit_price
+        if price is not None:
+            price = price * Decimal(str(round(1 + rng.choice((0, 0.0005, 0.003)) * rng.uniform(-1, 1), 6)))
+            price = price.quantize(TICK)
+        for _ in range(rng.choice((1, 2, 3))):
+            call = self._note("amend", request)
+            call.order_id = order_id
+            result = await self._world.ask(
+                call,
+                lambda port: port.amend(
+                    order_id,
+                    quantity=quantity,
+                    limit_price=price,
+                    user=f"user {self.number}",
+                    token_id=f"token {self.number}",
+                    idempotency_key=request,
+                    fingerprint=request,
+                    wait_seconds=WAIT_SECONDS,
+                    correlation_id=request,
+                ),
+            )
+            call.code = getattr(result, "code", "")
+            call.order = getattr(result, "order", None)
+            if call.order is not None:
+                self._orders[order_id] = call.order
+            if call.answer not in ("", "Refused") and call.code != "IN_PROGRESS":
+                break
+            await trio.sleep(rng.uniform(0.05, 2.0))
 
     async def _cancel(self, order_id: str) -> None:
         call = self._note("cancel", order_id)

@@ -46,12 +46,33 @@ class Working:
     reduce_only: bool
     executed: Decimal = ZERO
     over: bool = False
+    amend: "Amending | None" = None
     ended_at_exchange: bool = False
     """A cancel or an expiry stays one when a late fill comes; what was held for never sent lives on."""
 
     @property
     def left(self) -> Decimal:
-        return ZERO if self.over else self.quantity - self.executed
+        return ZERO if self.over else self.most - self.executed
+
+    @property
+    def most(self) -> Decimal:
+        """The larger of both quantities while an amend is pending."""
+        return self.quantity if self.amend is None else max(self.quantity, self.amend.quantity)
+
+    @property
+    def dearest(self) -> Decimal:
+        """The higher of both prices."""
+        return self.price if self.amend is None else max(self.price, self.amend.price)
+
+
+@dataclass
+class Amending:
+    """New terms that may or may not hold by now; `seq` is where they were accepted."""
+
+    seq: int
+    quantity: Decimal
+    price: Decimal
+    in_place: bool
 
 
 @dataclass
@@ -93,6 +114,10 @@ class Checker:
             self._catch_up(body["seen"])
             self._judge(body)
             self._accept(body)
+        elif kind == "AmendAccepted":
+            self._catch_up(body["seen"])
+            self._judge_amend(body)
+            self._amend(seq, body)
         elif kind == "OrderDenied":
             self.denied[body["code"]] = self.denied.get(body["code"], 0) + 1
         elif kind == "LimitChanged":
@@ -124,12 +149,16 @@ class Checker:
 
     def _catch_up(self, seen: int | None) -> None:
         while self._others and (seen is None or self._others[0][0] <= seen):
-            self._happen(self._others.popleft()[1])
+            self._happen(*self._others.popleft())
 
-    def _happen(self, body: dict[str, Any]) -> None:
+    def _happen(self, seq: int, body: dict[str, Any]) -> None:
         kind = body["type"]
         if kind == "OrderFilled":
-            self._fill(body)
+            self._fill(seq, body)
+        elif kind == "CancelRequested":
+            self._overtake(seq, body["order_id"])
+        elif kind in ("OrderAmended", "OrderReplaced", "AmendRefused"):
+            self._amended(kind, body["order_id"])
         elif kind in OVER:
             self.working[body["order_id"]].ended_at_exchange = kind in ENDED_AT_EXCHANGE
             self._end(body["order_id"])
@@ -156,9 +185,32 @@ class Checker:
             reduce_only=intent.get("reduce_only", False),
         )
 
+    def _amend(self, seq: int, body: dict[str, Any]) -> None:
+        """From here on both terms count, unless what the judge could not know yet came before."""
+        asked, order = body["asked"], self.working.get(body["order_id"])
+        if order is not None:
+            price, in_place = Decimal(body["reserve_price"]), not body["venue_id"]
+            order.amend = Amending(seq, Decimal(asked["quantity"]), price, in_place)
+
+    def _overtake(self, seq: int, order_id: str) -> None:
+        """An amend that was accepted after this, unseen, never began."""
+        order = self.working.get(order_id)
+        if order is not None and order.amend is not None and seq < order.amend.seq:
+            order.amend = None
+
+    def _amended(self, kind: str, order_id: str) -> None:
+        order = self.working[order_id]
+        if order.amend is None:
+            raise Unfounded(f"{kind} of order {order_id}, of which no amend is pending")
+        if kind != "AmendRefused":
+            order.quantity, order.price = order.amend.quantity, order.amend.price
+        order.amend = None
+        if order.executed == order.quantity:
+            self._end(order_id)
+
     def _end(self, order_id: str) -> None:
         order = self.working.pop(order_id)
-        order.over = True
+        order.over, order.amend = True, None
         self.ended[order_id] = order
         if len(self.ended) > ENDED_KEPT:
             del self.ended[next(iter(self.ended))]
@@ -170,15 +222,24 @@ class Checker:
             order.over = False
             self.working[order_id] = order
 
-    def _fill(self, body: dict[str, Any]) -> None:
+    def _fill(self, seq: int, body: dict[str, Any]) -> None:
         order_id, fill = body["order_id"], body["fill"]
         order = self.working.get(order_id) or self.ended[order_id]
         quantity, price, fee = Decimal(fill["quantity"]), Decimal(fill["price"]), Decimal(fill["fee"])
         signed = quantity if order.buy else -quantity
         order.executed += quantity
-        if order.over and not order.ended_at_exchange:
+        if body.get("former"):
+            # What had been replaced executed: the replacement is still for all that it was sent for.
+            order.quantity += quantity
+            if order.amend is not None:
+                order.amend.quantity += quantity
+        elif order.over and not order.ended_at_exchange:
             self._revive(order_id)
-        if order.executed == order.quantity and not order.over:
+        amend = order.amend
+        if amend is not None and seq < amend.seq and order.executed >= amend.quantity:
+            order.amend = amend = None
+        in_place = amend is not None and amend.in_place and seq > amend.seq
+        if order.executed == (order.most if in_place else order.quantity) and not order.over:
             self._end(order_id)
         held = self.held.setdefault(order.place, Held())
         held.quantity += signed
@@ -203,17 +264,42 @@ class Checker:
 
     # What may be accepted.
 
-    def _judge(self, body: dict[str, Any]) -> None:
+    def _judge(self, body: dict[str, Any], *, amend: bool = False, raises: bool = True) -> None:
         judge = Judge(self, body)
-        for name, value, limit in judge.values():
+        for name, value, limit in judge.values() if raises else ():
+            if amend and name == "max_open_orders":
+                continue
             self.tightest[name] = max(self.tightest.get(name, ZERO), value / limit if limit else ZERO)
             if value > limit:
                 raise Unfounded(
                     f"order {body['intent']['order_id']} takes {name} to {value}, the limit is {limit}"
                 )
-        problem = judge.problem()
+        problem = judge.problem(raises=raises)
         if problem is not None:
             raise Unfounded(f"order {body['intent']['order_id']}: {problem}")
+
+    def _judge_amend(self, body: dict[str, Any]) -> None:
+        """The new terms as an order of their own, in the room that the order takes itself."""
+        order_id, asked = body["order_id"], body["asked"]
+        order = self.working.pop(order_id, None)
+        if order is None:
+            return
+        left = Decimal(asked["quantity"]) - order.executed
+        intent = {
+            "order_id": order_id,
+            "exchange": order.place[0],
+            "symbol": order.place[1],
+            "side": "buy" if order.buy else "sell",
+            "quantity": str(left),
+            "limit_price": asked["limit_price"],
+            "reduce_only": order.reduce_only,
+        }
+        price = Decimal(body["reserve_price"])
+        raises = left > order.left or left * price > order.left * order.dearest
+        try:
+            self._judge({**body, "intent": intent}, amend=True, raises=raises)
+        finally:
+            self.working[order_id] = order
 
     def limit(self, name: str) -> Decimal | None:
         """A limit in force, None when it is off."""
@@ -279,17 +365,17 @@ class Judge:
                 found.append(("margin", needed, self._equity()))
         return [(name, value, most) for name, value, most in found if value is not None and most is not None]
 
-    def problem(self) -> str | None:
-        """What is wrong with it besides a limit in numbers."""
+    def problem(self, *, raises: bool = True) -> str | None:
+        """What is wrong with it besides a limit in numbers. `raises`: it binds more than what it amends."""
         checker, collar = self.checker, self.checker.limit("price_collar")
-        if self.place[1] not in checker.limits["symbol_whitelist"].split(","):
+        if raises and self.place[1] not in checker.limits["symbol_whitelist"].split(","):
             return f"{self.place[1]} is not on the whitelist"
         low, high = (
             (self.mark * (1 - collar), self.mark * (1 + collar)) if collar is not None else (ZERO, ZERO)
         )
         if self.limit_price is not None and collar is not None and not low <= self.limit_price <= high:
             return f"{self.limit_price} is outside of the collar around {self.mark}"
-        if self.reduce_only and self.quantity > self._room_to_reduce():
+        if raises and self.reduce_only and self.quantity > self._room_to_reduce():
             return "it is reduce-only and more than what is left of the position"
         scopes = {"*|*", f"{self.place[0]}|*", f"*|{self.place[1]}", "|".join(self.place)}
         states = [checker.states.get(scope, "active") for scope in sorted(scopes)]
@@ -397,7 +483,7 @@ class Judge:
         for buy in (True, False):
             orders = [o for o in self.checker.open_orders if o.place == place and o.buy is buy]
             quantity = sum((o.left for o in orders), ZERO)
-            value = sum((o.left * o.price for o in orders), ZERO)
+            value = sum((o.left * o.dearest for o in orders), ZERO)
             if buy is self.buy and extra:
                 quantity, value = quantity + extra, value + extra * self.reserve
             mine = held if buy else -held

@@ -3,7 +3,8 @@
 A marker that stays at zero over many seeds means that a corner of the runtime is never entered.
 """
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -29,6 +30,13 @@ MARKERS = (
     "an order was withdrawn unsent",
     "a cancel was refused",
     "a partial fill",
+    "an order was amended in place",
+    "an order was replaced",
+    "a replacement was for less than the order",
+    "an amend was refused",
+    "an amend was denied by a limit",
+    "an amend without an answer was settled",
+    "a fill of what was replaced",
     "circuit open",
     "circuit half_open",
     "exchange reconnecting",
@@ -127,6 +135,7 @@ def _from_journal(world: "World", story: Story) -> None:
         elif order_id in unknown and kind in ("OrderAcknowledged", "OrderFilled", "OrderCanceled"):
             del unknown[order_id]
             markers["an unknown order was found"] += 1
+        _from_amends(markers, story, entry.kind, entry.body)
         if kind == "OrderNotSent":
             markers["an order was withdrawn unsent"] += 1
         elif kind == "CancelRefused":
@@ -149,6 +158,25 @@ def _from_journal(world: "World", story: Story) -> None:
     markers["positions were flattened"] += any(
         tale.intent.get("user") == "operator" and tale.executed for tale in story.orders.values()
     )
+
+
+def _from_amends(markers: Counter[str], story: Story, kind: str, body: dict[str, Any]) -> None:
+    """What amends came to."""
+    if kind == "OrderAmended":
+        markers["an order was amended in place"] += 1
+    elif kind == "OrderReplaced":
+        markers["an order was replaced"] += 1
+        tale = story.orders[body["order_id"]]
+        markers["a replacement was for less than the order"] += bool(tale.executed)
+    elif kind == "AmendDenied":
+        markers["an amend was denied by a limit"] += 1
+    elif kind == "AmendRefused":
+        markers["an amend was refused"] += 1
+        markers["an amend without an answer was settled"] += "under its old terms" in body["reason"] or (
+            "has its old terms" in body["reason"]
+        )
+    elif kind == "OrderFilled":
+        markers["a fill of what was replaced"] += bool(body.get("former"))
 
 
 def _is_partial(tale: Tale, quantity: str) -> bool:

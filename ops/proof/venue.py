@@ -40,7 +40,10 @@ class Listed(msgspec.Struct, kw_only=True):
     taken_at: float
     executed: Decimal = Decimal(0)
     status: str = "open"
-    ended_at: float | None = None
+    over_at: float | None = None
+    """When it ended, or was said to have ended."""
+    asked: Decimal = Decimal(0)
+    """What it was for when it was taken."""
 
 
 class Traded(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +209,7 @@ class SimVenue:
         if too_late and listed is not None and listed.status == "open" and listed.symbol == symbol:
             report = self.order(venue_id)
             if report is not None:
+                listed.over_at = trio.current_time()
                 self._too_late[venue_id] = msgspec.structs.replace(report, status="canceled")
                 return listed
         answer = self._venue.cancel(OURS, symbol, f"{venue_id}#{self._uses.get(venue_id, 0)}", self.now_us())
@@ -321,8 +325,8 @@ class SimVenue:
     def _book(self, row: OrderRow) -> OrderReport:
         listed = self._entry(row.number, row.client_id, row.symbol, row.side, row.quantity)
         listed.executed, listed.status, listed.quantity = row.executed, row.status, row.quantity
-        if row.status != "open" and listed.ended_at is None:
-            listed.ended_at = trio.current_time()
+        if row.status != "open" and listed.over_at is None:
+            listed.over_at = trio.current_time()
         return self._report(row)
 
     def _entry(self, number: int, client_id: str, symbol: str, side: str, quantity: Decimal) -> Listed:
@@ -337,6 +341,7 @@ class SimVenue:
                 symbol=symbol,
                 side=side,
                 quantity=quantity,
+                asked=quantity,
                 taken_at=trio.current_time(),
             )
             self._newest[venue_id] = number

@@ -57,8 +57,10 @@ class Submitted(msgspec.Struct, kw_only=True):
 class Amended(msgspec.Struct, frozen=True, kw_only=True):
     """One amend in place as the outside saw it leave. `durable`: its very terms were committed before."""
 
+    life: int
     exchange: str
     venue_id: str
+    order_id: str
     began: float
     durable: bool
 
@@ -163,8 +165,10 @@ class Wire:
 
     async def amend(self, intent: OrderIntent, exchange_order_id: str | None) -> Outcome:
         note = Amended(
+            life=self._life.number,
             exchange=self._venue.name,
             venue_id=intent.venue_id,
+            order_id=intent.order_id,
             began=trio.current_time(),
             durable=self._intended(intent),
         )

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from ops.proof.checks.found import Violation
 from ops.proof.checks.story import Held, Story
+from ops.proof.venue import SimVenue
 from ops.proof.wire import is_foreign
 from ops.proof.world import World
 
@@ -40,8 +41,9 @@ def _invented(world: World, story: Story) -> list[Violation]:
     for key, fills in story.trades.items():
         body = fills[0]
         tale = story.orders[body["order_id"]]
-        told = (Decimal(body["quantity"]), Decimal(body["price"]), Decimal(body["fee"]), tale.venue_id)
-        if books.get(key) != told:
+        told = (Decimal(body["quantity"]), Decimal(body["price"]), Decimal(body["fee"]))
+        known = books.get(key)
+        if known is None or known[:3] != told or known[3] not in tale.venue_ids:
             found.append(
                 Violation("I3", f"the journal has fill {key} as {told}, the exchange {books.get(key)}")
             )
@@ -61,18 +63,7 @@ def live_agreement(world: World, story: Story) -> list[Violation]:
                 and key not in story.trades
             ):
                 found.append(Violation("I3", f"fill {key} of {item.venue_id} never reached the journal"))
-        for listed in venue.listed.values():
-            tale = story.by_venue_id.get(listed.venue_id)
-            if tale is None:
-                continue
-            if (listed.status == "open") != (tale.end == "") or listed.executed != tale.executed:
-                found.append(
-                    Violation(
-                        "live",
-                        f"{venue.name} has {tale.order_id} as {listed.status}, {listed.executed} executed,"
-                        f" the journal as {tale.end or 'open'} with {tale.executed}",
-                    )
-                )
+        found.extend(_live_orders(venue, story))
         for symbol in venue.symbols:
             held = story.held.get((venue.name, symbol), Held())
             base = symbol.partition("/")[0]
@@ -84,4 +75,45 @@ def live_agreement(world: World, story: Story) -> list[Violation]:
                 found.append(
                     Violation("I4", f"{venue.name} holds {total} of {symbol}, the journal {held.quantity}")
                 )
+    return found
+
+
+def _live_orders(venue: SimVenue, story: Story) -> list[Violation]:
+    """Each order of the journal is what it is at the exchange: open under its newest id, or not at all."""
+    found = []
+    executed: dict[str, Decimal] = {}
+    for listed in venue.listed.values():
+        tale = story.by_venue_id.get(listed.venue_id)
+        if tale is None:
+            continue
+        executed[tale.order_id] = executed.get(tale.order_id, Decimal(0)) + listed.executed
+        newest = listed.venue_id == tale.venue_id
+        if (listed.status == "open") != (newest and tale.end == ""):
+            found.append(
+                Violation(
+                    "live",
+                    f"{venue.name} has {tale.order_id} as {listed.status} under {listed.venue_id},"
+                    f" the journal as {tale.end or 'open'} under {tale.venue_id}",
+                )
+            )
+        elif (
+            newest
+            and not tale.end
+            and tale.pending is None
+            and listed.quantity - listed.executed != tale.remaining
+        ):
+            left = listed.quantity - listed.executed
+            found.append(
+                Violation(
+                    "live", f"{left} of {tale.order_id} are left at {venue.name}, here {tale.remaining}"
+                )
+            )
+    for order_id, quantity in executed.items():
+        tale = story.orders[order_id]
+        if tale.executed != quantity:
+            found.append(
+                Violation(
+                    "live", f"{venue.name} executed {quantity} of {order_id}, the journal {tale.executed}"
+                )
+            )
     return found

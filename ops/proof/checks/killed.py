@@ -3,7 +3,7 @@
 from ops.proof.checks.found import Violation
 from ops.proof.checks.story import Story
 from ops.proof.people import KillNote
-from ops.proof.wire import Submitted, is_foreign
+from ops.proof.wire import Amended, Submitted, is_foreign
 from ops.proof.world import World
 
 SWEPT_WITHIN = 30.0
@@ -25,12 +25,16 @@ def killed(world: World, story: Story) -> list[Violation]:
                 f"order {submit.order_id} left at {submit.began:.3f}, kill {kill.kill_id} was"
                 f" acknowledged at {kill.acknowledged:.3f} and in force until {until:.3f}",
             )
-            for submit in world.submits
+            for submit in _sent(world)
             if _forbidden(world, kill, submit, until) and not _is_exit(story, submit)
         )
         if until >= world.plan.seconds:
             found.extend(_swept(world, story, kill))
     return found
+
+
+def _sent(world: World) -> list[Submitted | Amended]:
+    return [*world.submits, *world.amends]
 
 
 def _lifted(world: World, kill: KillNote) -> float:
@@ -46,7 +50,7 @@ def _end_of(world: World, life: int) -> float:
     return next((ended.at for ended in world.ended if ended.number == life), world.plan.seconds)
 
 
-def _forbidden(world: World, kill: KillNote, submit: Submitted, until: float) -> bool:
+def _forbidden(world: World, kill: KillNote, submit: Submitted | Amended, until: float) -> bool:
     if kill.acknowledged is None or not kill.acknowledged < submit.began < until:
         return False
     if submit.life < kill.life:
@@ -59,7 +63,7 @@ def _forbidden(world: World, kill: KillNote, submit: Submitted, until: float) ->
     return kill.exchange in (None, submit.exchange) and kill.symbol in (None, symbol)
 
 
-def _is_exit(story: Story, submit: Submitted) -> bool:
+def _is_exit(story: Story, submit: Submitted | Amended) -> bool:
     tale = story.orders.get(submit.order_id)
     return tale is not None and bool(tale.intent.get("reduce_only"))
 

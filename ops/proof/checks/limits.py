@@ -68,7 +68,7 @@ def limits(world: World, story: Story) -> list[Violation]:
             unseen.add(entry.at_us, (body["exchange"], body["symbol"]), Decimal(body["quantity"]))
         elif entry.kind == "OrderFilled":
             tale = so_far.orders.get(body["order_id"])
-            if tale is not None and tale.end:
+            if tale is not None and (tale.end or body.get("former")):
                 signed = Decimal(body["fill"]["quantity"]) * (1 if tale.buy else -1)
                 unseen.add(entry.at_us, tale.place, signed)
         step(so_far, entry)

@@ -20,6 +20,8 @@ def liveness(world: World, story: Story) -> list[Violation]:
     for tale in story.orders.values():
         if tale.end or tale.denied:
             continue
+        if tale.pending is not None and tale.intent["exchange"] not in world.plan.no_proof_of_absence:
+            found.append(Violation("live", f"an amend of order {tale.order_id} is still pending"))
         if not tale.acknowledged or tale.unknown:
             waits = tale.intent["exchange"] in world.plan.no_proof_of_absence and tale.unknown
             if not waits:

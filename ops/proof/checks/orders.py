@@ -6,6 +6,7 @@ from ops.proof.people import Call
 from ops.proof.wire import is_foreign
 from ops.proof.world import World
 
+REPLACE_US = 2_000_000
 TAKEN = ("Placed", "Pending", "Replayed")
 
 
@@ -17,6 +18,13 @@ def orders(world: World, story: Story) -> list[Violation]:
     found.extend(_once(world, story))
     found.extend(_in_time(world, story))
     found.extend(_verdicts(world, story))
+    found.extend(_replacements(world, story))
+    found.extend(_one_amend_a_key(story))
+    found.extend(
+        Violation("I8", f"an amend of {amend.order_id} left at {amend.began:.3f} before it was durable")
+        for amend in world.amends
+        if not amend.durable
+    )
     found.extend(
         Violation("I8", f"order {submit.order_id} left at {submit.began:.3f} before it was durable")
         for submit in world.submits
@@ -29,15 +37,16 @@ def _in_time(world: World, story: Story) -> list[Violation]:
     """Nothing leaves after the time that its acceptance names, where the process's clock was right."""
     if any(fault.kind == "own_clock_jump" for fault in world.plan.faults):
         return []
-    before = {
-        entry.body["intent"]["order_id"]: entry.body["send_before_us"]
-        for entry in story.entries
-        if entry.kind == "OrderAccepted"
-    }
+    before = {}
+    for entry in story.entries:
+        if entry.kind == "OrderAccepted":
+            before[entry.body["intent"]["venue_id"]] = entry.body["send_before_us"]
+        elif entry.kind == "OrderReplaced":
+            before[entry.body["venue_id"]] = entry.at_us + REPLACE_US
     found = []
     for submit in world.submits:
         left_us = world.plan.start_us + int(submit.began * 1_000_000)
-        if left_us > before.get(submit.order_id, left_us):
+        if left_us > before.get(submit.venue_id, left_us):
             found.append(Violation("I8", f"order {submit.order_id} left at {submit.began:.3f}, too late"))
     return found
 
@@ -50,7 +59,8 @@ def _verdicts(world: World, story: Story) -> list[Violation]:
     lied = {venue_id for venue in world.venues.values() for venue_id in venue.lied}
     found = []
     for entry in story.entries:
-        if entry.kind not in ("OrderNotSent", "OrderRejected", "OrderAbsent"):
+        unsent = str(entry.body.get("reason", "")).startswith("its replacement was not sent")
+        if not unsent and entry.kind not in ("OrderNotSent", "OrderRejected", "OrderAbsent"):
             continue
         tale = story.orders.get(entry.body["order_id"])
         by_a_person = str(entry.body.get("proof", "")).startswith("verdict of")
@@ -81,14 +91,49 @@ def _refused_stays_home(world: World, story: Story) -> list[Violation]:
         for request, calls in tries.items()
         if all(call.answer == "Refused" for call in calls)
         for tale in story.by_request.get(request, ())
-        if tale.venue_id in taken
+        if taken.intersection(tale.venue_ids)
     ]
+
+
+def _replacements(world: World, story: Story) -> list[Violation]:
+    """A replacement comes after the end of what it replaces, and for what remains of the order."""
+    found = []
+    listed = {item.venue_id: item for venue in world.venues.values() for item in venue.listed.values()}
+    for tale in story.orders.values():
+        for step in tale.replaced:
+            old, new = listed.get(step.old), listed.get(step.new)
+            if new is None:
+                continue
+            if old is None or old.over_at is None or old.over_at > new.taken_at:
+                found.append(
+                    Violation("I2", f"{step.seq}: {step.new} was taken before the end of {step.old}")
+                )
+            if new.asked != step.rest:
+                found.append(
+                    Violation("I2", f"{step.seq}: {step.new} was for {new.asked}, {step.rest} remained")
+                )
+    return found
+
+
+def _one_amend_a_key(story: Story) -> list[Violation]:
+    """A request that comes again is never done again."""
+    seen: dict[tuple[str, str, str], int] = {}
+    found = []
+    for entry in story.entries:
+        asked = entry.body.get("asked")
+        if asked is None or asked["idempotency_key"] is None:
+            continue
+        key = (entry.body["order_id"], asked["token_id"], asked["idempotency_key"])
+        if key in seen:
+            found.append(Violation("I1", f"{entry.seq}: amend {key} was accepted before, at {seen[key]}"))
+        seen[key] = entry.seq
+    return found
 
 
 def _once(world: World, story: Story) -> list[Violation]:
     found = []
     for venue in world.venues.values():
-        requests: dict[str, int] = {}
+        taken: dict[str, int] = {}
         for item in venue.listed.values():
             if is_foreign(item.venue_id):
                 continue
@@ -96,9 +141,9 @@ def _once(world: World, story: Story) -> list[Violation]:
             if tale is None:
                 found.append(Violation("I8", f"{venue.name} has {item.venue_id}, unknown to the journal"))
                 continue
-            request = tale.intent["client_order_id"]
-            requests[request] = requests.get(request, 0) + 1
-        for request, count in requests.items():
+            taken[item.venue_id] = taken.get(item.venue_id, 0) + 1
+        for venue_id, count in taken.items():
             if count > 1:
-                found.append(Violation("I2", f"{venue.name} took {count} orders for {request}"))
+                request = story.by_venue_id[venue_id].intent["client_order_id"]
+                found.append(Violation("I2", f"{venue.name} took {count} orders for {request} as {venue_id}"))
     return found

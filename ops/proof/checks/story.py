@@ -19,6 +19,9 @@ ENDS = {
 }
 
 
+AMENDS = ("AmendAccepted", "AmendDenied", "OrderAmended", "AmendRefused", "OrderReplaced")
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One record: sequence, kind, time, and the payload as JSON reads it."""
 
@@ -26,6 +29,23 @@ class Entry(msgspec.Struct, frozen=True):
     kind: str
     at_us: int
     body: dict[str, Any]
+
+
+class Amending(msgspec.Struct, frozen=True):
+    """An amend that is pending."""
+
+    amend_id: str
+    quantity: Decimal
+    in_place: bool
+
+
+class Replaced(msgspec.Struct, frozen=True):
+    """One order at the exchange in the place of another: what it is to be for."""
+
+    seq: int
+    old: str
+    new: str
+    rest: Decimal
 
 
 class Tale(msgspec.Struct, kw_only=True):
@@ -41,6 +61,10 @@ class Tale(msgspec.Struct, kw_only=True):
     acknowledged: bool = False
     unknown: bool = False
     end: str = ""
+    cancelling: bool = False
+    pending: Amending | None = None
+    venue_ids: list[str] = []
+    replaced: list[Replaced] = []
 
     @property
     def place(self) -> tuple[str, str]:
@@ -48,11 +72,16 @@ class Tale(msgspec.Struct, kw_only=True):
 
     @property
     def venue_id(self) -> str:
-        return str(self.intent.get("venue_id", ""))
+        return self.venue_ids[-1] if self.venue_ids else ""
 
     @property
     def remaining(self) -> Decimal:
-        return Decimal(0) if self.end else self.quantity - self.executed
+        return Decimal(0) if self.end else self.most - self.executed
+
+    @property
+    def most(self) -> Decimal:
+        """The larger of both quantities while an amend is pending."""
+        return self.quantity if self.pending is None else max(self.quantity, self.pending.quantity)
 
 
 class Held(msgspec.Struct, kw_only=True):
@@ -134,6 +163,7 @@ def _opened(story: Story, entry: Entry) -> None:
         buy=intent["side"] == "buy",
         denied=denied,
         end="denied" if denied else "",
+        venue_ids=[] if denied else [str(intent["venue_id"])],
     )
     if tale.order_id in story.orders:
         story.problems.append(f"{entry.seq}: order {tale.order_id} is there twice")
@@ -153,17 +183,76 @@ def _filled(story: Story, entry: Entry) -> None:
         return
     quantity = Decimal(fill["quantity"])
     tale.executed += quantity
-    tale.unknown, tale.acknowledged = False, True
-    if tale.executed > tale.quantity:
-        story.problems.append(f"{entry.seq}: order {tale.order_id} executed beyond its quantity")
-    if tale.executed == tale.quantity:
-        tale.end = "filled"
-    elif tale.end in ("rejected", "absent", "not sent"):
-        tale.end = ""
+    if entry.body.get("former"):
+        _filled_late(story, entry, tale, quantity)
+    else:
+        _filled_now(story, entry, tale)
     key = (fill["exchange"], fill["symbol"], fill["exchange_order_id"], fill["trade_id"])
     story.trades.setdefault(key, []).append(fill)
     held = story.held.setdefault((fill["exchange"], fill["symbol"]), Held())
     held.trade(quantity if fill["side"] == "buy" else -quantity, Decimal(fill["price"]))
+
+
+def _filled_late(story: Story, entry: Entry, tale: Tale, quantity: Decimal) -> None:
+    """What had been replaced executed all the same: the order is for more, and its end stays what it was."""
+    if not tale.replaced:
+        story.problems.append(f"{entry.seq}: a fill of what order {tale.order_id} replaced, which is nothing")
+    tale.quantity += quantity
+    if tale.pending is not None:
+        tale.pending = msgspec.structs.replace(tale.pending, quantity=tale.pending.quantity + quantity)
+
+
+def _filled_now(story: Story, entry: Entry, tale: Tale) -> None:
+    tale.unknown, tale.acknowledged = False, True
+    if tale.executed > tale.quantity:
+        story.problems.append(f"{entry.seq}: order {tale.order_id} executed beyond its quantity")
+    in_place = tale.pending is not None and tale.pending.in_place
+    if tale.executed == (tale.most if in_place else tale.quantity):
+        tale.end, tale.pending = "filled", None
+    elif tale.end in ("rejected", "absent", "not sent"):
+        tale.end = ""
+
+
+def _amends(story: Story, entry: Entry, tale: Tale) -> None:
+    """What is said of an amend."""
+    body, pending = entry.body, tale.pending
+    if entry.kind == "AmendDenied":
+        return
+    if entry.kind == "AmendAccepted":
+        asked = body["asked"]
+        working = tale.acknowledged and not (tale.unknown or tale.end or tale.cancelling or pending)
+        if working and Decimal(asked["quantity"]) > tale.executed:
+            quantity = Decimal(asked["quantity"])
+            tale.pending = Amending(asked["amend_id"], quantity, not body["venue_id"])
+        return
+    if tale.end or pending is None or pending.amend_id != body["amend_id"]:
+        story.problems.append(f"{entry.seq}: {entry.kind} of order {tale.order_id}, not pending")
+        return
+    tale.pending = None
+    if entry.kind != "AmendRefused":
+        tale.quantity = pending.quantity
+    if entry.kind == "OrderReplaced":
+        if tale.cancelling or pending.in_place:
+            story.problems.append(f"{entry.seq}: order {tale.order_id} is replaced and should not be")
+        rest = tale.quantity - tale.executed
+        tale.replaced = [*tale.replaced, Replaced(entry.seq, tale.venue_id, body["venue_id"], rest)]
+        if Decimal(body["quantity"]) != rest or rest <= 0:
+            story.problems.append(
+                f"{entry.seq}: order {tale.order_id} is replaced for {body['quantity']}, not {rest}"
+            )
+        _named(story, entry, tale, body["venue_id"])
+        tale.acknowledged = tale.unknown = False
+    elif tale.executed == tale.quantity:
+        tale.end = "filled"
+    elif tale.executed > tale.quantity:
+        story.problems.append(f"{entry.seq}: order {tale.order_id} executed beyond its new quantity")
+
+
+def _named(story: Story, entry: Entry, tale: Tale, venue_id: str) -> None:
+    if venue_id in story.by_venue_id:
+        story.problems.append(f"{entry.seq}: venue id {venue_id} is used twice")
+    tale.venue_ids = [*tale.venue_ids, venue_id]
+    story.by_venue_id[venue_id] = tale
 
 
 def _happened(story: Story, entry: Entry) -> None:
@@ -171,7 +260,9 @@ def _happened(story: Story, entry: Entry) -> None:
     if tale is None or tale.denied:
         story.problems.append(f"{entry.seq}: {entry.kind} of order {entry.body['order_id']}, never accepted")
         return
-    if entry.kind == "OrderAcknowledged":
+    if entry.kind in AMENDS:
+        _amends(story, entry, tale)
+    elif entry.kind == "OrderAcknowledged":
         tale.acknowledged, tale.unknown = True, False
         if tale.end == "absent":
             tale.end = ""
@@ -181,5 +272,7 @@ def _happened(story: Story, entry: Entry) -> None:
         story.problems.append(f"{entry.seq}: {entry.kind} of order {tale.order_id}, which was {tale.end}")
     elif entry.kind == "OrderUnresolved":
         tale.unknown = True
+    elif entry.kind in ("CancelRequested", "CancelRefused"):
+        tale.cancelling = entry.kind == "CancelRequested"
     elif entry.kind in ENDS:
-        tale.end, tale.unknown = ENDS[entry.kind], False
+        tale.end, tale.unknown, tale.pending = ENDS[entry.kind], False, None
