@@ -403,7 +403,10 @@ class RiskActor(TrioActor):
     # Limits.
 
     def _on_change_limit(self, change: m.ChangeLimit) -> object:
-        """In force at once; answered when the journal has it."""
+        """In force at once; answered when the journal has it.
+
+        Its append has no deadline: it must not be dropped where an order that it let pass is not.
+        """
         self._catch_up()
         refused = self._unavailable()
         if refused is not None:
@@ -419,7 +422,6 @@ class RiskActor(TrioActor):
             (event,),
             correlation_id=change.correlation_id,
             causation_id=append_id,
-            deadline=self._clock.monotonic() + self._answer_seconds,
         )
         deferred = self.defer()
         self._changing.begin(append_id, event, deferred)
