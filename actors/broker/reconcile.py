@@ -109,6 +109,20 @@ def was_judged_absent(order: Order) -> bool:
     return order.terminal in (Terminal.ABSENT, Terminal.NOT_SENT, Terminal.REFUSED, Terminal.DENIED)
 
 
+def doubtful_orders(book: Book, exchange: str, symbol: str, recent_us: int) -> list[Order]:
+    """Orders of a symbol of which it was said, since `recent_us`, that the exchange never took them, newest
+    first. Where its listings lag, that may have been wrong.
+    """
+    found = []
+    for order in reversed(book.closed.values()):
+        if order.updated_us < recent_us:
+            break
+        left = order.terminal in (Terminal.ABSENT, Terminal.NOT_SENT, Terminal.REFUSED)
+        if left and (order.intent.exchange, order.intent.symbol) == (exchange, symbol):
+            found.append(order)
+    return found
+
+
 def compare_positions(
     book: Book, exchange: str, symbols: Sequence[str], reported: Sequence[PositionReport]
 ) -> tuple[PositionDifference, ...]:

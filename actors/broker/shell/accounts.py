@@ -15,6 +15,7 @@ from actors.broker.reconcile import (
     PositionDifference,
     compare_balances,
     compare_positions,
+    doubtful_orders,
     has_history,
 )
 from actors.broker.shell.desk import Desk
@@ -23,6 +24,7 @@ from actors.broker.shell.submits import Submits
 from actors.model.book import OPENING
 from actors.model.messages import Balance, BookBalances
 from actors.model.money import EXACT
+from actors.model.order import Order, Submission, Terminal
 
 DRAIN_PAUSE = 0.02
 LOOKS = 3
@@ -85,12 +87,15 @@ class Accounts:
         symbol = difference.symbol
         if self._is_moving(symbol):
             return
-        if not has_history(desk.log.book, desk.exchange, symbol):
+        if not has_history(desk.log.book, desk.exchange, symbol) and not self._in_doubt(symbol):
             price = difference.average_price or desk.prices.get(symbol)
             if price is not None:
                 desk.outbox.add(symbol, "opening", quantity=difference.missing, price=price)
                 return
         if await self._fills(symbol, desk.timings.lookback):
+            return
+        # What was refused for certain explains nothing; what nobody answered may.
+        if any(order.terminal in (None, Terminal.ABSENT) for order in self._in_doubt(symbol)):
             return
         self._believe(
             f"position {symbol}",
@@ -153,6 +158,20 @@ class Accounts:
         self._looks[name] = (size, looks)
         if looks == LOOKS:
             self._desk.halt(cause)
+
+    def _in_doubt(self, symbol: str) -> list[Order]:
+        """Orders that may have been taken though the exchange does not list them, or not yet: their trades
+        will explain a difference, and must not be told of twice.
+        """
+        desk = self._desk
+        unknown = [
+            order
+            for order in desk.log.book.orders.values()
+            if order.submission is Submission.UNKNOWN
+            and (order.intent.exchange, order.intent.symbol) == (desk.exchange, symbol)
+        ]
+        recent_us = desk.clock.now_us() - round(desk.timings.doubt * 1_000_000)
+        return unknown + doubtful_orders(desk.log.book, desk.exchange, symbol, recent_us)
 
     def _is_moving(self, symbol: str) -> bool:
         """Whether fills may be on their way, so that a difference means nothing yet."""

@@ -13,7 +13,7 @@ from functools import partial
 import trio
 
 from actors.broker.port import OrderReport, Unavailable
-from actors.broker.reconcile import OrderFindings, compare_orders, was_judged_absent
+from actors.broker.reconcile import OrderFindings, compare_orders, doubtful_orders, was_judged_absent
 from actors.broker.shell.accounts import Accounts
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
@@ -133,15 +133,9 @@ class Reconciling:
         """When the oldest order of a recent verdict was made: an exchange whose listings lag may have taken
         it all the same, and show its trades long after newer ones.
         """
-        place, oldest_us = (self._desk.exchange, symbol), now_us
         recent_us = now_us - round(self._desk.timings.doubt * MICROSECONDS)
-        for order in reversed(self._desk.log.book.closed.values()):
-            if order.updated_us < recent_us:
-                break
-            intent = order.intent
-            if (intent.exchange, intent.symbol) == place and was_judged_absent(order):
-                oldest_us = min(oldest_us, order.created_us)
-        return oldest_us
+        doubtful = doubtful_orders(self._desk.log.book, self._desk.exchange, symbol, recent_us)
+        return min((order.created_us for order in doubtful), default=now_us)
 
     def _act(self, findings: OrderFindings) -> None:
         said = self._desk.outbox.venue_ids()

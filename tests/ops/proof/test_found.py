@@ -152,3 +152,18 @@ async def test_an_order_that_an_exchange_lists_only_after_its_absence_was_proven
         world.port.hide.clear()
         await world.until(lost, "filled", seconds=15.0)
         assert world.held() == 3
+
+
+async def test_a_position_that_a_hidden_order_explains_is_not_taken_for_one_from_before(
+    autojump_clock: MockClock,
+):
+    """It was journaled as an opening position, and again as the order's fill when that was listed."""
+    async with open_world(port=LittleExchange(TestClock())) as world:
+        world.port.next_submits.append("lose")
+        world.port.hide.add("tw-1")
+        lost = world.accept(quantity="2")
+        await world.until(lost, "denied")
+        await trio.sleep(70.0)
+        world.port.hide.clear()
+        await world.until(lost, "filled", seconds=15.0)
+        assert world.held() == 2
