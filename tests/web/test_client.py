@@ -4,13 +4,14 @@ import subprocess
 import sys
 import textwrap
 
+import msgspec
 import pytest
 import trio
 
 from actors.model import messages as m
 from actors.model import results as r
 from persistence.certificate import own_certificate, utc_now
-from web.client import ApiError, Client, FeedRefused, Unreachable, Waiting
+from web.client import ApiError, Client, FeedFrame, FeedRefused, Unreachable, Waiting
 from web.server import ServerSettings, serve
 
 TOKEN = "all-scopes-token"
@@ -169,3 +170,24 @@ async def test_the_client_works_under_asyncio(url, port, app):
             port.fill(order, "0.004")
             assert b"".join([chunk async for chunk in process.stdout]) == b"3\n1\n"
             await process.wait()
+
+
+async def test_the_frames_of_each_channel_are_read_as_typed_values(url, port):
+    order = port.accept()
+    async with Client(url, TOKEN) as client:
+        async with client.feed("orders") as frames:
+            assert [row.status for row in (await anext(frames)).orders()] == ["open"]
+            port.fill(order, "0.004")
+            assert [row.filled_qty for row in (await anext(frames)).orders()] == ["0.004"]
+        async with client.feed("positions") as frames:
+            assert [row.qty for row in (await anext(frames)).positions()] == ["0.004"]
+        async with client.feed("fills") as frames:
+            assert (await anext(frames)).fills() == []
+            port.fill(order, "0.001")
+            assert [row.qty for row in (await anext(frames)).fills()] == ["0.001"]
+        async with client.feed("markets") as frames:
+            assert (await anext(frames)).prices()[0].symbol == "BTC/USDT"
+        async with client.feed("system") as frames:
+            assert (await anext(frames)).events() == ()
+    gap = FeedFrame(type="gap", channel="orders", data=msgspec.Raw(b'{"after":1,"upTo":2}'))
+    assert gap.orders() == ()

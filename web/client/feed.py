@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import anyio
 import msgspec
@@ -15,6 +16,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from web.client.errors import ClientError
 from web.client.sockets import Closed, Rejected, Socket, Untrusted, connect
+from web.wire import EventBody, FillBody, MarkBody, OrderBody, PositionBody
+
+RowT = TypeVar("RowT", OrderBody, PositionBody, FillBody, MarkBody, EventBody)
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
@@ -24,7 +28,10 @@ BUFFER = 64
 
 
 class FeedFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service told; see the contract for `data`. `code` and `detail` are set for an error frame."""
+    """What the service told; see the contract for `data`, and below for how to read it typed.
+
+    `code` and `detail` are set for an error frame.
+    """
 
     type: str
     channel: str = ""
@@ -32,6 +39,36 @@ class FeedFrame(msgspec.Struct, frozen=True, kw_only=True):
     data: msgspec.Raw = msgspec.Raw(b"null")
     code: str = ""
     detail: str = ""
+
+    def orders(self) -> Sequence[OrderBody]:
+        """What a frame of `orders` tells: those that are open, or the one that changed."""
+        return _rows(self, OrderBody)
+
+    def positions(self) -> Sequence[PositionBody]:
+        """What a frame of `positions` tells: all, or the one that changed."""
+        return _rows(self, PositionBody)
+
+    def fills(self) -> Sequence[FillBody]:
+        """What a frame of `fills` tells: none in a snapshot, or the one that came."""
+        return _rows(self, FillBody)
+
+    def prices(self) -> Sequence[MarkBody]:
+        """What a frame of `markets` tells: the newest prices of one instrument; none when there are none."""
+        return _rows(self, MarkBody)
+
+    def events(self) -> Sequence[EventBody]:
+        """What an update of `risk` or `system` tells; their snapshots are in `data`."""
+        return _rows(self, EventBody) if self.type == "update" else ()
+
+
+def _rows(frame: FeedFrame, kind: type[RowT]) -> Sequence[RowT]:
+    if frame.type not in {"snapshot", "update"}:
+        return ()
+    found: dict[str, msgspec.Raw] = msgspec.json.decode(frame.data, type=dict[str, msgspec.Raw])
+    if frame.type == "snapshot" and frame.channel in found:
+        rows: list[RowT] = msgspec.json.decode(found[frame.channel], type=list[kind])  # type: ignore[valid-type]
+        return rows
+    return [msgspec.json.decode(frame.data, type=kind)] if found else ()
 
 
 class FeedRefused(ClientError):
