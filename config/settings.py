@@ -133,7 +133,8 @@ def _settings(reader: Reader) -> Settings:
             reader.take("ORDERS__MAX_AGE_TO_SEND_SECONDS", seconds, default.orders.max_age_to_send_seconds)
         ),
         journal=JournalSettings(
-            reader.take("JOURNAL__ANSWER_SECONDS", seconds, default.journal.answer_seconds)
+            answer_seconds=reader.take("JOURNAL__ANSWER_SECONDS", seconds, default.journal.answer_seconds),
+            archive_days=reader.take("JOURNAL__ARCHIVE_DAYS", whole(0, 36_500), default.journal.archive_days),
         ),
         backup=_backup(reader, default.backup),
         secrets=SecretsSettings(

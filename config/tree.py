@@ -159,9 +159,13 @@ class OrderSettings:
 
 @dataclass(frozen=True, slots=True)
 class JournalSettings:
-    """A command whose intent is not durable after ``answer_seconds`` is answered as unavailable."""
+    """A command whose intent is not durable after ``answer_seconds`` is answered as unavailable.
+
+    Events older than ``archive_days`` are folded into compressed segments after the daily backup; 0 never.
+    """
 
     answer_seconds: float = 0.8
+    archive_days: int = 365
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class BackupChoice(msgspec.Struct, frozen=True, kw_only=True):
     drill_seconds: float
     version: str
     instance: str
+    archive_days: int = 0
 
 
 class BackupMetrics:
@@ -134,7 +135,9 @@ async def _take(choice: BackupChoice, clock: Clock, metrics: BackupMetrics) -> b
         _log.error("backup_failed", code=done.code, why=done.detail)
         return False
     metrics.size.set(done.bytes)
-    _log.info("backup_taken", name=done.name, bytes=done.bytes, removed=list(done.removed))
+    _log.info(
+        "backup_taken", name=done.name, bytes=done.bytes, removed=list(done.removed), folded=done.folded
+    )
     return True
 
 
@@ -159,6 +162,7 @@ async def _child(choice: BackupChoice, clock: Clock, action: str) -> Done:
         now_us=clock.now_us(),
         version=choice.version,
         instance=choice.instance,
+        archive_days=choice.archive_days,
     )
     try:
         ended = await trio.run_process(

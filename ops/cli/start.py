@@ -250,6 +250,7 @@ def backup_choice(settings: Settings, dsn: str, instance: str) -> BackupChoice:
         drill_seconds=chosen.drill_days * 86_400.0,
         version=VERSION,
         instance=instance,
+        archive_days=settings.journal.archive_days,
     )
 
 

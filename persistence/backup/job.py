@@ -5,17 +5,19 @@ as one line of JSON on standard input, never as arguments, which everybody could
 line to standard output.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import psycopg
 
 from persistence.backup.drill import drill
 from persistence.backup.errors import BackupError
 from persistence.backup.sealing import ensure_keys
 from persistence.backup.shelf import Shelf
 from persistence.backup.take import take_backup
+from persistence.postgres.segments import fold_old_events
 
 NICENESS = 15
 
@@ -32,6 +34,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     now_us: int
     version: str
     instance: str
+    archive_days: int = 0
+    """Fold events that are older than so many days, after the backup; 0 never."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +46,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     bytes: int = 0
     removed: tuple[str, ...] = ()
+    folded: int = 0
 
 
 def perform(job: Job) -> Done:
@@ -64,10 +69,15 @@ def perform(job: Job) -> Done:
         )
         with shelf.writing():
             removed = shelf.expire(now, job.keep_days)
+        folded = 0
+        if job.archive_days:
+            folded = fold_old_events(job.dsn, now - timedelta(days=job.archive_days))
     except BackupError as error:
         return Done(code=error.code, detail=str(error))
+    except psycopg.Error as error:
+        return Done(code="ARCHIVE_FAILED", detail=" ".join(str(error).split()))
     size = sum(part.bytes for part in manifest.parts.values())
-    return Done(name=manifest.name, bytes=size, removed=tuple(removed))
+    return Done(name=manifest.name, bytes=size, removed=tuple(removed), folded=folded)
 
 
 def kept_files(data_dir: Path) -> dict[str, Path]:

@@ -12,20 +12,25 @@ from actors.model.order import Order, trade_key
 from actors.queries import OrderFilter
 from persistence.postgres.pool import Connection, Database, Row
 from persistence.postgres.rows import (
-    EVENT_COLUMNS,
     FILL_COLUMNS,
     ORDER_COLUMNS,
     fill_of,
     order_of,
     record_of,
 )
+from persistence.postgres.segments import AFTER, ARCHIVED, LIVE, OF_ORDER
 
-_PREVIOUS = "(SELECT before.hash FROM events AS before WHERE before.seq = events.seq - 1) AS previous_hash"
-_EVENTS = f"SELECT {EVENT_COLUMNS}, {_PREVIOUS} FROM events WHERE seq > $1"
 _AMEND_BY_KEY = (
-    "SELECT payload FROM events WHERE order_id = $1::uuid AND type IN ('AmendAccepted', 'AmendDenied') "
+    "SELECT payload FROM (SELECT seq, order_id, type, payload FROM events WHERE order_id = $1::uuid "
+    "UNION ALL SELECT seq, order_id, type, payload FROM archived_events "
+    "WHERE order_ids @> ARRAY[$1::uuid]) AS both_kinds "
+    "WHERE order_id = $1::uuid AND type IN ('AmendAccepted', 'AmendDenied') "
     "AND convert_from(payload, 'UTF8')::json #>> '{asked,token_id}' = $2 "
     "AND convert_from(payload, 'UTF8')::json #>> '{asked,idempotency_key}' = $3 ORDER BY seq LIMIT 1"
+)
+_LIMIT_CHANGES = (
+    f"SELECT * FROM (({LIVE} WHERE type = 'LimitChanged') UNION ALL "
+    f"({ARCHIVED} WHERE types @> ARRAY['LimitChanged'] AND type = 'LimitChanged')) AS both_kinds"
 )
 _RECALL = (
     f"SELECT {ORDER_COLUMNS} FROM orders WHERE exchange = $1 AND (venue_id = ANY($2::text[]) "
@@ -131,10 +136,9 @@ class PostgresArchive:
     async def events(self, after: int, limit: int, order_id: str | None = None) -> Sequence[Record]:
         """Records later than `after`, oldest first; only those about one order if it is named."""
         if order_id is None:
-            rows = await self._rows(f"{_EVENTS} ORDER BY seq LIMIT $2", after, limit)
+            rows = await self._rows(AFTER, after, limit)
         elif _is_uuid(order_id):
-            query = f"{_EVENTS} AND order_id = $3::uuid ORDER BY seq LIMIT $2"
-            rows = await self._rows(query, after, limit, order_id)
+            rows = await self._rows(OF_ORDER, after, limit, order_id)
         else:
             rows = []
         return [record_of(row, row["previous_hash"] or GENESIS) for row in rows]
@@ -144,13 +148,12 @@ class PostgresArchive:
     ) -> Sequence[Record]:
         """The changes of limits, or of one, newest first."""
         where = _Where()
-        where.add("type = 'LimitChanged'")
         if name is not None:
             where.add("convert_from(payload, 'UTF8')::jsonb ->> 'name' = ?", name)
         if before is not None:
             where.add("seq < ?", before)
         place = where.argument(limit)
-        query = f"SELECT {EVENT_COLUMNS}, {_PREVIOUS} FROM events {where} ORDER BY seq DESC LIMIT {place}"
+        query = f"{_LIMIT_CHANGES} {where} ORDER BY seq DESC LIMIT {place}"
         rows = await self._rows(query, *where.arguments)
         return [record_of(row, row["previous_hash"] or GENESIS) for row in rows]
 

@@ -9,7 +9,7 @@ All of it is one transaction of the database and sees one moment, so a running s
 notices it. Needs about 100 bytes of memory an order and a fill.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -31,6 +31,12 @@ from persistence.postgres.rows import EVENT_COLUMNS, FILL_COLUMNS, ORDER_COLUMNS
 PAGE = 5_000
 FEW = 20
 """So many findings are kept of each kind; one is enough to know, a million would only fill the memory."""
+
+_SEGMENTS = (
+    "SELECT first_seq, last_seq, previous_hash, last_hash, order_ids::text[] AS order_ids, types "
+    "FROM event_segments ORDER BY first_seq"
+)
+_SEGMENT = f"SELECT {EVENT_COLUMNS}, order_id::text FROM archived_events WHERE first_seq = %s ORDER BY seq"
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -126,7 +132,7 @@ class _Auditor:
         """Verify and fold every record; the end, and whether all of it could be followed."""
         seq, digest = 0, GENESIS
         try:
-            for row in self._rows(f"SELECT {EVENT_COLUMNS}, order_id::text FROM events ORDER BY seq"):
+            for row in self._journal():
                 record = record_of(row, digest)
                 seq, digest = verify((record,), seq, digest)
                 if row["order_id"] != order_id_of(record.event):
@@ -143,6 +149,19 @@ class _Auditor:
         else:
             return seq, digest, True
         return seq, digest, False
+
+    def _journal(self) -> Iterator[Row]:
+        """Every record: those of the segments, then those that are rows."""
+        segments = self._connection.execute(_SEGMENTS.encode(), binary=True).fetchall()
+        previous = GENESIS
+        for segment in segments:
+            first = segment["first_seq"]
+            rows = self._connection.execute(_SEGMENT.encode(), [first], binary=True).fetchall()
+            if _filed_wrongly(segment, rows, previous):
+                self._found("INDEX", str(first), "the segment is not what its records say")
+            previous = bytes(segment["last_hash"])
+            yield from rows
+        yield from self._rows(f"SELECT {EVENT_COLUMNS}, order_id::text FROM events ORDER BY seq")
 
     def _take(self, record: Record, change: Change) -> None:
         if change.order is not None:
@@ -225,6 +244,27 @@ class _Auditor:
             cursor.itersize = PAGE
             cursor.execute(query.encode(), binary=True)
             yield from cursor
+
+
+def _filed_wrongly(segment: Row, rows: Sequence[Row], previous: bytes) -> bool:
+    """Whether what finds a segment, or links it to the one before, is not what its records say."""
+    order_ids = {row["order_id"] for row in rows if row["order_id"] is not None}
+    types = {row["type"] for row in rows}
+    return not rows or (
+        segment["first_seq"],
+        segment["last_seq"],
+        bytes(segment["previous_hash"]),
+        bytes(segment["last_hash"]),
+        sorted(segment["order_ids"]),
+        sorted(segment["types"]),
+    ) != (
+        rows[0]["seq"],
+        rows[-1]["seq"],
+        previous,
+        bytes(rows[-1]["hash"]),
+        sorted(order_ids),
+        sorted(types),
+    )
 
 
 def _print(value: object) -> bytes:

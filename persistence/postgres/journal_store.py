@@ -24,7 +24,8 @@ from actors.journal.port import (
 )
 from actors.model.journal import Record
 from persistence.postgres.pool import Connection, Database, Lost, Refused, Row, Statement, guarded
-from persistence.postgres.rows import EVENT_COLUMNS, amended_argument, batch_arguments, record_of
+from persistence.postgres.rows import amended_argument, batch_arguments, record_of
+from persistence.postgres.segments import AFTER
 
 COMMIT_SECONDS = 5.0
 OPEN_SECONDS = 6.0
@@ -56,7 +57,6 @@ END_OTHERS = (
     "AND datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
 )
 WHO_AM_I = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-READ = f"SELECT {EVENT_COLUMNS} FROM events WHERE seq >= $1 ORDER BY seq LIMIT $2"
 LATEST = "SELECT seq, hash, book FROM snapshots WHERE fold_version = $1 ORDER BY seq DESC LIMIT 1"
 SAVE = (
     "INSERT INTO snapshots (fold_version, seq, hash, book) VALUES ($1, $2, $3, $4) "
@@ -137,17 +137,8 @@ class PostgresJournalStore:
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         """Records later than `after`, oldest first; raise StoreUnavailable."""
-        # One row more: the record before carries the hash that the first one follows.
-        extra = 1 if after else 0
-        rows: list[Row] = await self._database.read(
-            lambda connection: connection.fetch(READ, after + 1 - extra, limit + extra)
-        )
-        previous = bytes(rows[0]["hash"]) if extra and rows else GENESIS
-        records = []
-        for row in rows[extra:]:
-            records.append(record_of(row, previous))
-            previous = records[-1].hash
-        return records
+        rows: list[Row] = await self._database.read(lambda connection: connection.fetch(AFTER, after, limit))
+        return [record_of(row, row["previous_hash"] or GENESIS) for row in rows]
 
     async def latest_snapshot(self, fold_version: int) -> StoredSnapshot | None:
         """The newest snapshot of this fold version."""
