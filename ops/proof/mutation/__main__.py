@@ -36,7 +36,11 @@ SCOPES = {
     "rules": Scope(("actors/risk/checks",), ("tests/actors/risk/test_rules.py",)),
     "orders": Scope(
         ("actors/model/order.py", "actors/model/amending.py"),
-        ("tests/actors/model/test_order.py", "tests/actors/model/test_amending.py"),
+        (
+            "tests/actors/model/test_order.py",
+            "tests/actors/model/test_amending.py",
+            "tests/actors/model/test_whole_orders.py",
+        ),
     ),
     "money": Scope(
         ("actors/model/money.py", "actors/model/position.py"),
