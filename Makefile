@@ -89,8 +89,8 @@ crash: $(RUNTIME) ## crash the service in the middle of its load, N times, and c
 soak: $(RUNTIME) ## load the service with faults for SECONDS (1800) and see whether it grows, leaks or slows down
 	@$(BIN)/python -m ops.proof.soak --seconds $(or $(SECONDS),1800)
 
-webhook-storm: $(DEVELOP) ## 10,000 webhooks to a failing receiver while the sender is killed: ORDERS=n KILLS=n
-	@$(BIN)/python -m tests.end_to_end.storm --orders $(or $(ORDERS),3400) --kills $(or $(KILLS),20)
+webhook-storm: $(DEVELOP) ## 10,000 webhooks to a failing receiver while the sender is killed: N=n KILLS=n
+	@$(BIN)/python -m tests.end_to_end.storm --webhooks $(or $(N),10000) --kills $(or $(KILLS),20)
 
 redis-outage: $(DEVELOP) ## stop Redis for a minute under load; no order may fail
 	@$(BIN)/python -m tests.end_to_end.outage

@@ -5,7 +5,7 @@ share of the deliveries. In the end every record of the journal must have been t
 module says, under ids that follow from the journal, every signature must have been verified by the
 reference implementation, and dead letters must all arrive when they are replayed.
 
-By hand: `python -m tests.end_to_end.storm --orders 3400 --kills 20`.
+By hand: `make webhook-storm`, or `python -m tests.end_to_end.storm --webhooks 10000 --kills 20`.
 """
 
 import argparse
@@ -15,6 +15,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -47,7 +49,7 @@ class FailingReceiver(Receiver):
     def __init__(self, share: float, seed: int) -> None:
         self.share = share
         self.rng = Random(seed)
-        self.secret = ""
+        self.secrets: dict[str, str] = {}
         self.unsigned = 0
         self.failed = 0
         super().__init__()
@@ -60,35 +62,35 @@ class FailingReceiver(Receiver):
         return 500 if drawn < self.share / 2 else 0
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
+        endpoint_id = "ep_" + headers["webhook-id"].rpartition("_ep_")[2]
         try:
-            Webhook(self.secret).verify(body, headers)
+            Webhook(self.secrets[endpoint_id]).verify(body, headers)
         except WebhookVerificationError:
             self.unsigned += 1
         return super().take(headers, body)
 
 
-def expected(service: Service, endpoint_id: str, after: int) -> dict[str, int]:
-    """The ids that the endpoint is owed, with the seq of their records."""
-    owed = {}
-    for event in service.events():
-        if event["seq"] > after:
-            for index in range(MESSAGES.get(event["type"], 0)):
-                owed[f"msg_{event['seq']}_{index}_{endpoint_id}"] = event["seq"]
-    return owed
+def expected(service: Service, endpoints: Collection[str], after: int) -> dict[str, int]:
+    """The ids that the endpoints are owed, with the seq of their records."""
+    return {
+        f"msg_{event['seq']}_{index}_{endpoint_id}": event["seq"]
+        for event in service.events()
+        if event["seq"] > after
+        for index in range(MESSAGES.get(event["type"], 0))
+        for endpoint_id in endpoints
+    }
 
 
-def trade(service: Service, orders: int, threads: int, done: threading.Event) -> None:
-    """Place orders, buying and selling in turns, through whatever happens to the service."""
-    numbers = iter(range(orders))
+def trade(service: Service, threads: int, done: threading.Event) -> None:
+    """Place orders, buying and selling in turns, through whatever happens to the service, until `done`."""
+    numbers = count()
     lock = threading.Lock()
 
     def work() -> None:
         with httpx.Client(base_url=service.client.base_url, headers=service.client.headers) as client:
             while not done.is_set():
                 with lock:
-                    number = next(numbers, None)
-                if number is None:
-                    return
+                    number = next(numbers)
                 place(client, number)
 
     def place(client: httpx.Client, number: int) -> None:
@@ -117,9 +119,11 @@ def trade(service: Service, orders: int, threads: int, done: threading.Event) ->
 
 
 def storm(
-    folder: Path, *, orders: int, kills: int, share: float, seed: int, schedule: str
+    folder: Path, *, webhooks: int, endpoints: int, kills: int, share: float, seed: int, schedule: str
 ) -> dict[str, object]:
-    """Run it; what was counted. Raises AssertionError where it does not come out even."""
+    """Run it until so many are owed; what was counted. Raises AssertionError where it does not come out
+    even.
+    """
     rng = Random(seed)
     receiver = FailingReceiver(share, seed)
     service = Service(
@@ -132,10 +136,11 @@ def storm(
     done = threading.Event()
     try:
         service.start()
-        made = service.post("/webhooks", {"url": receiver.url}).json()
-        receiver.secret = made["secret"]
+        for _ in range(endpoints):
+            made = service.post("/webhooks", {"url": receiver.url}).json()
+            receiver.secrets[made["webhookId"]] = made["secret"]
         after = max((event["seq"] for event in service.events()), default=0)
-        trader = threading.Thread(target=trade, args=(service, orders, 4, done))
+        trader = threading.Thread(target=trade, args=(service, 4, done))
         trader.start()
         killed = 0
         while killed < kills:
@@ -143,8 +148,11 @@ def storm(
             service.kill()
             killed += 1
             service.start()
+        while _made(service) < webhooks:
+            time.sleep(0.5)
+        done.set()
         trader.join()
-        counted = _finish(service, made["webhookId"], receiver, after)
+        counted = _finish(service, receiver, after)
         counted |= {"kills": killed, "seconds": round(time.monotonic() - began)}
         return counted
     finally:
@@ -154,17 +162,27 @@ def storm(
         receiver.close()
 
 
-def _finish(service: Service, webhook_id: str, receiver: FailingReceiver, after: int) -> dict[str, object]:
+def _statistics(service: Service) -> dict[str, int]:
+    """What all endpoints' deliveries came to."""
+    found = [each["statistics"] for each in service.get("/webhooks")["webhooks"]]
+    return {name: sum(each[name] for each in found) for name in ("pending", "dead", "delivered")}
+
+
+def _made(service: Service) -> int:
+    return sum(_statistics(service).values())
+
+
+def _finish(service: Service, receiver: FailingReceiver, after: int) -> dict[str, object]:
     buried = 0
     while True:
-        statistics = service.get(f"/webhooks/{webhook_id}")["statistics"]
+        statistics = _statistics(service)
         if statistics["pending"] == 0:
             if statistics["dead"] == 0:
                 break
             buried += statistics["dead"]
             assert service.post("/webhooks/dead-letters/replay", {}).json()["replayed"] == statistics["dead"]
         time.sleep(0.3)
-    owed = expected(service, webhook_id, after)
+    owed = expected(service, receiver.secrets, after)
     taken = receiver.taken
     lost = owed.keys() - taken.keys()
     foreign = [each for each in taken if each not in owed and _seq(each) > after]
@@ -179,7 +197,7 @@ def _finish(service: Service, webhook_id: str, receiver: FailingReceiver, after:
         "not_owed": len(foreign),
         "wrong_seq": len(wrong),
         "bodies_that_changed": len(unstable),
-        "taken_twice": sum(count - 1 for count in deliveries.values()),
+        "taken_twice": deliveries.total() - len(deliveries),
         "attempts": len(receiver.seen),
         "failed_by_receiver": receiver.failed,
         "bad_signatures": receiver.unsigned,
@@ -198,7 +216,8 @@ def _seq(message_id: str) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=3400)
+    parser.add_argument("--webhooks", type=int, default=10_000)
+    parser.add_argument("--endpoints", type=int, default=3)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--share", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=1)
@@ -207,7 +226,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made_folder:
         found = storm(
             Path(made_folder),
-            orders=asked.orders,
+            webhooks=asked.webhooks,
+            endpoints=asked.endpoints,
             kills=asked.kills,
             share=asked.share,
             seed=asked.seed,

@@ -78,6 +78,6 @@ def test_a_kill_is_told_to_a_webhook_and_to_a_person_whose_channel_stays_secret(
 
 def test_a_killed_sender_loses_nothing_and_its_dead_letters_all_arrive(tmp_path):
     """A small storm; the large one is started by hand."""
-    counted = storm(tmp_path, orders=60, kills=2, share=0.3, seed=3, schedule="0,0.05")
-    assert counted["owed"] >= 100
+    counted = storm(tmp_path, webhooks=150, endpoints=2, kills=2, share=0.3, seed=3, schedule="0,0.05")
+    assert counted["owed"] >= 150
     assert counted["dead_letters_replayed"] > 0
