@@ -174,7 +174,7 @@ async def test_an_amended_order_comes_back_exactly_and_is_found_by_each_id_that_
     assert order is not None
     assert order.version == 4
     for venue_id in ("venue-1", "second-1", "third-1"):
-        assert await archive.recall("sim", [venue_id]) == [(order, ("t-1-1",))]
+        assert await archive.recall("sim", [venue_id]) == [(order, ("x-1/t-1-1",))]
 
 
 async def test_an_amend_is_found_by_its_orders_and_its_clients_key(stores: Stores, writer: Writer) -> None:

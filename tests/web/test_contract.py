@@ -133,8 +133,8 @@ def test_what_breaks_a_client_of_the_feeds_is_found(feeds, change):
 
 def test_feeds_that_only_grow_are_let_through(feeds):
     changed = copy.deepcopy(feeds)
-    changed["components"]["messages"]["amend"] = copy.deepcopy(changed["components"]["messages"]["place"])
-    changed["channels"]["trade"]["messages"]["amend"] = {"$ref": "#/components/messages/amend"}
+    changed["components"]["messages"]["quote"] = copy.deepcopy(changed["components"]["messages"]["place"])
+    changed["channels"]["trade"]["messages"]["quote"] = {"$ref": "#/components/messages/quote"}
     _payload(changed, "place")["properties"]["tag"] = {"type": "string"}
     _payload(changed, "result")["properties"]["took"] = {"type": "number"}
     assert list(feed_breaks(feeds, changed)) == list(feed_breaks(feeds, feeds)) == []
