@@ -88,6 +88,17 @@ class Outbox:
         """Symbols with evidence that is not known to be committed."""
         return tuple(symbol for symbol, waiting in self._waiting.items() if waiting)
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest piece of evidence."""
+        return self._number
+
+    def waiting_up_to(self, number: int) -> tuple[str, ...]:
+        """Symbols with evidence up to this number that is not known to be committed."""
+        return tuple(
+            symbol for symbol, waiting in self._waiting.items() if waiting and waiting[0].number <= number
+        )
+
     def venue_ids(self) -> dict[str, None]:
         """The orders of which evidence waits, by our id at the exchange."""
         return {item.venue_id: None for waiting in self._waiting.values() for item in waiting}

@@ -65,9 +65,9 @@ class Accounts:
         return not differing
 
     async def drain(self) -> None:
-        """Wait until all evidence so far is committed."""
-        desk = self._desk
-        while symbols := desk.outbox.symbols():
+        """Wait until all evidence so far is committed; what comes meanwhile is not waited for."""
+        desk, newest = self._desk, self._desk.outbox.newest
+        while symbols := desk.outbox.waiting_up_to(newest):
             for symbol in symbols:
                 desk.outbox.remind(symbol)
             await trio.sleep(DRAIN_PAUSE)

@@ -13,8 +13,9 @@ import trio
 from actors.broker.intake import Intake
 from actors.broker.limiter import Priority
 from actors.broker.outbox import Outbox
-from actors.broker.port import ExchangePort, SendGate
+from actors.broker.port import ExchangePort, OrderReport, SendGate
 from actors.broker.shell.line import Line
+from actors.broker.shell.shared import Shared
 from actors.broker.timings import BrokerTimings
 from actors.model.clock import Clock
 from actors.model.fill import Fill
@@ -68,6 +69,8 @@ class Desk:
     ghosts: dict[str, None] = field(default_factory=dict)
     """Orders of ours that have left memory as over, and yet live at the exchange."""
     woken: trio.Event = field(default_factory=trio.Event)
+    _shared_orders: dict[str | None, Shared[Sequence[OrderReport]]] = field(default_factory=dict)
+    _shared_fills: dict[str, Shared[Sequence[Fill]]] = field(default_factory=dict)
     _server_reading: tuple[float, int] = (float("-inf"), 0)
 
     @property
@@ -117,6 +120,29 @@ class Desk:
     async def ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         """Put a question of reconciliation to the exchange; raise Unavailable."""
         return await self.line.ask(name, Priority.RECONCILE, self.timings.query, call)
+
+    async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
+        """What rests at the exchange; raise Unavailable. Asked for by many at once, it is read once."""
+        shared = self._shared_orders.get(symbol)
+        if shared is None:
+            name = "open_orders" if symbol is None else "open_orders_symbol"
+
+            async def put(_since_us: int) -> Sequence[OrderReport]:
+                return await self.ask(name, lambda: self.port.open_orders(symbol))
+
+            shared = self._shared_orders[symbol] = Shared(put)
+        return await shared.ask()
+
+    async def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
+        """The account's trades in the symbol since a time; raise Unavailable. Read once for all who wait."""
+        shared = self._shared_fills.get(symbol)
+        if shared is None:
+
+            async def put(earliest_us: int) -> Sequence[Fill]:
+                return await self.ask("fills_since", lambda: self.port.fills_since(symbol, earliest_us))
+
+            shared = self._shared_fills[symbol] = Shared(put)
+        return [fill for fill in await shared.ask(since_us) if fill.at_us >= since_us]
 
     async def server_us(self, since: float) -> int:
         """The exchange's clock, read no earlier than at `since` (monotonic seconds); raise Unavailable.

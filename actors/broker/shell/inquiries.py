@@ -201,7 +201,7 @@ class Inquiries:
         looked = Looked(server_us=server_us, report=report, among_open=None, fills=())
         if report is not None or isinstance(self._verdict(inquiry, looked), TooEarly):
             return looked
-        open_orders = await self._desk.ask("open_orders_symbol", lambda: desk.port.open_orders(intent.symbol))
+        open_orders = await desk.open_orders(intent.symbol)
         fills = await self._fills(inquiry)
         among_open = next((item for item in open_orders if item.venue_id == intent.venue_id), None)
         return Looked(server_us=server_us, report=None, among_open=among_open, fills=fills)
@@ -210,7 +210,7 @@ class Inquiries:
         """The order's trades; those of other orders that come along are taken too."""
         desk, intent = self._desk, inquiry.order.intent
         since_us = inquiry.order.created_us - round(desk.timings.overlap * MICROSECONDS)
-        fills = await self._desk.ask("fills_since", lambda: desk.port.fills_since(intent.symbol, since_us))
+        fills = await desk.fills_since(intent.symbol, since_us)
         desk.take_fills(fills)
         return tuple(fill for fill in fills if fill.order_id == intent.venue_id)
 

@@ -5,12 +5,14 @@ reserve. Who waits, waits in one queue by priority; only its head looks at the c
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import TypeVar
 
 import trio
 
 from actors.broker.breaker import Breaker, Circuit, Permit
 from actors.broker.limiter import MICROSECONDS, Limiter, Priority
+from actors.broker.paging import counted
 from actors.broker.port import ExchangePort, Priced, Unavailable, Usage
 from actors.model.clock import Clock
 
@@ -28,6 +30,52 @@ class _Waiter:
     def __init__(self, priority: Priority) -> None:
         self.priority = priority
         self.changed = trio.Event()
+
+
+class _Asking:
+    """One question on its way: the permit and the time limit of the request that is out now."""
+
+    def __init__(self, line: "Line", name: str, priority: Priority, seconds: float) -> None:
+        self._line = line
+        self._name = name
+        self._priority = priority
+        self._permit: Permit | None = None
+        self._wanted = seconds
+        self.seconds = seconds
+        self.scope = trio.CancelScope()
+
+    async def begin(self, cost: str) -> None:
+        """Take room and leave for a request; raise Unavailable while the circuit is open."""
+        self.scope.deadline = inf
+        await self._line.admit(cost, self._priority)
+        self._permit = self._line.permit()
+        if self._permit is None:
+            raise Unavailable(CIRCUIT, f"{self._name}: the circuit is open")
+        # A slower answer to a trial counts as none, so waiting for it would only delay the next trial.
+        slow_after = self._line.slow_after
+        self.seconds = min(self._wanted, slow_after) if self._permit.trial else self._wanted
+        self.scope.deadline = trio.current_time() + self.seconds
+
+    async def next_page(self) -> None:
+        """A request was answered, and the question needs one more."""
+        self.end(good=True)
+        await self.begin(f"{self._name}_page")
+
+    def end(self, *, good: bool) -> None:
+        """What came of the request that is out."""
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            self._line.done(permit, good)
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more: it had no answer in time, or whoever asked is gone."""
+        permit, self._permit = self._permit, None
+        if permit is None:
+            return
+        if self.scope.cancelled_caught:
+            self._line.done(permit, good=False)
+        else:
+            self._line.release(permit)
 
 
 class Line:
@@ -55,6 +103,11 @@ class Line:
     def circuit(self) -> Circuit:
         """The state of the circuit for everything but cancels."""
         return self._breaker.circuit(self._clock.monotonic())
+
+    @property
+    def slow_after(self) -> float:
+        """From when on an answer counts as slow."""
+        return self._breaker.settings.slow_after
 
     @property
     def seconds_to_trial(self) -> float:
@@ -104,32 +157,24 @@ class Line:
         self._pick(cancel).release(permit)
 
     async def ask(self, name: str, priority: Priority, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
-        """Put a question to the exchange; raise Unavailable when it can't be put or has no answer in time."""
-        await self.admit(name, priority)
-        permit = self.permit()
-        if permit is None:
-            raise Unavailable(CIRCUIT, f"{name}: the circuit is open")
-        good: bool | None = None
-        if permit.trial:
-            # A slower answer counts as none, so waiting for it only delays the next trial.
-            seconds = min(seconds, self._breaker.settings.slow_after)
+        """Put a question to the exchange; raise Unavailable when it can't be put or has no answer in time.
+
+        One that takes several requests (see `actors.broker.paging`) has this time for each.
+        """
+        asking = _Asking(self, name, priority, seconds)
+        await asking.begin(name)
         try:
-            with trio.fail_after(seconds):
+            with asking.scope, counted(asking.next_page):
                 answer = await call()
-            good = True
-        except trio.TooSlowError:
-            good = False
-            raise Unavailable("timeout", f"{name}: no answer in {seconds:g} s") from None
+                asking.end(good=True)
+                return answer
         except Unavailable as problem:
-            good = problem.kind in ("throttled", "banned")
+            asking.end(good=problem.kind in ("throttled", "banned"))
             self.heed(problem.retry_after_seconds)
             raise
         finally:
-            if good is None:
-                self.release(permit)
-            else:
-                self.done(permit, good)
-        return answer
+            asking.give_up()
+        raise Unavailable("timeout", f"{name}: no answer in {asking.seconds:g} s")
 
     async def insist(self, name: str, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
         """Put a question whatever the circuit says, as a kill must; raise Unavailable when it has no

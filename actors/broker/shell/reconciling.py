@@ -112,7 +112,7 @@ class Reconciling:
         """Compare the exchange's open orders with the book; raise Unavailable."""
         desk = self._desk
         asked_us = desk.clock.now_us()
-        listed = await self._desk.ask("open_orders", desk.port.open_orders)
+        listed = await desk.open_orders()
         settled_us = asked_us if not desk.trading else self._threshold_us(asked_us)
         findings = compare_orders(desk.log.book, desk.exchange, listed, self._executed(), settled_us)
         self._act(findings)
@@ -126,7 +126,7 @@ class Reconciling:
         if watermark_us is not None and lookback is None:
             first_us = min(watermark_us, self._doubtful_us(symbol, now_us))
             since_us = first_us - round(desk.timings.overlap * MICROSECONDS)
-        fills = await self._desk.ask("fills_since", lambda: desk.port.fills_since(symbol, since_us))
+        fills = await desk.fills_since(symbol, since_us)
         return desk.take_fills(fills)
 
     def _doubtful_us(self, symbol: str, now_us: int) -> int:

@@ -14,7 +14,6 @@ usage, profiles    what calls cost, what headers tell, how ccxt is set up: liter
 session            TLS, pins and name resolution of the connections
 loading            one exchange of ccxt without the hundred others: the only module that imports ccxt
 tapped, client     the asyncio side: ccxt with hooks, driven from trio
-shared             one question for everybody who asks at once
 adapter            the exchange port
 unified            the same for exchanges without a dialect
 shadow             real market data, orders answered by the simulated exchange

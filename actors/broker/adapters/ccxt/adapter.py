@@ -15,10 +15,10 @@ from actors.broker.adapters.ccxt.dialect import AccountWish, Dialect, Request
 from actors.broker.adapters.ccxt.markets import Market, Names, markets_of
 from actors.broker.adapters.ccxt.precision import breach, describe
 from actors.broker.adapters.ccxt.profiles import Profile
-from actors.broker.adapters.ccxt.shared import Shared
 from actors.broker.adapters.ccxt.usage import cost_of
 from actors.broker.adapters.ccxt.values import Malformed
 from actors.broker.adapters.ccxt.wire import Client, Frame, Reply, StreamLost, Watch
+from actors.broker.paging import next_page
 from actors.broker.port import (
     EXTERNAL,
     Capabilities,
@@ -68,8 +68,6 @@ class CcxtExchange:
         self._has_switch = use_switch or profile.switch == "countdown"
         self._names = Names(name, profile.market_type, {}, ours)
         self._traded: dict[str, None] = {}
-        self._shared_orders: dict[str | None, Shared[Sequence[OrderReport]]] = {}
-        self._shared_fills: dict[str, Shared[Sequence[Fill]]] = {}
         self._clients_by_number: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property
@@ -103,8 +101,6 @@ class CcxtExchange:
         if not markets:
             raise Unavailable("exchange", f"no {self._profile.market_type} market is offered")
         self._names = Names(self._name, self._profile.market_type, markets, self._ours)
-        self._shared_orders.clear()
-        self._shared_fills.clear()
 
     async def close(self) -> None:
         await self._client.close()
@@ -158,19 +154,16 @@ class CcxtExchange:
         return None
 
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
-        """Asked by several at once, it is read once for those who wait."""
-        shared = self._shared_orders.get(symbol)
-        if shared is None:
-            market = None if symbol is None else self._market(symbol)
-            shared = Shared(lambda _: self._orders(self._dialect.open_orders(market)))
-            self._shared_orders[symbol] = shared
-        return await shared.ask()
+        market = None if symbol is None else self._market(symbol)
+        return await self._orders(self._dialect.open_orders(market))
 
     async def _orders(self, request: Request | None) -> Sequence[OrderReport]:
         found: list[OrderReport] = []
-        for _ in range(_MAX_PAGES):
+        for page in range(_MAX_PAGES):
             if request is None:
                 break
+            if page:
+                await next_page()
             reply = await self._ask(request)
             try:
                 rows, request = self._dialect.orders(reply, self._names)
@@ -182,29 +175,24 @@ class CcxtExchange:
         return found
 
     async def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
-        """Asked by several at once, it is read once, from the earliest time on, for those who wait."""
-        market = self._market(symbol)
-        shared = self._shared_fills.get(symbol)
-        if shared is None:
-            shared = self._shared_fills[symbol] = Shared(lambda since: self._read_fills(market, since))
-        return [fill for fill in await shared.ask(since_us) if fill.at_us >= since_us]
-
-    async def _read_fills(self, market: Market, since_us: int) -> Sequence[Fill]:
-        now_us = self._clock.now_us()
+        market, now_us = self._market(symbol), self._clock.now_us()
         asked: Request | None = self._dialect.fills(market, since_us, now_us)
         found: dict[str, Fill] = {}
-        for _ in range(_MAX_PAGES):
+        for page in range(_MAX_PAGES):
             if asked is None:
                 break
+            if page:
+                await next_page()
             reply = await self._ask(asked)
             try:
-                page = self._dialect.fill_page(market, asked, reply, self._names, now_us)
+                told = self._dialect.fill_page(market, asked, reply, self._names, now_us)
             except Malformed as error:
                 raise self._unreadable(reply, error) from error
-            await self._learn(market, page.unnamed)
-            found.update({fill.trade_id: self._named(fill) for fill in page.fills})
-            asked = page.following
-        return sorted(found.values(), key=lambda fill: (fill.at_us, fill.trade_id))
+            await self._learn(market, told.unnamed)
+            found.update({fill.trade_id: self._named(fill) for fill in told.fills})
+            asked = told.following
+        listed = sorted(found.values(), key=lambda fill: (fill.at_us, fill.trade_id))
+        return [fill for fill in listed if fill.at_us >= since_us]
 
     async def _learn(self, market: Market, numbers: Sequence[str]) -> None:
         """Ask once for the orders whose client ids are not known, from the oldest of them on."""
@@ -213,10 +201,12 @@ class CcxtExchange:
         if not unknown:
             return
         request = self._dialect.orders_from(market, min(unknown, key=lambda number: (len(number), number)))
+        await next_page()
         await self._orders(request)
         for number in unknown:
             if (symbol, number) not in self._clients_by_number:
                 single = self._dialect.orders_from(market, number)
+                await next_page()
                 await self._orders(single)
 
     def _named(self, fill: Fill) -> Fill:
@@ -248,8 +238,10 @@ class CcxtExchange:
         found: dict[str, BalanceMove] = {}
         refused: list[Unavailable] = []
         first = self._dialect.statement(since_us, now_us)
-        for request in first:
+        for index, request in enumerate(first):
             try:
+                if index:
+                    await next_page()
                 found.update({move.evidence: move for move in await self._read_list(request, now_us)})
             except Unavailable as problem:
                 if problem.kind != "exchange":
@@ -263,16 +255,18 @@ class CcxtExchange:
     async def _read_list(self, first: Request, now_us: int) -> list[BalanceMove]:
         asked: Request | None = first
         found: list[BalanceMove] = []
-        for _ in range(_MAX_PAGES):
+        for page in range(_MAX_PAGES):
             if asked is None:
                 break
+            if page:
+                await next_page()
             reply = await self._ask(asked)
             try:
-                page = self._dialect.statement_page(asked, reply, now_us)
+                told = self._dialect.statement_page(asked, reply, now_us)
             except Malformed as error:
                 raise self._unreadable(reply, error) from error
-            found += page.moves
-            asked = page.following
+            found += told.moves
+            asked = told.following
         return found
 
     async def positions(self) -> Sequence[PositionReport]:

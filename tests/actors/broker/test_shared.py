@@ -3,8 +3,8 @@
 import pytest
 import trio
 
-from actors.broker.adapters.ccxt.shared import Shared
 from actors.broker.port import Unavailable
+from actors.broker.shell.shared import Shared
 
 
 class Exchange:
