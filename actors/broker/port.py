@@ -228,7 +228,8 @@ class AmendsInPlace(Protocol):
         """Change quantity and limit price to those of `intent`, which has the order as it is to be there.
 
         The quantity is the whole order's, executed parts included. Confirmed says that it has the new terms
-        (or ended by being amended, as its status says), Rejected that it never will.
+        (or ended by being amended, as its status says; with the status `taken` only the order itself tells),
+        Rejected that it never will.
         """
         ...
 

@@ -6,6 +6,7 @@ events. A refusal leaves everything as it was.
 
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from decimal import Decimal
 
 from actors.broker.adapters.simulated.engine import Match, OrderBook, Placed, Resting
@@ -123,6 +124,40 @@ class VenueExchange:
         self._books[order.spec.market_id].cancel(order.number)
         order.cancel_client_id = cancel_client_id
         self._end(order, "canceled", "", "CANCELED")
+
+    def amend(self, order: VenueOrder, quantity: Decimal, limit_price: Decimal) -> None:
+        """Give a resting order another quantity (in all) and price; raise Refused and change nothing.
+
+        As at the real exchanges, an amend to no more than has executed ends the order, and so does one that
+        would let a post-only order take.
+        """
+        if not order.is_open or order.spec.limit_price is None:
+            raise Refused("closed", order.order_id)
+        account, market = self.accounts[order.owner], self.markets[order.spec.market_id]
+        spec = replace(order.spec, quantity=quantity, limit_price=limit_price)
+        if spec == order.spec:
+            raise Refused("unchanged")
+        if quantity <= order.executed:
+            self.cancel(order)
+            return
+        self._check_filters(market, spec)
+        remaining = EXACT.subtract(quantity, order.executed)
+        asset, amount = self._needs(account, market, replace(spec, quantity=remaining))
+        account.unlock(asset, order.locked)
+        try:
+            account.lock(asset, amount)
+        except Refused:
+            account.lock(asset, order.locked)
+            raise
+        order.locked, order.spec, order.updated_ms = amount, spec, self.clock.now_ms()
+        book = self._books[spec.market_id]
+        placed = book.amend(order.number, limit_price, remaining, post_only=spec.post_only)
+        if placed is None or placed.status == "refused":
+            book.cancel(order.number)
+            self._end(order, "canceled", "post_only", "CANCELED")
+            return
+        self._tell("AMENDMENT", order)
+        self._settle(placed.matches)
 
     def transfer(self, account: Account, asset: str, amount: Decimal) -> StatementLine:
         """Money comes from outside, or leaves (negative); raise Refused."""

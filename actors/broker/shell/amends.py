@@ -21,6 +21,9 @@ from actors.broker.unresolved import NeedsOperator, TooEarly
 from actors.model.amend import Amend
 from actors.model.order import Order, OrderIntent
 
+TAKEN = "taken"
+"""The status of an amend that an exchange has acknowledged; what came of it shows in the order."""
+
 _log = structlog.get_logger(room="broker")
 
 
@@ -137,13 +140,15 @@ class Amends:
             desk.line.done(permit, isinstance(outcome, Confirmed | Rejected))
         signed_at_us = self._conclude(order, amend, outcome)
         desk.gate.end_send(order.order_id)
-        if isinstance(outcome, Unresolved):
+        if isinstance(outcome, Unresolved) or (isinstance(outcome, Confirmed) and outcome.status == TAKEN):
             await self._settle(order, amend, signed_at_us)
 
     def _conclude(self, order: Order, amend: Amend, outcome: Outcome) -> int | None:
         _log.info("amend_answered", order_id=order.order_id, amend_id=amend.amend_id, outcome=str(outcome))
         if isinstance(outcome, Confirmed):
             self._desk.take_fills(outcome.fills)
+            if outcome.status == TAKEN:
+                return None
             if outcome.status in ("open", "filled"):
                 self._say(order, amend, "amended")
             self._look_after(order, outcome.status)

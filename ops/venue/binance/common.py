@@ -34,6 +34,7 @@ ERRORS: Mapping[str, tuple[int, int, str]] = {
     "reduce_only": (400, -2022, "ReduceOnly Order is rejected."),
     "unknown_order": (400, -2013, "Order does not exist."),
     "closed": (400, -2011, "Unknown order sent."),
+    "unchanged": (400, -5027, "No need to modify the order."),
     "api_key_format": (401, -2014, "API-key format invalid."),
     "api_key": (401, -2015, "Invalid API-key, IP, or permissions for action."),
     "signature": (400, -1022, "Signature for this request is not valid."),

@@ -54,6 +54,7 @@ class BinanceUsdm(BinanceDialect):
             ("POST", "/fapi/v1/order"): Endpoint(handler=self._place, places_order=True),
             ("GET", "/fapi/v1/order"): Endpoint(handler=self._order),
             ("DELETE", "/fapi/v1/order"): Endpoint(handler=self._cancel),
+            ("PUT", "/fapi/v1/order"): Endpoint(handler=self._amend),
             ("GET", "/fapi/v1/openOrders"): Endpoint(handler=self._open_orders),
             ("DELETE", "/fapi/v1/allOpenOrders"): Endpoint(handler=self._cancel_all),
             ("GET", "/fapi/v1/allOrders"): Endpoint(handler=self._all_orders, weight=5),
@@ -209,6 +210,15 @@ class BinanceUsdm(BinanceDialect):
     def _cancel(self, ask: Ask, account: Account) -> object:
         order = self._find(ask, account)
         self.exchange.cancel(order)
+        return shapes.order_answer(order)
+
+    def _amend(self, ask: Ask, account: Account) -> object:
+        """Both terms and the side have to be given, changed or not."""
+        order = self._find(ask, account)
+        if ask.params.get("side", "").lower() != order.spec.side:
+            raise Refused("side")
+        quantity, price = decimal_param(ask.params, "quantity"), decimal_param(ask.params, "price")
+        self.exchange.amend(order, quantity, price)
         return shapes.order_answer(order)
 
     def _cancel_all(self, ask: Ask, account: Account) -> object:

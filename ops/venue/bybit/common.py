@@ -37,6 +37,7 @@ _SPOT = {
     "duplicate": (170141, "Duplicate clientOrderId"),
     "unknown_order": (170213, "Order does not exist."),
     "closed": (170213, "Order does not exist."),
+    "unchanged": (10001, "The order remains unchanged as the parameters entered match the existing ones."),
 }
 _LINEAR = {
     **_COMMON,
@@ -49,6 +50,7 @@ _LINEAR = {
     "reduce_only": (110017, "current position is zero, cannot fix reduce-only order qty"),
     "unknown_order": (110001, "order not exists or too late to cancel"),
     "closed": (110001, "order not exists or too late to cancel"),
+    "unchanged": (10001, "The order remains unchanged as the parameters entered match the existing ones."),
 }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
@@ -36,6 +37,7 @@ class Bybit(BybitDialect):
         private: dict[tuple[str, str], Endpoint] = {
             ("POST", "/v5/order/create"): Endpoint(handler=self._create, places_order=True),
             ("POST", "/v5/order/cancel"): Endpoint(handler=self._cancel),
+            ("POST", "/v5/order/amend"): Endpoint(handler=self._amend),
             ("POST", "/v5/order/cancel-all"): Endpoint(handler=self._cancel_all),
             ("GET", "/v5/order/realtime"): Endpoint(handler=self._realtime),
             ("GET", "/v5/order/history"): Endpoint(handler=self._history),
@@ -130,6 +132,16 @@ class Bybit(BybitDialect):
     def _cancel(self, ask: Ask, account: Account) -> object:
         order = self._find(ask, account)
         self.exchange_of(ask).cancel(order)
+        return {"orderId": order.order_id, "orderLinkId": order.spec.client_id}
+
+    def _amend(self, ask: Ask, account: Account) -> object:
+        """A term that is left out stays. What is answered is that the request was taken."""
+        order = self._find(ask, account)
+        quantity = self.decimal_of(ask, "qty") if "qty" in ask.params else order.spec.quantity
+        price = order.spec.limit_price or Decimal(0)
+        if "price" in ask.params:
+            price = self.decimal_of(ask, "price")
+        self.exchange_of(ask).amend(order, quantity, price)
         return {"orderId": order.order_id, "orderLinkId": order.spec.client_id}
 
     def _cancel_all(self, ask: Ask, account: Account) -> object:

@@ -72,12 +72,9 @@ class VenueBench:
         return kind in FAULTS
 
     def fault(self, operation, kind):
-        method = "DELETE" if operation == "cancel" and self._binance else "POST"
-        path = (
-            self._orders
-            if self._binance
-            else self._orders + ("cancel" if operation == "cancel" else "create")
-        )
+        method = {"cancel": "DELETE", "amend": "PUT"}.get(operation, "POST") if self._binance else "POST"
+        verb = operation if operation in ("cancel", "amend") else "create"
+        path = self._orders if self._binance else self._orders + verb
         self.venue.faults.add({"where": f"{method} {path}$", "count": 1, **FAULTS[kind]})
 
     def break_stream(self):

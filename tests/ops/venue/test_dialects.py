@@ -382,3 +382,50 @@ async def test_the_same_seed_draws_the_same_faults():
         return [venue.faults.pick("GET /", frozenset({"html"})) is rule for _ in range(50)]
 
     assert await draws() == await draws()
+
+
+async def test_futures_change_a_working_order_and_refuse_what_is_over_or_unchanged():
+    caller, path = Caller(), "/fapi/v1/order"
+    placed = await caller.binance("POST", path, **order())
+    terms = {"symbol": "BTCUSDT", "side": "BUY", "origClientOrderId": "mine-1"}
+    amended = await caller.binance("PUT", path, **terms, quantity="0.02", price="38900")
+    body = amended[1]
+    assert (amended[0], body["orderId"], body["origQty"]) == (200, placed[1]["orderId"], "0.02")
+    assert (body["status"], Decimal(body["price"])) == ("NEW", Decimal(38900))
+    same = await caller.binance("PUT", path, **terms, quantity="0.02", price="38900")
+    assert (same[0], same[1]["code"]) == (400, -5027)
+    poor = await caller.binance("PUT", path, **terms, quantity="900", price="38900")
+    assert (poor[0], poor[1]["code"]) == (400, -2019)
+    await caller.binance("DELETE", path, symbol="BTCUSDT", origClientOrderId="mine-1")
+    over = await caller.binance("PUT", path, **terms, quantity="0.03", price="38900")
+    assert (over[0], over[1]["code"]) == (400, -2011)
+
+
+@pytest.mark.parametrize("category", ["spot", "linear"])
+async def test_bybit_changes_what_is_named_and_keeps_the_rest(category):
+    caller = Caller()
+    await caller.bybit("POST", "/v5/order/create", **link(category=category))
+    named = {"category": category, "symbol": "BTCUSDT", "orderLinkId": "mine-1"}
+    for terms in ({"qty": "0.02"}, {"price": "38900"}):
+        answer = await caller.bybit("POST", "/v5/order/amend", **named, **terms)
+        assert (answer[1], answer[2]["orderLinkId"]) == (0, "mine-1")
+    row = (await caller.bybit("GET", "/v5/order/realtime", **named))[2]["list"][0]
+    assert (Decimal(row["qty"]), Decimal(row["price"]), row["orderStatus"]) == (
+        Decimal("0.02"),
+        Decimal(38900),
+        "New",
+    )
+    same = await caller.bybit("POST", "/v5/order/amend", **named, qty="0.02")
+    assert same[1] == 10001
+
+
+async def test_an_amended_order_locks_what_it_needs_and_gives_it_all_back():
+    caller = Caller()
+    exchange = caller.venue.exchanges["bybit-spot"]
+    account = exchange.accounts[KEY]
+    await caller.bybit("POST", "/v5/order/create", **link(category="spot"))
+    named = {"category": "spot", "symbol": "BTCUSDT", "orderLinkId": "mine-1"}
+    await caller.bybit("POST", "/v5/order/amend", **named, qty="0.02", price="38000")
+    assert account.locked["USDT"] == Decimal(760)
+    await caller.bybit("POST", "/v5/order/cancel", **named)
+    assert (account.locked["USDT"], account.free["USDT"]) == (0, FUNDS["USDT"])

@@ -78,6 +78,7 @@ class CcxtExchange:
             reports_positions=self._profile.market_type != "spot",
             dead_mans_switch=self._has_switch,
             fills_with_answer=self._profile.fills_with_answer,
+            amends_in_place=self._dialect.amends,
         )
 
     def on_usage(self, report: Callable[[Usage], None]) -> None:
@@ -129,6 +130,21 @@ class CcxtExchange:
         if confirmed is not None:
             self._remember(intent.symbol, confirmed.exchange_order_id, intent.venue_id)
         return outcomes.outcome(self._dialect.family, "submit", reply, confirmed)
+
+    async def amend(self, intent: OrderIntent, exchange_order_id: str | None) -> Outcome:
+        """At most one request leaves; a value that would have to be changed leaves not at all."""
+        market = self._names.by_symbol.get(intent.symbol)
+        if market is None:
+            return NotSent(
+                reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}", local=True
+            )
+        found = breach(market.instrument, market.filters, intent)
+        if found is not None:
+            return NotSent(reason=describe(found), local=True)
+        request = self._dialect.amend(intent, market)
+        reply = await self._client.call(request.method, request.params)
+        confirmed = self._dialect.amended(intent, reply, self._names)
+        return outcomes.outcome(self._dialect.family, "amend", reply, confirmed)
 
     async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome:
         market = self._names.by_symbol.get(symbol)

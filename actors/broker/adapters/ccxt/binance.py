@@ -99,6 +99,7 @@ class Binance:
         self.name = f"binance {market_type}"
         self._spot = market_type == "spot"
         self._paths = _SPOT if self._spot else _USDM
+        self.amends = not self._spot
 
     def submit(self, intent: OrderIntent, market: Market) -> Request:
         params: Params = {
@@ -139,6 +140,28 @@ class Binance:
             )
         except Malformed:
             return None
+
+    def amend(self, intent: OrderIntent, market: Market) -> Request:
+        params: Params = {
+            "symbol": market.market_id,
+            "side": intent.side.upper(),
+            "origClientOrderId": intent.venue_id,
+            "quantity": plain(intent.quantity),
+        }
+        if intent.limit_price is not None:
+            params["price"] = plain(intent.limit_price)
+        return Request(method="fapiprivate_put_order", params=params)
+
+    def amended(self, intent: OrderIntent, reply: Reply, names: Names) -> Confirmed | None:
+        """The answer shows the order as it is now; one that ended by being amended keeps its old terms."""
+        confirmed = self.confirmed(intent, reply, names)
+        try:
+            body = mapping(reply.body, "order")
+            terms = (number(body, "origQty"), number(body, "price"))
+        except Malformed:
+            return None
+        over = confirmed is not None and confirmed.status in ("canceled", "expired")
+        return confirmed if over or terms == (intent.quantity, intent.limit_price) else None
 
     def cancel(self, market: Market, venue_id: str, exchange_order_id: str | None) -> Request:
         params: Params = {"symbol": market.market_id}

@@ -44,6 +44,7 @@ class Bybit:
     """The dialect of one Bybit category: `spot` or `linear`."""
 
     family = "bybit"
+    amends = True
 
     def __init__(self, market_type: str) -> None:
         self.name = f"bybit {market_type}"
@@ -72,6 +73,21 @@ class Bybit:
 
     def confirmed(self, intent: OrderIntent, reply: Reply, names: Names) -> Confirmed | None:
         return self._acknowledged(reply, intent.venue_id, "open")
+
+    def amend(self, intent: OrderIntent, market: Market) -> Request:
+        params: Params = {
+            "category": self._category,
+            "symbol": market.market_id,
+            "orderLinkId": intent.venue_id,
+            "qty": plain(intent.quantity),
+        }
+        if intent.limit_price is not None:
+            params["price"] = plain(intent.limit_price)
+        return Request(method="private_post_v5_order_amend", params=params)
+
+    def amended(self, intent: OrderIntent, reply: Reply, names: Names) -> Confirmed | None:
+        """An acknowledged amend is on its way; what came of it shows in the order."""
+        return self._acknowledged(reply, intent.venue_id, "taken")
 
     def cancel(self, market: Market, venue_id: str, exchange_order_id: str | None) -> Request:
         params: Params = {"category": self._category, "symbol": market.market_id}

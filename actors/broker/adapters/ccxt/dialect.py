@@ -61,6 +61,17 @@ class Dialect(Protocol):
         """What a success answer says, or None when it is not a complete one for this very order."""
         ...
 
+    amends: bool
+    """Whether a working order can be changed in place."""
+
+    def amend(self, intent: OrderIntent, market: Market) -> Request:
+        """Change the order to the quantity and price of the intent; only where `amends`."""
+        ...
+
+    def amended(self, intent: OrderIntent, reply: Reply, names: Names) -> Confirmed | None:
+        """What a success answer says, or None when it does not say it of this very order."""
+        ...
+
     def cancel(self, market: Market, venue_id: str, exchange_order_id: str | None) -> Request: ...
 
     def cancelled(self, venue_id: str, reply: Reply) -> Confirmed | None:

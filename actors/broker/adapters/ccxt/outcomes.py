@@ -136,6 +136,14 @@ TABLE: Final[tuple[Row, ...]] = (
         codes=one_of(-2011, -2013),
     ),
     Row(
+        verdict=Verdict.GONE,
+        why="no such open order",
+        dialects=_BINANCE,
+        verb="amend",
+        status=(400,),
+        codes=one_of(-2011, -2013),
+    ),
+    Row(
         verdict=Verdict.UNRESOLVED,
         why="its execution status is unknown",
         dialects=_BINANCE,
@@ -184,6 +192,13 @@ TABLE: Final[tuple[Row, ...]] = (
         why="no such open order",
         dialects=_BYBIT,
         verb="cancel",
+        codes=one_of(110001, 110008, 110010, 170139, 170142, 170213),
+    ),
+    Row(
+        verdict=Verdict.GONE,
+        why="no such open order",
+        dialects=_BYBIT,
+        verb="amend",
         codes=one_of(110001, 110008, 110010, 170139, 170142, 170213),
     ),
     Row(

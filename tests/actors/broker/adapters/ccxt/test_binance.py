@@ -349,3 +349,31 @@ def test_recorded_answers_read(recorded_data):
     assert answer is not None
     assert sum(fill.quantity for fill in answer.fills) == 10
     assert SPOT.cancelled("myOrder1", load("cancel_order_response")) is not None
+
+
+def futures_answer(**changes):
+    body = accepted(updateTime=1507725176595, origQty="0.010", price="39000.1", **changes)
+    return reply(body)
+
+
+def test_futures_amend_a_working_order_by_our_id_and_spot_does_not():
+    request = FUTURES.amend(intent(), market(market_type="linear"))
+    assert request.method == "fapiprivate_put_order"
+    assert request.params == {
+        "symbol": "BTCUSDT",
+        "side": "BUY",
+        "origClientOrderId": "tw-1",
+        "quantity": "0.01",
+        "price": "39000.1",
+    }
+    assert (FUTURES.amends, SPOT.amends) == (True, False)
+
+
+def test_an_amend_is_confirmed_by_its_very_terms_or_by_the_end_that_it_brought():
+    linear = names(market_type="linear")
+    assert FUTURES.amended(intent(), futures_answer(), linear).status == "open"
+    assert FUTURES.amended(intent(quantity=Decimal("0.02")), futures_answer(), linear) is None
+    over = FUTURES.amended(intent(quantity=Decimal("0.02")), futures_answer(status="CANCELED"), linear)
+    assert over.status == "canceled"
+    assert FUTURES.amended(intent(venue_id="tw-2"), futures_answer(), linear) is None
+    assert FUTURES.amended(intent(), reply({"code": 200}), linear) is None

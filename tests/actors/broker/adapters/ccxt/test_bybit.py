@@ -267,3 +267,19 @@ def test_recorded_answers_read(recorded_data):
     ]
     (usdt,) = LINEAR.balances_in(load("wallet_balance"), everybody)
     assert (usdt.asset, usdt.total, usdt.free) == ("USDT", Decimal("1000.5"), Decimal("1000.5"))
+
+
+def test_an_amend_names_the_whole_quantity_and_its_acknowledgement_says_only_that_it_was_taken():
+    request = LINEAR.amend(intent(), market())
+    assert request.method == "private_post_v5_order_amend"
+    assert request.params == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "orderLinkId": "tw-1",
+        "qty": "0.5",
+        "price": "41000.5",
+    }
+    taken = LINEAR.amended(intent(), reply({"orderId": "x", "orderLinkId": "tw-1"}), names())
+    assert taken.status == "taken"
+    assert LINEAR.amended(intent(), reply({"orderId": "x", "orderLinkId": "tw-2"}), names()) is None
+    assert LINEAR.amended(intent(), reply({}, code=10001), names()) is None

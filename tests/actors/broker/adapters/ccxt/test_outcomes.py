@@ -129,6 +129,7 @@ def test_a_duplicate_id_means_that_an_order_is_there(dialect, status, code, mess
 def test_a_cancel_of_what_is_not_open_is_gone(dialect, status, code):
     """For a submit the same code is an ordinary refusal."""
     assert verdict(dialect, status, code, verb="cancel") is Verdict.GONE
+    assert verdict(dialect, status, code, verb="amend") is Verdict.GONE
     assert verdict(dialect, status, code, verb="submit") is Verdict.REJECTED
 
 
