@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from config import Settings, SettingsError
+from ops.cli import doctor_outside
 from ops.cli.command import FAILED, OK, Command, Failed, nothing, settings
 
 OLD_BACKUP = timedelta(days=2)
@@ -67,7 +68,7 @@ def look() -> Iterator[Finding]:
 def _checked(what: str, check: Callable[[Settings], str], chosen: Settings) -> Finding:
     try:
         return Finding(what, "ok", check(chosen))
-    except Note as note:
+    except (Note, doctor_outside.Away) as note:
         return Finding(what, "note", str(note))
     except Failed as error:
         return Finding(what, "bad", error.line)
@@ -256,5 +257,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "backup key": _backup_key,
     "exchanges": _exchanges,
     "exchange keys": _secrets,
+    "redis": doctor_outside.redis,
+    "notifications": doctor_outside.channels,
     "address": _address,
 }

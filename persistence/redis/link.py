@@ -174,6 +174,13 @@ class RedisLink:
                 started = True
                 task_status.started()
 
+    async def reach(self) -> None:
+        """Ask the server for a sign of life and change nothing. Raises SharedAway."""
+        try:
+            await self._bridged(_within(PROBE_SECONDS, self._redis.ping))
+        except (_CannotServe, _Refused) as error:
+            raise SharedAway(str(error)) from error
+
     async def close(self) -> None:
         """Close the connections."""
         with trio.CancelScope(shield=True), trio.move_on_after(PROBE_SECONDS):

@@ -59,3 +59,21 @@ def test_an_old_backup_a_closed_vault_and_an_open_folder_are_said(monkeypatch, t
 def test_a_disk_below_the_reserve_is_bad(monkeypatch):
     monkeypatch.setenv("TRADEWARDEN_DISK__RESERVE_MB", "1000000")
     assert found()["disk"][0] == "bad"
+
+
+def test_redis_that_is_away_and_channels_that_are_missing_are_notes_and_a_bad_channel_is_bad(
+    monkeypatch, tmp_path, redis_server
+):
+    assert found()["redis"] == ("ok", "not used; it is not needed")
+    assert found()["notifications"][0] == "note"
+    monkeypatch.setenv("TRADEWARDEN_REDIS_URL", f"unix://{tmp_path}/nothing.sock")
+    monkeypatch.setenv("TRADEWARDEN_NOTIFY", "team")
+    monkeypatch.setenv("TRADEWARDEN_NOTIFY__TEAM__KIND", "slack")
+    grades = found()
+    assert (grades["redis"][0], grades["notifications"][0]) == ("note", "bad")
+    assert "NOTIFY__TEAM__URL" in grades["notifications"][1]
+    monkeypatch.setenv("TRADEWARDEN_REDIS_URL", redis_server.url)
+    monkeypatch.setenv("TRADEWARDEN_NOTIFY__TEAM__URL", "https://hooks.slack.com/services/T/B/secret")
+    grades = found()
+    assert grades["redis"] == ("ok", "it answers")
+    assert grades["notifications"] == ("ok", "team (slack)")
