@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import psycopg
@@ -26,6 +27,12 @@ from persistence.backup.sealing import Damaged, Keys, WrongKey
 from persistence.backup.shelf import DATABASE, FILES, read_manifest
 from persistence.backup.take import CHUNK, count_rows, last_words
 from persistence.migrations.report import ADVISORY_KEY
+
+KNOWS_OUR_SETTINGS = 170_000
+"""From this version on a server knows all that our restore program sets. On an older one that is an error,
+which would end the one transaction, so there it is restored without: broken off, the database is to be emptied
+by hand. What is there in the end is compared with the manifest all the same.
+"""
 
 
 def check_backup(path: Path, keys: Keys) -> Manifest:
@@ -121,11 +128,11 @@ def _no_service_starts(dsn: str) -> Iterator[int]:
 
 def _restore(dsn: str, server_version: int, sealed: Path, keys: Keys) -> None:
     address, environ = target(dsn)
+    whole = server_version >= KNOWS_OUR_SETTINGS
     command = [
         str(program("pg_restore", server_version)),
         "--format=custom",
-        "--single-transaction",
-        "--exit-on-error",
+        *(("--single-transaction", "--exit-on-error") if whole else ()),
         "--no-owner",
         "--no-privileges",
         "--no-password",
@@ -139,25 +146,60 @@ def _restore(dsn: str, server_version: int, sealed: Path, keys: Keys) -> None:
         ) as restore,
     ):
         assert restore.stdin is not None
+        pipe = _Pipe(restore.stdin)
         try:
-            keys.open(source, restore.stdin)
+            keys.open(source, pipe)  # type: ignore[arg-type]
             restore.stdin.close()
         except (Damaged, WrongKey, OSError) as error:
-            # A restore that has ended already is the cause; otherwise it must not see an orderly end of file.
-            code = restore.poll()
-            restore.kill()
-            if code is None:
+            if not pipe.broken:
+                # It must not see an orderly end of file: that would be a commit.
+                restore.kill()
                 raise _damaged(sealed.parent.name, sealed.name, str(error)) from error
         except BaseException:
             restore.kill()
             raise
-        if restore.wait() != 0:
+        if restore.wait() != 0 and (whole or not _only_unknown_setting(said)):
             raise BackupError(
                 "RESTORE_FAILED",
                 asked="restore the database",
                 found=f"pg_restore ended with {restore.returncode}: {last_words(said)}",
-                remedy="The database is as empty as before. Mend what it names, then restore again.",
+                remedy="Mend what it names, empty the database if it is not empty, then restore again.",
             )
+
+
+class _Pipe:
+    """The way into the restoring program; knows whether that program hung up, which is not the file's
+    fault.
+    """
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self.broken = False
+
+    def write(self, data: bytes) -> int:
+        """Hand on."""
+        try:
+            return self._pipe.write(data)
+        except OSError:
+            self.broken = True
+            raise
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        try:
+            self._pipe.flush()
+        except OSError:
+            self.broken = True
+            raise
+
+
+def _only_unknown_setting(said: IO[bytes]) -> bool:
+    """Whether all that went wrong is the one setting that an older server doesn't know."""
+    said.seek(0)
+    text = said.read().decode(errors="replace")
+    return 'unrecognized configuration parameter "transaction_timeout"' in text and (
+        "errors ignored on restore: 1" in text
+    )
 
 
 def _compare(dsn: str, manifest: Manifest) -> None:

@@ -247,6 +247,33 @@ def test_a_damaged_stream_leaves_the_database_empty(backup, keys, empty_postgres
         ).fetchone() == (0,)
 
 
+def test_a_restoring_program_that_fails_is_not_called_a_damaged_file(
+    backup, keys, empty_postgres_dsn, monkeypatch, tmp_path
+):
+    failing = tmp_path / "pg_restore"
+    failing.write_text("#!/bin/sh\nexec <&-\necho 'no space left on device' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr("persistence.backup.restore.program", lambda name, version: failing)
+    with pytest.raises(BackupError, match="no space left on device") as raised:
+        fill(empty_postgres_dsn, backup, check_backup(backup, keys), keys)
+    assert code_of(raised) == "RESTORE_FAILED"
+
+
+def test_a_disk_that_fills_meanwhile_leaves_no_backup(written, shelf, keys, monkeypatch):
+    class Full:
+        def __init__(self, file):
+            self.count = 0
+
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("persistence.backup.take._Counting", Full)
+    with pytest.raises(BackupError, match="No space left") as raised:
+        take(written, shelf, keys)
+    assert code_of(raised) == "DISK_FULL"
+    assert shelf.names() == []
+
+
 def test_a_backup_of_a_newer_schema_is_refused_before_anything_is_done(backup, keys, empty_postgres_dsn):
     manifest = msgspec.structs.replace(check_backup(backup, keys), revision="9999")
     with pytest.raises(BackupError, match="newer than") as raised:
