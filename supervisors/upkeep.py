@@ -1,6 +1,7 @@
 """What a service does beside trading, from its start to its end: backups, the disk, the last cancels."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,7 @@ from persistence.vault import Pair, Vault
 from supervisors.backups import BackupChoice, BackupMetrics, keep_backups
 from supervisors.disk import DiskChoice, DiskMetrics, watch_disk
 from supervisors.rotation import keep_credentials
+from supervisors.seen import keep_seen
 
 if TYPE_CHECKING:
     from supervisors.tree import Runtime
@@ -35,6 +37,8 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     vault: Vault | None = None
     credentials: Mapping[str, Pair] = {}
     """The pairs that the exchanges were made with; new ones in the vault are handed over."""
+    seen_file: Path | None = None
+    """Where it is kept how far the journal was seen."""
 
 
 def start_upkeep(upkeep: Upkeep, runtime: "Runtime", nursery: trio.Nursery) -> None:
@@ -46,6 +50,8 @@ def start_upkeep(upkeep: Upkeep, runtime: "Runtime", nursery: trio.Nursery) -> N
         nursery.start_soon(watch_disk, upkeep.disk, runtime.gate, DiskMetrics(registry))
     if upkeep.vault is not None:
         nursery.start_soon(keep_credentials, upkeep.vault, runtime.outside.exchanges, upkeep.credentials)
+    if upkeep.seen_file is not None:
+        nursery.start_soon(keep_seen, upkeep.seen_file, runtime.log)
 
 
 async def cancel_working(runtime: "Runtime") -> None:

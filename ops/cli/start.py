@@ -40,6 +40,7 @@ from persistence.postgres.archive import PostgresArchive
 from persistence.postgres.audit_trail import PostgresAudit
 from persistence.postgres.journal_store import PostgresJournalStore
 from persistence.postgres.pool import Database, open_bridge
+from persistence.postgres.segments import hash_at
 from persistence.postgres.sim_ledger import PostgresLedger
 from persistence.postgres.tokens import PostgresTokenStore
 from persistence.postgres.webhooks import PostgresWebhookStore
@@ -60,6 +61,8 @@ from supervisors.exchanges import (
     check_exchanges,
 )
 from supervisors.process import ProcessIds, SystemClock, instance_name, spare_the_collector
+from supervisors.seen import NAME as SEEN
+from supervisors.seen import missing, read_seen
 from supervisors.service import EXIT_DEPOSED, Ending
 from supervisors.shared import SharedOutside
 from supervisors.tree import VERSION, Choices, Outside, Runtime
@@ -95,7 +98,17 @@ def main(settings: Settings) -> int:
     url = None if settings.database_url is None else settings.database_url.reveal()
     spare_the_collector()
     with database(url, settings.data_dir) as (dsn, server):
-        return trio.run(_serve, settings, exchanges, dsn, server, allowed, hooks, channels)
+        put_back = _put_back(settings, dsn)
+        return trio.run(_serve, settings, exchanges, dsn, server, allowed, hooks, channels, put_back)
+
+
+def _put_back(settings: Settings, dsn: str) -> str | None:
+    """Why trading starts halted, when the database is older than what this data folder has seen."""
+    seen = read_seen(settings.data_dir / SEEN)
+    why = missing(seen, None if seen is None else hash_at(dsn, seen.seq))
+    if why is not None:
+        _log.error("database_put_back", why=why)
+    return why
 
 
 def make_certificate(tls: TlsSettings, host: str) -> None:
@@ -117,6 +130,7 @@ async def _serve(
     allowed: Allowed,
     hooks: HookDesk,
     channels: Channels,
+    halted_because: str | None,
 ) -> int:
     ending = Ending()
     clock = SystemClock()
@@ -155,7 +169,7 @@ async def _serve(
             ),
             shared=None if link is None else _shared(link),
         )
-        runtime = Runtime(outside, _choices(settings, exchanges))
+        runtime = Runtime(outside, _choices(settings, exchanges, halted_because))
         if tracer is not None:
             tracer.follow(runtime.log)
         edge = EdgeChoice(
@@ -234,6 +248,7 @@ def _upkeep(settings: Settings, dsn: str, instance: str) -> Upkeep:
         cancel_at_stop=settings.stop.orders == "cancel",
         vault=vault_of(settings) if opened else None,
         credentials=_sealed_pairs(settings),
+        seen_file=settings.data_dir / SEEN,
     )
 
 
@@ -296,8 +311,9 @@ def allowed_hosts(chosen: WebhookSettings) -> Allowed:
         raise SettingsError(name, found=str(error), allowed="host or host:port, several") from None
 
 
-def _choices(settings: Settings, exchanges: Sequence[ExchangeChoice]) -> Choices:
+def _choices(settings: Settings, exchanges: Sequence[ExchangeChoice], halted_because: str | None) -> Choices:
     return Choices(
+        halted_because=halted_because,
         limits=RiskLimits(**asdict(settings.risk)),
         second_person_for_limits="limits" in settings.second_person,
         second_person_to_resume="resume" in settings.second_person,

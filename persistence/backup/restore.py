@@ -30,8 +30,8 @@ from persistence.migrations.report import ADVISORY_KEY
 
 KNOWS_OUR_SETTINGS = 170_000
 """From this version on a server knows all that our restore program sets. On an older one that is an error,
-which would end the one transaction, so there it is restored without: broken off, the database is to be emptied
-by hand. What is there in the end is compared with the manifest all the same.
+which would end the one transaction, so there it is restored without: broken off, the database is to be
+emptied by hand. What is there in the end is compared with the manifest all the same.
 """
 
 

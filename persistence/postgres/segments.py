@@ -43,6 +43,17 @@ OF_ORDER = (
 """Records about the order $3 that are later than $1, oldest first, at most $2."""
 
 
+def hash_at(dsn: str, seq: int) -> bytes | None:
+    """The hash of the record at `seq`, None when the journal has none there. Raises psycopg.Error."""
+    with psycopg.connect(dsn, application_name="tradewarden") as connection:
+        row = connection.execute(
+            "SELECT hash FROM events WHERE seq = %(seq)s UNION ALL SELECT hash FROM archived_events "
+            "WHERE seq = %(seq)s AND first_seq <= %(seq)s AND last_seq >= %(seq)s",
+            {"seq": seq},
+        ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def fold_old_events(dsn: str, before: datetime, *, kept: int = KEPT) -> int:
     """Fold the records that are older than `before`, but for the newest `kept`; return how many were.
 

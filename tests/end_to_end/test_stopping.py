@@ -17,3 +17,21 @@ def test_a_stop_that_cancels_and_a_start_on_a_full_disk(services):
     assert service.order("sell").status_code == 201
     causes = [e["payload"]["cause"] for e in service.events() if e["type"] == "TradingStateChanged"]
     assert any(cause.startswith("DISK_LOW: ") for cause in causes)
+
+
+def test_a_database_that_was_put_back_by_other_means_starts_halted(services):
+    """The data folder has seen a record that the journal lacks, as after a snapshot of the volume was
+    restored.
+    """
+    service = services()
+    assert service.order().status_code == 201
+    head = service.get("/events", limit=1000)["events"][-1]
+    assert service.stop() == 0
+    (service.folder / "data" / "journal-seen").write_text(
+        f'{{"seq": {head["seq"] + 500}, "hash": "{"ab" * 32}"}}'
+    )
+    service.start()
+    refused = service.order()
+    assert (refused.status_code, refused.json()["code"]) == (422, "TRADING_HALTED")
+    assert service.post("/operator/resume", {"reason": "compared"}).status_code == 200
+    assert service.order().status_code == 201
