@@ -7,21 +7,31 @@ leaves none or a whole one.
 
 File work runs in threads, because fsync can take long. A call that was given up goes on in its thread; calls
 take effect in the order in which they were made, and one that was overtaken does nothing any more.
+
+A write holds up the loop until it is done, but for a moment at most. On a healthy disk that is a few
+milliseconds, in which nothing can get between a kill and its acknowledgement. To give the loop away instead
+means to wait until everything else that is ready has had its turn, twice, and to fight it for the
+interpreter.
 """
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TypeVar
 
 import trio
+from outcome import Outcome
 
 from actors.halt.port import LatchFailed
 
 T = TypeVar("T")
+
+PROMPT_SECONDS = 0.1
+"""For how long a write may hold up the loop. A disk that takes longer is waited for like anything else."""
 
 FILE_BYTES = 8192
 _MARK = b"tradewarden latch 1"
@@ -48,7 +58,7 @@ class FileLatch:
         """Replace the content; return when it is on the disk and was read back. Raise LatchFailed."""
         if not content or len(content) > self.capacity:
             raise LatchFailed(f"a latch holds 1 to {self.capacity} bytes, not {len(content)}")
-        await self._in_turn(lambda: self._replace(content))
+        await self._promptly(lambda: self._replace(content))
 
     async def read(self) -> bytes | None:
         """The content, None when the latch is clear; raise LatchFailed when it is torn or unreadable."""
@@ -58,7 +68,37 @@ class FileLatch:
         """Forget the content, durably; raise LatchFailed."""
         await self._in_turn(lambda: self._replace(b""))
 
+    async def _promptly(self, work: Callable[[], None]) -> None:
+        """Do it in a thread, and hold up the loop for it; not where an earlier one still hangs."""
+        if self._threads.borrowed_tokens:
+            await self._in_turn(work)
+            return
+        borrower, token = object(), trio.lowlevel.current_trio_token()
+        done, seen = Event(), trio.Event()
+        found: list[Outcome[None]] = []
+
+        def finish() -> None:
+            self._threads.release_on_behalf_of(borrower)
+            seen.set()
+
+        def deliver(outcome: Outcome[None]) -> None:
+            found.append(outcome)
+            done.set()
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(finish)
+
+        self._threads.acquire_on_behalf_of_nowait(borrower)
+        trio.lowlevel.start_thread_soon(self._turn(work), deliver, name="latch")
+        if not done.wait(PROMPT_SECONDS):
+            await seen.wait()
+        found[0].unwrap()
+
     async def _in_turn(self, work: Callable[[], T]) -> T:
+        run = self._turn(work)
+        return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._threads)
+
+    def _turn(self, work: Callable[[], T]) -> Callable[[], T]:
+        """The work as a thread does it: after those that were asked for before, or not at all."""
         serial = next(self._serials)
 
         def run() -> T:
@@ -71,7 +111,7 @@ class FileLatch:
                 except OSError as error:
                     raise LatchFailed(f"{self._path}: {error.strerror or error}") from error
 
-        return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._threads)
+        return run
 
     def _content(self) -> bytes | None:
         if not self._path.exists():

@@ -7,7 +7,8 @@ of the operator's actor, which is told. Every write to the latch is made here, o
 carries all kills in force, so that a resume and a kill that cross each other can't lose the kill.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -155,12 +156,24 @@ class KillSwitch:
     async def secure(self) -> None:
         """Write the kills in force to the latch file unless they are in it; failing leaves `problem` set."""
         with trio.move_on_after(self._latch_seconds) as scope:
-            async with self._one_at_a_time:
+            async with self._turn():
                 await self._load()
                 if not self.secured:
                     await self._write(tuple(engaged.kill for engaged in self._gate.kills.values()))
         if scope.cancelled_caught:
             self.problem = f"the latch file was not written within {self._latch_seconds:g} s"
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One at a time; without giving the loop away where nobody else is at it."""
+        try:
+            self._one_at_a_time.acquire_nowait()
+        except trio.WouldBlock:
+            await self._one_at_a_time.acquire()
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
 
     async def lift(self, kill_ids: tuple[str, ...]) -> bool:
         """Take the kills out of the file, then out of force; False, and all still in force, when the file

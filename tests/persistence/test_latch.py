@@ -1,7 +1,9 @@
 """What the latch promises, on disk and in memory, and what only the file can show."""
 
 import os
+import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 import trio
@@ -98,3 +100,60 @@ async def test_a_call_that_was_given_up_does_not_undo_a_later_one(tmp_path: Path
             latch._order.release()
         latch._order.acquire()
     assert await latch.read() == b"new"
+
+
+async def test_nothing_gets_between_a_kill_and_its_place_on_the_disk(tmp_path: Path) -> None:
+    """However much is ready to run, it runs after the write."""
+    latch = FileLatch(tmp_path / "latch")
+    await latch.read()
+    ran: list[str] = []
+
+    async def other() -> None:
+        ran.append("other")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        await latch.write(b"kill")
+        ran.append("written")
+    assert ran == ["written", "other"]
+    assert await latch.read() == b"kill"
+
+
+async def test_a_disk_that_hangs_holds_up_the_loop_for_a_moment_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After it others run, and a second write does not hold them up again."""
+    monkeypatch.setattr("persistence.latch.PROMPT_SECONDS", 0.01)
+    latch = FileLatch(tmp_path / "latch")
+    await latch.read()
+    works, fsync = Event(), os.fsync
+
+    def hanging(descriptor: int) -> None:
+        works.wait(10)
+        fsync(descriptor)
+
+    monkeypatch.setattr("persistence.latch.os.fsync", hanging)
+    written: list[bytes] = []
+
+    async def write(content: bytes) -> None:
+        await latch.write(content)
+        written.append(content)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write, b"one")
+        await trio.testing.wait_all_tasks_blocked()
+        began = time.monotonic()
+        nursery.start_soon(write, b"two")
+        await trio.testing.wait_all_tasks_blocked()
+        assert time.monotonic() - began < 5
+        assert written == []
+        works.set()
+    assert sorted(written) == [b"one", b"two"]
+    assert await latch.read() == b"two"
+
+
+async def test_a_write_that_fails_says_why(tmp_path: Path) -> None:
+    """The loop's wait hides no error."""
+    latch = FileLatch(tmp_path / "no" / "such" / "latch")
+    with pytest.raises(LatchFailed):
+        await latch.write(b"kill")
