@@ -142,7 +142,9 @@ def _judge(name: str, outcome: Outcome) -> int:
         f" {counts['survived']} survived, {explained} of them explained",
         flush=True,
     )
-    return len(new) + len(old)
+    if counts["not run"]:
+        print(f"{name}: {counts['not run']} changes were not tried", flush=True)
+    return len(new) + len(old) + counts["not run"]
 
 
 def _explanations() -> tuple[Explanation, ...]:
