@@ -229,7 +229,7 @@ class RedisLink:
         if self._standing.there:
             self._losses += 1
             self._gone.set()
-            _log.warning("redis_lost", why=why, details="going on with local state")
+            _log.warning("redis_lost", why=why, effect="going on with local state")
             self._stand(Standing(there=False, why=why, since_us=self._clock.now_us()))
 
     def _explain(self, why: str) -> None:
