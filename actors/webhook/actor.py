@@ -4,7 +4,7 @@ It is asked by nobody and asks nobody: it reads the committed journal and its ow
 So it may be as slow as its receivers, and trading does not notice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import ClassVar
 
@@ -109,7 +109,7 @@ class WebhookActor(TrioActor):
             roster=roster,
             clock=clock,
             first_pause_us=int(pauses[0] * SECOND_US),
-            on_deliveries=self._wake_couriers,
+            on_deliveries=self._wake_some,
         )
         self._timetable = None
         if retries is not None:
@@ -215,6 +215,10 @@ class WebhookActor(TrioActor):
     def _written(self, endpoint_id: str, settlements: Sequence[Settlement]) -> None:
         if self._timetable is not None:
             self._timetable.note(endpoint_id, settlements)
+
+    def _wake_some(self, endpoint_ids: Iterable[str]) -> None:
+        for endpoint_id in endpoint_ids:
+            self._wake_courier(endpoint_id)
 
     def _wake_courier(self, endpoint_id: str) -> None:
         if endpoint_id in self._couriers:

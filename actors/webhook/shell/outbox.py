@@ -7,7 +7,7 @@ store once that is back, as it does after every start.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 import trio
@@ -35,7 +35,7 @@ _log = structlog.get_logger(room="webhook")
 
 
 class OutboxFollower:
-    """One at a time. `on_deliveries` is called when there are new ones to be sent."""
+    """One at a time. `on_deliveries` is called with the endpoints that have new ones."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class OutboxFollower:
         roster: Roster,
         clock: Clock,
         first_pause_us: int,
-        on_deliveries: Callable[[], None],
+        on_deliveries: Callable[[Iterable[str]], None],
     ) -> None:
         self._store = store
         self._away = away
@@ -168,4 +168,4 @@ class OutboxFollower:
             raise self._away("the cursor has been moved meanwhile")
         self._cursor = self._stored = seq
         if made:
-            self._on_deliveries()
+            self._on_deliveries(dict.fromkeys(each.endpoint_id for each in made))

@@ -114,6 +114,19 @@ async def test_a_busy_journal_and_a_receiver_that_hangs_cost_the_store_a_few_tra
         await world.kill(system)
 
 
+async def test_an_endpoint_that_wants_nothing_of_it_asks_the_store_for_nothing(autojump_clock):
+    world = World()
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        await desk.create(URL, ["supervisor_gave_up"])
+        await trio.sleep(1)
+        world.store.calls.clear()
+        await trade(world, Random(1), 500, pause=0.02)
+        assert world.store.calls["heads"] <= 1
+        assert world.store.calls["move"] <= 1
+        await world.kill(system)
+
+
 async def test_an_endpoint_hears_only_what_it_wants_and_only_what_came_after_it(autojump_clock):
     world = World()
     async with open_system(rng=Random(1)) as system:
