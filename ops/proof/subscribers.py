@@ -3,8 +3,8 @@
 `python -m ops.proof.subscribers --subscribers 200 --stalled 10 --seconds 60`: orders are placed so that some
 20 updates a second are told. Every healthy subscriber has to get every update of every order, in order, which
 is judged by the journal; the service's memory may not grow with what the stalled ones don't take; orders have
-to be answered as if nobody listened. A stalled one that is cut off comes back and stalls again. Prints one
-JSON line and the first things that are wrong.
+to be answered as if nobody listened, which is measured first. A stalled one that is cut off comes back and
+stalls again. Prints one JSON line with the first things that are wrong.
 """
 
 import argparse
@@ -23,12 +23,14 @@ import trio
 
 from ops.bench.load import percentile
 from ops.proof.running import Running, service
+from ops.proof.trading import Traded
 
 UPDATES_PER_SECOND = 20.0
 UPDATES_PER_ORDER = 2
 MAX_P99_MS = 100.0
 MAX_GROWTH_MB = 32.0
 SETTLE_SECONDS = 20.0
+ALONE_SECONDS = 15.0
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 _NO_MASK = bytes(4)
 
@@ -40,6 +42,7 @@ class Found(NamedTuple):
     updates: int
     subscribers: int
     cut_off: int
+    p99_alone_ms: float
     p99_ms: float
     growth_mb: float
     wrong: list[str]
@@ -122,28 +125,35 @@ class Play:
         self._address = parts.hostname or "", parts.port or 0
         self._running = running
         self._healthy: list[Subscriber] = []
-        self._latencies: list[float] = []
-        self._orders: list[str] = []
         self._cut_off = 0
         self._news = trio.Event()
 
     async def run(self, subscribers: int, stalled: int, seconds: float) -> Found:
-        """Subscribe, trade for a while, and compare with the journal."""
+        """Trade while nobody listens, then with all subscribers, and compare with the journal."""
+        alone = await self._trade(min(seconds, ALONE_SECONDS))
         async with trio.open_nursery() as nursery:
             for number in range(subscribers):
                 nursery.start_soon(self._stall if number < stalled else self._listen)
             with trio.fail_after(SETTLE_SECONDS):
                 await self._until(lambda: len(self._healthy) == subscribers - stalled)
             before = self._running.resident_mb()
-            await self._trade(seconds)
-            wanted = await self._journaled()
+            traded = await self._trade(seconds)
+            wanted = await self._journaled(traded.orders)
             with trio.move_on_after(SETTLE_SECONDS):
                 await self._until(lambda: all(len(each.seqs) >= len(wanted) for each in self._healthy))
             growth = self._running.resident_mb() - before
             nursery.cancel_scope.cancel()
-        p99 = percentile(sorted(self._latencies), 0.99)
-        wrong = list(self._wrong(wanted, p99, growth))
-        return Found(len(self._orders), len(wanted), subscribers, self._cut_off, p99, round(growth, 1), wrong)
+        p99 = percentile(sorted(traded.latencies), 0.99)
+        return Found(
+            orders=len(traded.orders),
+            updates=len(wanted),
+            subscribers=subscribers,
+            cut_off=self._cut_off,
+            p99_alone_ms=percentile(sorted(alone.latencies), 0.99),
+            p99_ms=p99,
+            growth_mb=round(growth, 1),
+            wrong=list(self._wrong(wanted, p99, growth)),
+        )
 
     def _wrong(self, wanted: list[int], p99: float, growth: float) -> Iterator[str]:
         for number, each in enumerate(self._healthy):
@@ -181,28 +191,19 @@ class Play:
                             break
                 self._cut_off += 1
 
-    async def _trade(self, seconds: float) -> None:
-        """Buy and sell in turn, at the rate that makes the wanted number of updates."""
-        pause = UPDATES_PER_ORDER / UPDATES_PER_SECOND
-        ends = trio.current_time() + seconds
-        headers = {"Authorization": f"Bearer {self._running.token}"}
-        async with httpx.AsyncClient(base_url=self._running.url, headers=headers, timeout=20) as client:
-            while trio.current_time() < ends:
-                side = "sell" if len(self._orders) % 2 else "buy"
-                order = {"symbol": "BTC/USDT", "side": side, "type": "market", "qty": "0.001"}
-                began = trio.current_time()
-                answer = await client.post("/orders", json=order)
-                self._latencies.append(trio.current_time() - began)
-                answer.raise_for_status()
-                self._orders.append(answer.json()["orderId"])
-                await trio.sleep_until(began + pause)
+    async def _trade(self, seconds: float) -> Traded:
+        """Trade from a process of its own: what subscribers cost here is not the service's time."""
+        pace = f"--per-second={UPDATES_PER_SECOND / UPDATES_PER_ORDER}"
+        command = [sys.executable, "-m", "ops.proof.trading", self._running.url, f"--seconds={seconds}", pace]
+        done = await trio.run_process(command, stdin=self._running.token.encode(), capture_stdout=True)
+        return Traded(**json.loads(done.stdout))
 
-    async def _journaled(self) -> list[int]:
-        """The sequence of every event of every order, as the journal has them."""
+    async def _journaled(self, orders: Sequence[str]) -> list[int]:
+        """The sequence of every event of these orders, as the journal has them."""
         headers = {"Authorization": f"Bearer {self._running.token}"}
         found: list[int] = []
         async with httpx.AsyncClient(base_url=self._running.url, headers=headers, timeout=20) as client:
-            for order_id in self._orders:
+            for order_id in orders:
                 page = (await client.get(f"/orders/{order_id}/events")).json()
                 found += [event["seq"] for event in page["events"]]
         return sorted(found)
