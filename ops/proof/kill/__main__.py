@@ -104,21 +104,23 @@ def judge_rounds(rounds: Sequence[Round]) -> list[str]:
     return problems
 
 
-def judge_kills(kills: Sequence[Killed], *, promised: bool) -> list[str]:
-    """What was not kept, and the figures; `promised`: each had to be acknowledged."""
+def judge_kills(kills: Sequence[Killed]) -> list[str]:
+    """What was not kept, and the figures."""
     if not kills:
         return []
-    acknowledged = [each for each in kills if each.kill_id]
+    acknowledged = [each for each in kills if each.answer.kill_id]
     lost = [each for each in acknowledged if not each.in_force]
-    slowest = max((each.acknowledged_seconds for each in acknowledged), default=0.0)
+    slowest = max((each.answer.seconds for each in acknowledged), default=0.0)
     print(
         f"{len(kills)} kills {kills[0].what}: {len(acknowledged)} acknowledged (the slowest in"
         f" {slowest * 1000:.1f} ms), {len(acknowledged) - len(lost)} of them in force after the restart"
     )
-    problems = [f"kill {each.kill_id} {each.what} is not in force" for each in lost]
-    if promised:
-        problems += [f"a kill {each.what} was not acknowledged" for each in kills if not each.kill_id]
-    return problems
+    problems = [f"kill {each.answer.kill_id} {each.what} is not in force" for each in lost]
+    return problems + [
+        f"a kill {each.what} was not acknowledged: {each.answer.why}"
+        for each in kills
+        if each.promised and not each.answer.kill_id
+    ]
 
 
 def main() -> int:
@@ -167,8 +169,8 @@ def _broken(folder: Path, rng: Random, crashes: int, breaks: int) -> list[str]:
     site = Site(folder, rng)
     site.begin()
     try:
-        problems = judge_kills([site.crash() for _ in range(crashes)], promised=False)
-        return problems + judge_kills([site.without_database() for _ in range(breaks)], promised=True)
+        problems = judge_kills([site.crash() for _ in range(crashes)])
+        return problems + judge_kills([site.without_database() for _ in range(breaks)])
     finally:
         site.end()
 
@@ -183,7 +185,7 @@ def _full(folder: Path, rng: Random, breaks: int) -> list[str]:
     site = Site(folder, rng, data=folder / "disk" / "data")
     site.begin()
     try:
-        return judge_kills([site.without_space(disk) for _ in range(breaks)], promised=True)
+        return judge_kills([site.without_space(disk) for _ in range(breaks)])
     finally:
         site.end()
         disk.unmount()

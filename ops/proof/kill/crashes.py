@@ -26,12 +26,20 @@ BEFORE = 0.25
 PATIENCE = 60.0
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kill was answered; without a `kill_id` it was not acknowledged as being on disk, and `why`."""
+
+    kill_id: str = ""
+    seconds: float = 0.0
+    why: str = "no answer came"
+
+
 class Killed(msgspec.Struct, frozen=True, kw_only=True):
-    """One kill and what was found of it. Without a `kill_id` it was not acknowledged."""
+    """One kill and what was found of it. `promised`: it had the time to be acknowledged."""
 
     what: str
-    kill_id: str
-    acknowledged_seconds: float
+    promised: bool
+    answer: Answer
     in_force: bool
 
 
@@ -68,10 +76,10 @@ class Site:
         answer = trio.run(self._pulled_and_killed, self.rng.uniform(0.0, MOMENTS), patient)
         self.service.start()
         self.service.wait_ready()
-        return self._found("before kill -9", answer)
+        return self._found("before kill -9", answer, promised=patient)
 
-    async def _pulled_and_killed(self, after: float, patient: bool) -> tuple[str, float]:
-        answer = ("", 0.0)
+    async def _pulled_and_killed(self, after: float, patient: bool) -> Answer:
+        answer = Answer()
         answered = trio.Event()
 
         async def pull() -> None:
@@ -120,29 +128,28 @@ class Site:
         with trio.move_on_after(seconds):
             await self._load.run()
 
-    async def _pull(self) -> tuple[str, float]:
-        """The id of the kill that was acknowledged as being on disk, and how long that took."""
+    async def _pull(self) -> Answer:
         headers = {"Authorization": f"Bearer {self.service.token}"}
         async with httpx.AsyncClient(base_url=self.service.url, headers=headers, timeout=10.0) as client:
             began = time.monotonic()
             try:
                 answer = await client.post("/operator/kill", json={"reason": "proof", "level": "halt"})
-            except httpx.HTTPError:
-                return "", 0.0
+            except httpx.HTTPError as error:
+                return Answer(why=repr(error))
+        seconds = time.monotonic() - began
         if answer.status_code != 200:
-            return "", 0.0
-        return answer.json()["killId"], time.monotonic() - began
+            return Answer(seconds=seconds, why=f"{answer.status_code}: {answer.text[:200]}")
+        return Answer(kill_id=answer.json()["killId"], seconds=seconds)
 
-    def _found(self, what: str, answer: tuple[str, float]) -> Killed:
+    def _found(self, what: str, answer: Answer, *, promised: bool = True) -> Killed:
         """What the next life says of it; then it resumes."""
-        kill_id, seconds = answer
         halted = self._client.get("/operator/kill").json()
-        named = kill_id in {kill["killId"] for kill in halted["kills"]}
+        named = answer.kill_id in {kill["killId"] for kill in halted["kills"]}
         order = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "qty": "0.001"}
         denied = self._client.post("/orders", json=order).json().get("code") == "TRADING_HALTED"
         self._resume()
         in_force = halted["tradingState"] == "halted" and named and denied
-        return Killed(what=what, kill_id=kill_id, acknowledged_seconds=seconds, in_force=in_force)
+        return Killed(what=what, promised=promised, answer=answer, in_force=in_force)
 
     def _resume(self) -> None:
         deadline = time.monotonic() + PATIENCE
