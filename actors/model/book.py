@@ -52,7 +52,7 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
     automatic: bool = False
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What one event changed: the rows that a projection has to write."""
 
     order: Order | None = None

@@ -116,7 +116,9 @@ async def snapshot_markets(port: CommandPort, hub: Hub, symbols: Symbols) -> tup
 
 def update(channel: str, item: Item, hub: Hub) -> Encoded | None:
     """The frame of a record on a channel, encoded once for all; None when it does not concern the channel."""
-    if channel in item.frames:
+    if item.frames is None:
+        item.frames = {}
+    elif channel in item.frames:
         return item.frames[channel]
     data = UPDATES[channel](item, hub)
     frame = None

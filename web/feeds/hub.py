@@ -26,7 +26,7 @@ class Item:
     def __init__(self, record: Record, change: Change) -> None:
         self.record = record
         self.change = change
-        self.frames: dict[str, Encoded | None] = {}
+        self.frames: dict[str, Encoded | None] | None = None
 
     @property
     def seq(self) -> int:
