@@ -92,6 +92,7 @@ def trade(address: tuple[str, int], token: str, seconds: float, warm_up: float =
         place()
     latencies: list[float] = []
     errors = answered = 0
+    first_error = ""
     began_cpu = time.process_time()
     begin = time.perf_counter() + warm_up
     while (now := time.perf_counter()) < begin + seconds:
@@ -100,7 +101,9 @@ def trade(address: tuple[str, int], token: str, seconds: float, warm_up: float =
         answered += 1
         if now >= begin:
             latencies.append(elapsed)
-            errors += not 200 <= result["status"] < 300
+            if not 200 <= result["status"] < 300:
+                errors += 1
+                first_error = first_error or json.dumps(result)[:300]
         place()
     frames.close()
     latencies.sort()
@@ -113,6 +116,7 @@ def trade(address: tuple[str, int], token: str, seconds: float, warm_up: float =
         errors=errors,
         answered=answered,
         cpu_seconds=time.process_time() - began_cpu,
+        first_error=first_error,
     )
 
 

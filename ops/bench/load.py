@@ -30,6 +30,7 @@ class Load(NamedTuple):
     errors: int
     answered: int
     cpu_seconds: float
+    first_error: str = ""
 
 
 class Lane:
@@ -89,6 +90,7 @@ def run(
         lane.send(next(requests))
     latencies: list[float] = []
     errors = answered = 0
+    first_error = ""
     began_cpu = time.process_time()
     begin = time.perf_counter() + warm_up
     end = begin + seconds
@@ -101,7 +103,9 @@ def run(
             answered += 1
             if now >= begin:
                 latencies.append(now - lane.began)
-                errors += not 200 <= lane.status < 300
+                if not 200 <= lane.status < 300:
+                    errors += 1
+                    first_error = first_error or lane.buffer[-300:].decode("latin-1")
             lane.send(next(requests))
     for lane in lanes:
         lane.sock.close()
@@ -115,6 +119,7 @@ def run(
         errors=errors,
         answered=answered,
         cpu_seconds=time.process_time() - began_cpu,
+        first_error=first_error,
     )
 
 

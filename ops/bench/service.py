@@ -114,7 +114,9 @@ def _measure(target: Target, seconds: float, generator: list[str]) -> Found:
     result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     used = cpu_seconds(target.process.pid) - before[0], family_cpu_seconds(target.database_pid) - before[1]
     if result["errors"]:
-        raise RuntimeError(f"{target.name}: {result['errors']} answers were errors")
+        raise RuntimeError(
+            f"{target.name}: {result['errors']} answers were errors, the first: {result['first_error']}"
+        )
     each_us = 1e6 / max(1, result["answered"])
     return Found(
         result["per_second"],
