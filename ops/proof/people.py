@@ -90,7 +90,7 @@ class Client:
             if choice < 0.62 or not self._mine:
                 await self._place()
             elif choice < 0.76:
-                await self._amend(rng.choice(self._resting or self._mine[-12:]))
+                await self._amend_and_more(rng.choice(self._resting or self._mine[-12:]))
             elif choice < 0.9:
                 await self._cancel(rng.choice(self._resting or self._mine[-12:]))
             elif choice < 0.98:
@@ -179,6 +179,27 @@ class Client:
         if process is None:
             return Decimal(0)
         return process.runtime.port.book.position(exchange, symbol).quantity
+
+    async def _amend_and_more(self, order_id: str) -> None:
+        """Amend, and sometimes place orders beside the amended one before its outcome is known: they need the
+        room that both of its terms have taken.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._amend, order_id)
+            if self._rng.random() < 0.4:
+                order = self._orders[order_id].intent
+                for _ in range(self._rng.choice((1, 2, 4))):
+                    await trio.sleep(self._rng.uniform(0.001, 0.1))
+                    self._requests += 1
+                    request = f"c{self.number}-{self._requests}"
+                    names = {"exchange": order.exchange, "symbol": order.symbol, "side": order.side}
+                    beside = msgspec.structs.replace(self._intent(request), **names, reduce_only=False)
+                    price = order.limit_price
+                    if price is not None and beside.type == "limit":
+                        beside = msgspec.structs.replace(beside, limit_price=price)
+                    size = (order.quantity * Decimal(str(round(self._rng.uniform(0.3, 2), 3)))).quantize(LOT)
+                    beside = msgspec.structs.replace(beside, quantity=max(LOT, size))
+                    nursery.start_soon(self._try, request, beside)
 
     async def _amend(self, order_id: str) -> None:
         """Ask for more or less of an order, at the same or another price; ask again when no answer comes."""
