@@ -129,3 +129,21 @@ async def test_a_kill_answers_while_a_thousand_orders_wait_and_a_hundred_rest(au
     assert cpu < 0.1
     assert len(machine.disk.fills) == fills == 0
     assert statuses == {"canceled"}
+
+
+async def test_nothing_is_kept_of_orders_that_are_answered(machine):
+    """Placed, denied, replayed or only tried: afterwards nobody waits, no id is taken, no deadline is left."""
+    async with machine.boot() as runtime:
+        deadlines = len(runtime.system.agenda)
+        for number in range(4):
+            await place_all(
+                runtime,
+                placement(),
+                placement(symbol="DOGE/USDT"),
+                placement(dry_run=True),
+                placement(idempotency_key=f"key-{number // 2}"),
+            )
+        await trio.sleep(1)
+        port = runtime.port
+        assert (len(runtime.admissions._expected), len(port._placings._claims)) == (0, 0)
+        assert runtime.system.agenda.live <= deadlines
