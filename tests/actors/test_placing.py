@@ -132,7 +132,7 @@ async def test_a_kill_answers_while_a_thousand_orders_wait_and_a_hundred_rest(au
 
 
 async def test_nothing_is_kept_of_orders_that_are_answered(machine):
-    """Placed, denied, replayed or only tried: afterwards nobody waits, no id is taken, no deadline is left."""
+    """Placed, denied, replayed or only tried: nobody waits, no id is taken, no deadline is left."""
     async with machine.boot() as runtime:
         deadlines = len(runtime.system.agenda)
         for number in range(4):
