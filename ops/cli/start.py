@@ -311,7 +311,9 @@ def allowed_hosts(chosen: WebhookSettings) -> Allowed:
         raise SettingsError(name, found=str(error), allowed="host or host:port, several") from None
 
 
-def _choices(settings: Settings, exchanges: Sequence[ExchangeChoice], halted_because: str | None) -> Choices:
+def _choices(
+    settings: Settings, exchanges: Sequence[ExchangeChoice], halted_because: str | None = None
+) -> Choices:
     return Choices(
         halted_because=halted_because,
         limits=RiskLimits(**asdict(settings.risk)),
