@@ -99,10 +99,11 @@ contract: $(DEVELOP) ## attack a running service from its contract: N=cases of e
 	@$(BIN)/python -m ops.lint.run_if_there ops.lint.contract
 	@$(BIN)/python -m ops.proof.contract --examples $(or $(N),100) $(if $(SEED),--seed $(SEED))
 
-edge-proof: $(RUNTIME) ## slow clients, many subscribers, a client killed and resumed: against a running service
+edge-proof: $(RUNTIME) ## slow clients, many subscribers, a client killed and resumed, one order asked for 2,000 times
 	@$(BIN)/python -m ops.proof.slow_clients
 	@$(BIN)/python -m ops.proof.subscribers
 	@$(BIN)/python -m ops.proof.resumes
+	@$(BIN)/python -m ops.proof.retries
 
 venue: $(RUNTIME) ## start a local exchange to trade against
 	@$(BIN)/python -m ops.lint.run_if_there ops.venue

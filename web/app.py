@@ -172,11 +172,16 @@ def _response(answer: Answer, correlation_id: str) -> Response:
     return response
 
 
+def _methods_at(path: str) -> set[str]:
+    """The methods of a path that the table has word for word; a pattern that fits it too does not count."""
+    return {route.method for route in ROUTES if route.path == path}
+
+
 async def _http_error(error: HTTPException) -> Response:
     """What the framework refuses: no such route, no such method, a fault outside of the handlers."""
     status = error.code or 500
     code = _CODES.get(status) or ("VALIDATION" if status < 500 else "INTERNAL")
-    allowed = getattr(error, "valid_methods", None) or ()
+    allowed = _methods_at(request.path) or getattr(error, "valid_methods", None) or ()
     headers: Headers = ()
     if allowed:
         headers = ((b"allow", ", ".join(sorted(allowed)).encode()),)

@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from ops.lint.contract_growth import breaks, feed_breaks
+from ops.lint.contract_growth import breaks, feed_breaks, kinds
 from web import asked, wire
 from web.feeds import protocol, trade
 from web.feeds.socket import PATHS
@@ -22,6 +22,7 @@ from web.routes import account, audit, batch, decisions, halt, limits, operator,
 from web.routes.table import ROUTES
 
 ROOT = Path(__file__).parents[2] / "web" / "contract"
+SCALARS = {"string", "integer", "number"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 BODIES: dict[str, type[msgspec.Struct]] = {
@@ -202,12 +203,14 @@ def feeds_differ(contract: Mapping[str, Any]) -> Iterator[str]:
 
 
 def unexplained(contract: Mapping[str, Any]) -> Iterator[str]:
-    """Fields and parameters without a meaning."""
+    """Fields and parameters without a meaning, and plain values without an example."""
     schemas = contract["components"]["schemas"]
     for name, schema in schemas.items():
         for field, found in schema.get("properties", {}).items():
             if "$ref" not in found and "description" not in found:
                 yield f"{name}.{field} says no meaning"
+            if kinds(found) & SCALARS and not found.keys() & {"example", "enum"}:
+                yield f"{name}.{field} has no example"
     for name, found in contract["components"]["parameters"].items():
         if "description" not in found:
             yield f"parameter {name} says no meaning"

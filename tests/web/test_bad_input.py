@@ -262,3 +262,13 @@ def test_no_body_makes_a_server_error(fields):
     with suppress(ProblemError):
         asked = decoder(NewOrder)(json.dumps(LIMIT | fields).encode())
         intent_of(asked, user="u", token_id="t", idempotency_key="k")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/limits/changes", {"GET"}), ("/limits/max_pos_usd", {"PATCH"}), ("/positions", {"GET"})],
+)
+async def test_a_method_that_is_not_there_is_told_with_those_that_are(client, auth, path, allowed):
+    answer = await client.open("PUT", path, headers=auth)
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) - {"HEAD"} == allowed

@@ -38,7 +38,7 @@ async def test_kills_and_a_scope_can_not_both_be_named(client, auth, port):
     port.state = "halted"
     body = {"reason": "fixed", "killIds": ["k-1"], "exchange": "sim"}
     answer = await client.post("/operator/resume", json=body, headers=auth)
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert port.resumed == []
 
 

@@ -5,7 +5,7 @@ from actors.queries import TreeNode
 from web.asked import KillRequest, LogLevelRequest, ResumeRequest, decoder
 from web.call import Answer, Call, answer_json
 from web.port import CommandPort
-from web.problems import ProblemError, invalid_field, problem
+from web.problems import ProblemError, problem, unfit
 from web.routes.outcomes import refused
 from web.services import Services
 from web.wire import ProposalBody, Wire, proposal_body
@@ -93,7 +93,7 @@ async def resume(services: Services, call: Call) -> Answer:
     call.query()
     asked = _read_resume(call.body)
     if asked.kill_ids and (asked.exchange or asked.symbol):
-        raise invalid_field("#/killIds", "name kills or a scope, not both")
+        raise unfit("#/killIds", "name kills or a scope, not both")
     result = await services.port.resume(
         reason=asked.reason,
         by=call.principal.user,

@@ -1,4 +1,4 @@
-"""Feeds of the running service: everybody gets everything, and who dies goes on where it was."""
+"""The edge of the running service: one order is one order, everybody is told everything, who dies goes on."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ops.proof.retries import play
 from ops.proof.running import Running
 from ops.proof.subscribers import Play
 from tests.fixtures.service import TOKEN
@@ -15,6 +16,12 @@ from tests.fixtures.service import TOKEN
 def running(services):
     service = services(EXCHANGES='["dummy"]')
     return Running(f"http://{service.address}", TOKEN, service.process.pid)
+
+
+async def test_one_order_that_is_asked_for_from_many_connections_at_once_is_one_order(running):
+    found = await play(running, requests=200, connections=20)
+    assert found.wrong == []
+    assert sum(found.statuses.values()) == 200
 
 
 async def test_healthy_subscribers_get_every_update_in_order_beside_stalled_ones(running):
