@@ -33,7 +33,9 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 SCOPES = {
-    "rules": Scope(("actors/risk/checks",), ("tests/actors/risk/test_rules.py",)),
+    "rules": Scope(
+        ("actors/risk/checks",), ("tests/actors/risk/test_rules.py", "tests/actors/risk/test_breaches.py")
+    ),
     "orders": Scope(
         ("actors/model/order.py", "actors/model/amending.py"),
         (
