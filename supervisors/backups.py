@@ -92,6 +92,7 @@ async def keep_backups(choice: BackupChoice, clock: Clock, metrics: BackupMetric
         fine = True
         if await _off_loop(partial(backup_due, choice, shelf, clock.now_us())):
             fine = await _take(choice, clock, metrics)
+            await _off_loop(partial(metrics.look, shelf))
         if fine and await _off_loop(partial(drill_due, choice, shelf, clock.now_us())):
             fine = await _drill(choice, clock, metrics)
         await _off_loop(partial(metrics.look, shelf))
