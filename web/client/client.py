@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import anyio
 import httpx
@@ -32,6 +32,16 @@ PAUSE_SECONDS = 0.2
 REQUEST_SECONDS = 15.0
 
 BodyT = TypeVar("BodyT")
+
+
+class Page(Protocol):
+    """A part of a list; `next_cursor` asks for the next."""
+
+    @property
+    def next_cursor(self) -> str | None: ...
+
+
+PageT = TypeVar("PageT", bound=Page)
 
 
 class Waiting(NamedTuple):
@@ -169,38 +179,26 @@ class Client:
         self, *, status: Sequence[str] = (), exchange: str | None = None, symbol: str | None = None
     ) -> AsyncIterator[OrderBody]:
         """All orders that match, newest first, page by page."""
-        query = {"status": ",".join(status) or None, "exchange": exchange, "symbol": symbol, "cursor": None}
-        while True:
-            page = await self._ask("GET", "/orders", OrderPage, query=query)
+        query = {"status": ",".join(status) or None, "exchange": exchange, "symbol": symbol}
+        async for page in self._pages("/orders", OrderPage, query):
             for order in page.orders:
                 yield order
-            if page.next_cursor is None:
-                return
-            query["cursor"] = page.next_cursor
 
     async def fills(
         self, *, order_id: str | None = None, symbol: str | None = None
     ) -> AsyncIterator[FillBody]:
         """All fills that match, newest first, page by page."""
-        query = {"orderId": order_id, "symbol": symbol, "cursor": None}
-        while True:
-            page = await self._ask("GET", "/fills", FillPage, query=query)
+        query = {"orderId": order_id, "symbol": symbol}
+        async for page in self._pages("/fills", FillPage, query):
             for fill in page.fills:
                 yield fill
-            if page.next_cursor is None:
-                return
-            query["cursor"] = page.next_cursor
 
     async def events(self, *, after: int = 0) -> AsyncIterator[EventBody]:
         """The journal later than `after`, oldest first, up to its end."""
-        query: dict[str, str | None] = {"after": str(after), "limit": "1000"}
-        while True:
-            page = await self._ask("GET", "/events", EventPage, query=query)
+        query = {"after": str(after), "limit": "1000"}
+        async for page in self._pages("/events", EventPage, query):
             for event in page.events:
                 yield event
-            if page.next_cursor is None:
-                return
-            query = {"cursor": page.next_cursor, "limit": "1000"}
 
     async def positions(self) -> Sequence[PositionBody]:
         """What is held."""
@@ -226,14 +224,10 @@ class Client:
 
     async def limit_changes(self, name: str | None = None) -> AsyncIterator[LimitChangeBody]:
         """The versions of the limits, or of one, newest first."""
-        query = {"name": name, "cursor": None}
-        while True:
-            page = await self._ask("GET", "/limits/changes", LimitChangePage, query=query)
+        query = {"name": name}
+        async for page in self._pages("/limits/changes", LimitChangePage, query):
             for change in page.changes:
                 yield change
-            if page.next_cursor is None:
-                return
-            query["cursor"] = page.next_cursor
 
     async def tree(self) -> NodeBody:
         """The live tree."""
@@ -299,6 +293,18 @@ class Client:
         return follow(
             self.base_url, self._token, channel, from_seq=from_seq, symbols=symbols, trust=self._trust
         )
+
+    async def _pages(
+        self, path: str, kind: type[PageT], query: Mapping[str, str | None]
+    ) -> AsyncIterator[PageT]:
+        """Each page of a list, for as long as it says that there is another."""
+        cursor: str | None = None
+        while True:
+            page = await self._ask("GET", path, kind, query={**query, "cursor": cursor})
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def _ask(
         self,

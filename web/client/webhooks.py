@@ -48,14 +48,10 @@ class WebhookClient(Client):
 
     async def dead_letters(self, webhook_id: str | None = None) -> AsyncIterator[DeadLetterBody]:
         """What was given up, newest first, page by page."""
-        query = {"webhookId": webhook_id, "cursor": None}
-        while True:
-            page = await self._ask("GET", "/webhooks/dead-letters", DeadLetterPage, query=query)
+        query = {"webhookId": webhook_id}
+        async for page in self._pages("/webhooks/dead-letters", DeadLetterPage, query):
             for letter in page.dead_letters:
                 yield letter
-            if page.next_cursor is None:
-                return
-            query["cursor"] = page.next_cursor
 
     async def dead_letter(self, dead_letter_id: str) -> DeadLetterBody:
         """One dead letter with its body."""

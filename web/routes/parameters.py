@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from web.call import Call
 from web.patterns import EXCHANGE, LIMIT_NAME, SYMBOL, UUID, WEBHOOK_ID
@@ -22,28 +22,29 @@ _key = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
 _wait = re.compile(r"wait\s*=\s*\"?([0-9]{1,4}(?:\.[0-9]{1,3})?)\"?", re.ASCII).fullmatch
 
 
+def _fitting(
+    query: Mapping[str, str], name: str, fits: Callable[[str], object | None], needed: str
+) -> str | None:
+    """A parameter of this form, or None when it is left out."""
+    found = query.get(name)
+    if found is not None and fits(found) is None:
+        raise invalid_field(f"?{name}", f"found {found[:40]!r}; {needed} is needed")
+    return found
+
+
 def exchange(query: Mapping[str, str]) -> str | None:
     """The exchange to filter by, or None."""
-    found = query.get("exchange")
-    if found is not None and _exchange(found) is None:
-        raise invalid_field("?exchange", f"found {found[:40]!r}; a name such as sim is needed")
-    return found
+    return _fitting(query, "exchange", _exchange, "a name such as sim")
 
 
 def symbol(query: Mapping[str, str]) -> str | None:
     """The symbol to filter by, or None."""
-    found = query.get("symbol")
-    if found is not None and _symbol(found) is None:
-        raise invalid_field("?symbol", f"found {found[:40]!r}; a symbol such as BTC/USDT is needed")
-    return found
+    return _fitting(query, "symbol", _symbol, "a symbol such as BTC/USDT")
 
 
 def limit_name(query: Mapping[str, str]) -> str | None:
     """The limit to filter by, or None."""
-    found = query.get("name")
-    if found is not None and _limit_name(found) is None:
-        raise invalid_field("?name", f"found {found[:40]!r}; the name of a limit is needed")
-    return found
+    return _fitting(query, "name", _limit_name, "the name of a limit")
 
 
 def choice(query: Mapping[str, str], name: str, *allowed: str) -> str | None:
@@ -78,18 +79,12 @@ def page_size(query: Mapping[str, str]) -> int:
 
 def query_order_id(query: Mapping[str, str]) -> str | None:
     """The order to filter by, or None."""
-    found = query.get("orderId")
-    if found is not None and _order_id(found) is None:
-        raise invalid_field("?orderId", f"found {found[:40]!r}; an order id is needed")
-    return found
+    return _fitting(query, "orderId", _order_id, "an order id")
 
 
 def webhook_id(query: Mapping[str, str]) -> str | None:
     """The webhook to filter by, or None."""
-    found = query.get("webhookId")
-    if found is not None and _webhook_id(found) is None:
-        raise invalid_field("?webhookId", f"found {found[:40]!r}; the id of a webhook is needed")
-    return found
+    return _fitting(query, "webhookId", _webhook_id, "the id of a webhook")
 
 
 def path_order_id(call: Call) -> str:
