@@ -19,8 +19,8 @@ INSERT INTO audit_trail (id, at, user_id, token_id, client, action, method, path
     ON CONFLICT (id) DO NOTHING
 """
 _PAGE = """
-SELECT id, to_us(at) AS at_us, user_id, token_id, client, action, method, path, subject, status,
-       correlation_id, unrecorded
+SELECT id AS entry_id, to_us(at) AS at_us, user_id AS "user", token_id, client, action, method, path, subject,
+       status, correlation_id, unrecorded
     FROM audit_trail WHERE $1::text IS NULL OR id < $1 ORDER BY id DESC LIMIT $2
 """
 APPEND_SECONDS = 5.0
@@ -48,21 +48,4 @@ class PostgresAudit:
     async def page(self, *, before: str | None, limit: int) -> Sequence[AuditEntry]:
         """Newest first."""
         rows: list[Row] = await self._database.read(lambda connection: connection.fetch(_PAGE, before, limit))
-        return [_entry(row) for row in rows]
-
-
-def _entry(row: Row) -> AuditEntry:
-    return AuditEntry(
-        entry_id=row["id"],
-        at_us=row["at_us"],
-        user=row["user_id"],
-        token_id=row["token_id"],
-        client=row["client"],
-        action=row["action"],
-        method=row["method"],
-        path=row["path"],
-        subject=row["subject"],
-        status=row["status"],
-        correlation_id=row["correlation_id"],
-        unrecorded=row["unrecorded"],
-    )
+        return [AuditEntry(**row) for row in rows]

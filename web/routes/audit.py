@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from web.audit import AuditEntry
 from web.call import Answer, Call, answer_json
 from web.problems import unfit
@@ -52,17 +54,5 @@ async def listed(services: Services, call: Call) -> Answer:
 
 def audit_body(entry: AuditEntry) -> AuditBody:
     """An entry for the wire."""
-    return AuditBody(
-        entry_id=entry.entry_id,
-        at=time_text(entry.at_us),
-        user=entry.user,
-        token_id=entry.token_id,
-        client=entry.client,
-        action=entry.action,
-        method=entry.method,
-        path=entry.path,
-        subject=entry.subject,
-        status=entry.status,
-        correlation_id=entry.correlation_id,
-        unrecorded=entry.unrecorded,
-    )
+    facts = msgspec.structs.asdict(entry)
+    return AuditBody(at=time_text(facts.pop("at_us")), **facts)
