@@ -122,3 +122,26 @@ def test_balances_follow_a_fill(service):
     order = service.order(qty="0.01").json()
     paid = Decimal(order["qty"]) * Decimal(order["avgPrice"]) + Decimal(order["fee"])
     assert before - usdt() == paid
+
+
+def test_an_amended_order_is_the_same_order_after_a_crash(service):
+    """One id, its versions and its terms; a repeated request is answered by what became of the first."""
+    price = mark_price(service) * 0.95
+    order = service.order(limitPrice=f"{price:.2f}").json()
+    path, key = f"/orders/{order['orderId']}", {"Idempotency-Key": "amend-1"}
+    terms = {"qty": "0.02", "limitPrice": f"{price - 100:.2f}"}
+    amended = service.client.patch(path, json=terms, headers=key)
+    assert (amended.status_code, amended.json()["version"]) == (200, 2), amended.text
+    assert amended.json()["qty"] == "0.02"
+    service.client.patch(path, json={"qty": "0.03"})
+    before = service.get(path)
+    service.kill()
+    service.start()
+    assert service.get(path) == before
+    again = service.client.patch(path, json=terms, headers=key)
+    assert (again.status_code, again.json()["qty"], again.json()["version"]) == (200, "0.03", 3)
+    other = service.client.patch(path, json={"qty": "0.04"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    kinds = [event["type"] for event in service.get(f"{path}/events")["events"]]
+    assert kinds.count("AmendAccepted") == kinds.count("OrderAmended") == 2
+    assert service.client.delete(path).json()["status"] == "canceled"

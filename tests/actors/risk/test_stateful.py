@@ -10,8 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from actors.model import amending
 from actors.model import events as ev
 from actors.model.order import Submission, Terminal
+from actors.risk import amends
 from actors.risk.decide import Passed
 from actors.risk.ledger import Hold
 from actors.risk.state import RiskState
@@ -54,6 +56,7 @@ class Trading(RuleBasedStateMachine):
             event = self.desk.events[self.read]
             self.read += 1
             foreign = isinstance(event, ev.OrderEvent | ev.TradingStateChanged)
+            foreign = foreign and not isinstance(event, ev.AmendAccepted | ev.AmendDenied)
             self.checker.read(self.read, "position" if foreign else "risk", ev.encode(event))
 
     def open_order(self, pick, *submissions):
@@ -94,12 +97,67 @@ class Trading(RuleBasedStateMachine):
         if order is not None:
             intent = order.intent
             mark = self.desk.state.valuation.marks[intent.exchange, intent.symbol].mark
-            quantity = (order.remaining * Decimal(part)).quantize(
-                Decimal("0.000001"), rounding=decimal.ROUND_UP
-            )
+            left = order.intent.quantity - order.executed
+            quantity = (left * Decimal(part)).quantize(Decimal("0.000001"), rounding=decimal.ROUND_UP)
+            if not quantity:
+                return
             fee = (quantity * mark / 1000).quantize(Decimal("0.000001"))
             self.desk.fill(order.order_id, quantity, intent.limit_price or mark, fee=str(fee))
             self.judge()
+
+    @rule(pick=picks)
+    def acknowledge(self, pick):
+        order = self.open_order(pick, Submission.ACCEPTED, Submission.SENT, Submission.UNKNOWN)
+        if order is not None:
+            event = ev.OrderAcknowledged(exchange_order_id="x", **amends.about(order))
+            self.desk.record(event)
+            self.judge()
+
+    @rule(pick=picks, factor=st.sampled_from(["0.5", "1", "1.3", "3"]), away=st.integers(-90, 90))
+    def amend(self, pick, factor, away):
+        """Ask for other terms, in place or by replacement; what passes is judged from the journal."""
+        order = self.open_order(pick, Submission.WORKING)
+        if order is None or order.intent.limit_price is None:
+            return
+        self.desk.number += 1
+        quantity = (order.intent.quantity * Decimal(factor)).quantize(Decimal("0.000001"))
+        price = (order.intent.limit_price * (1 + Decimal(away).scaleb(-4))).quantize(Decimal("0.01"))
+        asked = ev.AmendAsked(amend_id=f"a-{self.desk.number}", quantity=quantity, limit_price=price)
+        if amending.objection(order, quantity) is not None:
+            return
+        desk = self.desk
+        verdict = amends.judge(
+            desk.decider, desk.state, order, asked, desk.trading_state, desk.killed, desk.now_us
+        )
+        if isinstance(verdict, Passed):
+            desk.state.admit_amend(order, asked, verdict.price, desk.now_us)
+            venue_id = "" if pick % 2 else f"r-{desk.number}"
+            desk.record(amends.accepted(order, asked, verdict, venue_id, 0, desk.book.seq))
+        self.judge()
+
+    @rule(pick=picks, refused=st.booleans())
+    def settle_amend(self, pick, refused):
+        """The word of the exchange on an amend; what can't be so is left out."""
+        pending = [order for order in self.desk.book.orders.values() if order.amending is not None]
+        if not pending:
+            return
+        order = pending[pick % len(pending)]
+        amend, about = order.amending, amends.about(order)
+        fits = (
+            order.executed <= amend.quantity if amend.in_place else amending.why_not_replaced(order) is None
+        )
+        if refused or not fits:
+            self.desk.record(ev.AmendRefused(amend_id=amend.amend_id, code="NO", reason="", **about))
+        elif amend.in_place:
+            self.desk.record(ev.OrderAmended(amend_id=amend.amend_id, **about))
+        else:
+            rest = amend.quantity - order.executed
+            self.desk.record(
+                ev.OrderReplaced(
+                    amend_id=amend.amend_id, venue_id=amend.venue_id, quantity=rest, reason="", **about
+                )
+            )
+        self.judge()
 
     @rule(pick=picks)
     def cancel(self, pick):
