@@ -95,6 +95,13 @@ webhook-storm: $(DEVELOP) ## 10,000 webhooks to a failing receiver while the sen
 redis-outage: $(DEVELOP) ## stop Redis for a minute under load; no order may fail
 	@$(BIN)/python -m tests.end_to_end.outage
 
+exchange-proof: $(RUNTIME) ## faults, outage, crashes and the dead-man's switch against the local venue
+	@$(BIN)/python -m ops.proof.venue_faults --exchange all --orders $(or $(ORDERS),2000)
+	@$(BIN)/python -m ops.proof.outage
+	@$(BIN)/python -m ops.proof.outage --silent
+	@$(BIN)/python -m ops.proof.broker_crashes --exchange all
+	@$(BIN)/python -m ops.proof.dead_man
+
 contract: $(DEVELOP) ## attack a running service from its contract: N=cases of each operation SEED=s
 	@$(BIN)/python -m ops.lint.run_if_there ops.lint.contract
 	@$(BIN)/python -m ops.proof.contract --examples $(or $(N),100) $(if $(SEED),--seed $(SEED))
