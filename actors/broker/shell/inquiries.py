@@ -29,6 +29,8 @@ ROUNDS_FOR_FILLS = 12
 """Looks until trades that never get listed halt the exchange: two to three minutes."""
 ADOPTED_SECONDS = 3.0
 """How long orders of a former life wait for the reconciliation, which tells of most of them at once."""
+LOOKS_AT_ONCE = 10
+"""How many orders are looked up at the same time: the rest of the connections belongs to everybody else."""
 READING_SECONDS = 1.0
 """For how long many inquiries may share one reading of the exchange's clock."""
 
@@ -62,6 +64,7 @@ class Inquiries:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._open: dict[str, Inquiry] = {}
+        self._places = trio.CapacityLimiter(LOOKS_AT_ONCE)
 
     def begin(
         self,
@@ -197,7 +200,8 @@ class Inquiries:
             server_us = await desk.server_us(since=inquiry.begun_at if unsigned else self._recently())
             if unsigned:
                 inquiry.signed_at_us = server_us
-        report = await self._desk.ask("order", lambda: desk.port.order(intent.symbol, intent.venue_id))
+        async with self._places:
+            report = await desk.ask("order", lambda: desk.port.order(intent.symbol, intent.venue_id))
         looked = Looked(server_us=server_us, report=report, among_open=None, fills=())
         if report is not None or isinstance(self._verdict(inquiry, looked), TooEarly):
             return looked

@@ -50,7 +50,15 @@ class Credentials(Protocol):
     def api_secret(self) -> str: ...
 
 
+_DIAL_LOOK = 0.02
+_DIALS_AT_MOST = 1000
+"""Looks at a connection that is being opened: twenty seconds, twice as long as ccxt waits for it."""
+_CLOSING: "set[asyncio.Future[None]]" = set()
+
+
 class _Stream(Protocol):
+    connection: object | None
+
     async def close(self) -> None: ...
 
 
@@ -261,6 +269,9 @@ class CcxtClient:
         for url in list(exchange.clients):
             if self._is_private(url) == (kind == "orders"):
                 stream = exchange.clients.pop(url)
+                if stream.connection is None:
+                    # ccxt closes what is open and lets go on what is being opened: nobody would own it.
+                    _close_later(stream)
                 with contextlib.suppress(Exception):
                     await stream.close()
         if kind == "orders":
@@ -287,6 +298,21 @@ class CcxtClient:
         if self._exchange is None:
             raise Unavailable("network", "not connected")
         return self._exchange
+
+
+def _close_later(stream: _Stream) -> None:
+    """Close a connection as soon as it is there; the task is kept until it has ended."""
+    task = asyncio.ensure_future(_close_when_open(stream))
+    _CLOSING.add(task)
+    task.add_done_callback(_CLOSING.discard)
+
+
+async def _close_when_open(stream: _Stream) -> None:
+    for _ in range(_DIALS_AT_MOST):
+        if stream.connection is not None:
+            await stream.close()
+            return
+        await asyncio.sleep(_DIAL_LOOK)
 
 
 def _ignore(usage: Usage) -> None:

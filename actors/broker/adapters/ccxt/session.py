@@ -126,5 +126,7 @@ def open_session(
         ssl=ssl_context(redirect, pins),
         resolver=None if redirect is None else OneAddress(redirect),
         enable_cleanup_closed=True,
+        # A pool that can run dry makes cancels wait for whatever hangs; the limiter says who may ask.
+        limit=0,
     )
     return aiohttp.ClientSession(connector=connector, trace_configs=[trace], trust_env=False)

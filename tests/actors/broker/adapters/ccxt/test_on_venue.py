@@ -458,3 +458,20 @@ async def test_bybits_switch_fires_when_the_streams_are_gone_and_not_after_a_dis
         assert later(1.5) == 1
         assert not order.is_open
         await adapter.close()
+
+
+async def test_streams_that_are_given_up_while_they_open_leave_no_connection_behind(where):
+    """A broker that dies at a bad moment, again and again: the pool of connections must not run dry."""
+    async with open_place(where) as place:
+        for step in range(24):
+            with trio.move_on_after(0.001 + step * 0.002):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(place.adapter.follow_orders, lambda item: None)
+                    nursery.start_soon(place.adapter.follow_market, ["BTC/USDT"], lambda tick: None)
+            await trio.sleep(0.1)
+
+        def open_sockets():
+            return sum(len(tuple(hub.sockets())) for hub in place.venue.hubs(where))
+
+        await until(lambda: open_sockets() == 0, 10)
+        await until(lambda: not place.adapter._client._session.connector._acquired, 10)
