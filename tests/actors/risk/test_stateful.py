@@ -66,6 +66,9 @@ class Trading(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
+        """Something rests from the start, for amends to change."""
+        self.desk.place("buy", "0.25", "39600")
+        self.desk.place("sell", "0.25", "40400", exchange="other")
         self.judge()
 
     @rule(
@@ -116,9 +119,13 @@ class Trading(RuleBasedStateMachine):
     @rule(pick=picks, factor=st.sampled_from(["0.5", "1", "1.3", "3"]), away=st.integers(-90, 90))
     def amend(self, pick, factor, away):
         """Ask for other terms, in place or by replacement; what passes is judged from the journal."""
-        order = self.open_order(pick, Submission.WORKING)
-        if order is None or order.intent.limit_price is None:
+        resting = [o for o in self.desk.book.orders.values() if o.intent.limit_price is not None]
+        if not resting:
             return
+        order = resting[pick % len(resting)]
+        if order.submission is not Submission.WORKING:
+            self.desk.record(ev.OrderAcknowledged(exchange_order_id="x", **amends.about(order)))
+            order = self.desk.book.orders[order.order_id]
         self.desk.number += 1
         quantity = (order.intent.quantity * Decimal(factor)).quantize(Decimal("0.000001"))
         price = (order.intent.limit_price * (1 + Decimal(away).scaleb(-4))).quantize(Decimal("0.01"))
@@ -134,6 +141,12 @@ class Trading(RuleBasedStateMachine):
             venue_id = "" if pick % 2 else f"r-{desk.number}"
             desk.record(amends.accepted(order, asked, verdict, venue_id, 0, desk.book.seq))
         self.judge()
+        # What needs the room that both terms have taken.
+        place = {"symbol": order.intent.symbol, "exchange": order.intent.exchange}
+        for worth in (30_000, 12_500, 2_000):
+            self.attempt(
+                order.intent.side, (Decimal(worth) / price).quantize(Decimal("0.000001")), None, **place
+            )
 
     @rule(pick=picks, refused=st.booleans())
     def settle_amend(self, pick, refused):
