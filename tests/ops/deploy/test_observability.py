@@ -14,6 +14,8 @@ import trio
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
+from supervisors.backups import BackupMetrics
+from supervisors.disk import DiskMetrics
 from supervisors.gauges import Trading
 from supervisors.webhooks import attempt_counters
 from tests.fixtures.runtime import Machine, intent
@@ -76,10 +78,14 @@ async def scraped(autojump_clock) -> str:
         await runtime.port.place(intent(), wait_seconds=5, correlation_id="c-1")
         metrics = Metrics(runtime.metrics.registry)
         metrics.follow_positions(runtime.port.position_views)
-        with_webhooks = CollectorRegistry()
-        with_webhooks.register(Trading(runtime.gate, runtime.log, machine.clock, lambda: 3))
-        attempt_counters(with_webhooks)
-        extra = [line for line in generate_latest(with_webhooks).decode().splitlines() if "webhook" in line]
+        of_the_service = CollectorRegistry()
+        of_the_service.register(Trading(runtime.gate, runtime.log, machine.clock, lambda: 3))
+        attempt_counters(of_the_service)
+        BackupMetrics(of_the_service)
+        DiskMetrics(of_the_service)
+        wanted = ("webhook", "backup", "drill", "disk")
+        lines = generate_latest(of_the_service).decode().splitlines()
+        extra = [line for line in lines if any(word in line for word in wanted)]
         return metrics.text().decode() + "\n".join(extra) + "\n"
 
 
