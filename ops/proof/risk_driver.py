@@ -256,10 +256,17 @@ class Driver:
             fee_currency=intent.symbol.partition("/")[0] if in_kind else "USDT",
             at_us=self.world.clock.now_us(),
         )
-        exchange, symbol = intent.exchange, intent.symbol
-        self._write(
-            order, ev.OrderFilled(exchange=exchange, symbol=symbol, order_id=order.order_id, fill=fill)
+        # An order that is over may have left memory by the time the journal reads this; so it comes along.
+        trades = self.world.log.book.trades.get(order.order_id, {})
+        filled = ev.OrderFilled(
+            exchange=intent.exchange,
+            symbol=intent.symbol,
+            order_id=order.order_id,
+            fill=fill,
+            recalled=None if order.is_open else order,
+            recalled_trades=None if order.is_open else tuple(trades),
         )
+        self._write(order, filled)
 
     def _late_fill(self, order_id: str) -> None:
         order = self.world.log.book.closed.get(order_id)
