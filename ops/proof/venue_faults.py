@@ -34,7 +34,7 @@ from actors.journal.port import StoreUnavailable
 from actors.journal.tail import CommittedTail
 from actors.kernel import System, TrioActor, open_system
 from actors.model.addresses import broker_address, position_address
-from actors.model.events import OrderAccepted
+from actors.model.events import AccountOpened, AnyEvent, OrderAccepted
 from actors.model.journal import Append, Fence, Fenced
 from actors.model.messages import BrokerState, CancelOrder
 from actors.model.money import ZERO
@@ -47,6 +47,7 @@ from persistence.memory import Faults, MemoryArchive, MemoryDisk, MemoryJournalS
 
 SYMBOL, MARKET = "BTC/USDT", "BTCUSDT"
 ANSWER_SECONDS = 3.0
+FUNDS = {"USDT": Decimal(10_000_000_000), "BTC": Decimal(1_000_000)}
 HEAL_SECONDS = 60.0
 EXCHANGES: Mapping[str, tuple[str, str]] = {
     "binance-spot": ("binance", "spot"),
@@ -137,6 +138,8 @@ class Desk:
             await self._system.start(Listener(), address)
         fenced = await self._system.ref("journal").ask(Fence("risk"), timeout=5)
         self._generation = fenced.generation if isinstance(fenced, Fenced) else 0
+        opened = AccountOpened(exchange="venue", balances=tuple(FUNDS.items()))
+        self._append("opened", opened)
         await self._start_broker()
         archive = MemoryArchive(self.disk, self.faults)
         position = PositionActor(
@@ -195,17 +198,20 @@ class Desk:
             mark=Decimal(40_000),
             send_before_us=self.clock.now_us() + 30_000_000,
         )
+        self._append(order_id, accepted)
+        return order_id
+
+    def _append(self, append_id: str, event: AnyEvent) -> None:
         self._system.ref("journal").tell(
             Append(
-                append_id=order_id,
+                append_id=append_id,
                 stream="risk",
                 generation=self._generation,
-                events=(accepted,),
-                correlation_id=order_id,
+                events=(event,),
+                correlation_id=append_id,
                 reply_to="risk",
             )
         )
-        return order_id
 
     async def cancel(self, order_id: str) -> object:
         """Ask the position actor to cancel; its answer."""
@@ -228,8 +234,7 @@ async def open_desk(
     """A started desk whose orders go to the venue."""
     kind, account_type = EXCHANGES[exchange]
     key, secret = "proof-api-key-0001", "proof-secret-0001"
-    funds = {"USDT": Decimal(10_000_000_000), "BTC": Decimal(1_000_000)}
-    running.venue.open_account(exchange, key, secret, funds)
+    running.venue.open_account(exchange, key, secret, FUNDS)
     port = build(
         "venue",
         kind,
