@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from actors.broker.breaker import Circuit
+from actors.broker.breaker import Breaker, BreakerSettings, Circuit
 from actors.broker.limiter import Budget, BudgetSpec, Limiter
 from actors.broker.paging import next_page
 from actors.broker.timings import BrokerTimings
@@ -56,8 +56,13 @@ async def test_a_page_that_is_not_answered_ends_the_listing_within_the_time_of_o
 
 
 async def test_orders_that_wait_for_one_listing_are_no_calls_that_hang(autojump_clock):
-    """Thirty unknown orders look for their trades at once: one reading, and the circuit stays closed."""
-    async with open_world(port=Booklet(pages=10), timings=TIMINGS) as world:
+    """Thirty unknown orders look for their trades at once: one reading, and the circuit stays closed.
+
+    A lost submit counts as a failure, so that the circuit would open before the thirtieth had its turn: here
+    it takes more than that.
+    """
+    breaker = Breaker(BreakerSettings(bad_ratio=0.9, run=100))
+    async with open_world(port=Booklet(pages=10), timings=TIMINGS, breaker=breaker) as world:
         world.port.next_submits.extend(["drop"] * 30)
         ids = [world.accept(quantity="1", price="90") for _ in range(30)]
         for order_id in ids:
