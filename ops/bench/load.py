@@ -132,9 +132,15 @@ def post(path: str, body: Callable[[int], bytes], token: str = "") -> Iterator[b
         yield f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
-def order_body(_number: int) -> bytes:
-    """A market order of the smallest size."""
-    return b'{"symbol":"BTC/USDT","side":"buy","type":"market","qty":"0.0002"}'
+_SIDES = (
+    b'{"symbol":"BTC/USDT","side":"buy","type":"market","qty":"0.0002"}',
+    b'{"symbol":"BTC/USDT","side":"sell","type":"market","qty":"0.0002"}',
+)
+
+
+def order_body(number: int) -> bytes:
+    """A market order of the smallest size, bought and sold in turns so that the position stays small."""
+    return _SIDES[number % 2]
 
 
 def percentile(ordered: list[float], share: float) -> float:
