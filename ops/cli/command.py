@@ -45,3 +45,10 @@ def complain(line: str) -> None:
 
 def nothing(_parser: argparse.ArgumentParser) -> None:
     """For a subcommand that takes no arguments."""
+
+
+def bare(error: BaseException) -> BaseException:
+    """The one failure that a nursery carried out, or what was given."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from config import SettingsError
-from ops.cli.command import BAD_SETTINGS, FAILED, OK, Command, Failed, complain
+from ops.cli.command import BAD_SETTINGS, FAILED, OK, Command, Failed, bare, complain
 
 MODULES: dict[str, tuple[str, str]] = {
     "run": ("ops.cli.run", "start the service"),
@@ -62,17 +62,30 @@ def run(command: Command, asked: argparse.Namespace) -> int:
     """Run a subcommand; what goes wrong becomes one line."""
     try:
         return command.run(asked)
-    except Failed as error:
-        complain(error.line)
-        return error.code
-    except SettingsError as error:
-        complain(str(error))
-        return BAD_SETTINGS
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return FAILED
+    except BaseException as raised:
+        code = tell(bare(raised))
+        if code is None:
+            raise
+        return code
+
+
+def tell(error: BaseException) -> int | None:
+    """Say what went wrong, as the exit code does; None for a fault of ours, whose traceback is wanted."""
+    match error:
+        case Failed():
+            complain(error.line)
+            return error.code
+        case SettingsError():
+            complain(str(error))
+            return BAD_SETTINGS
+        case KeyboardInterrupt():
+            return 130
+        case BrokenPipeError():
+            # Whoever read has had enough; nothing more can be told, not even at the end of the process.
+            sys.stderr.close()
+            return FAILED
+        case _:
+            return None
 
 
 def parser_of(name: str, command: Command) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import trio
 
 from config import Settings
-from ops.cli.command import Failed, settings
+from ops.cli.command import Failed, bare, settings
 from web.client import ApiError, Client, Unreachable
 
 T = TypeVar("T")
@@ -59,10 +59,13 @@ def ask_as(kind: type[ClientT], asked: argparse.Namespace, work: Callable[[Clien
 
     try:
         return trio.run(main)
-    except ApiError as error:
-        raise Failed(f"{error.code}: {error.detail}") from error
-    except Unreachable as error:
-        raise Failed(f"{error}; is it running? (`tradewarden run`)") from error
+    except (ApiError, Unreachable, BaseExceptionGroup) as raised:
+        error = bare(raised)
+        if isinstance(error, ApiError):
+            raise Failed(f"{error.code}: {error.detail}") from error
+        if isinstance(error, Unreachable):
+            raise Failed(f"{error}; is it running? (`tradewarden run`)") from error
+        raise
 
 
 def url_of(chosen: Settings) -> str:

@@ -5,11 +5,13 @@ import re
 import socket
 import stat
 import threading
+from argparse import Namespace
 
 import pytest
 
 from ops.cli import main as cli
 from ops.cli import watch
+from ops.cli.command import Command, Failed, nothing
 from ops.cli.service import url_of
 from ops.cli.token import duration
 from ops.cli.tree import lines as tree_lines
@@ -211,3 +213,26 @@ def test_frames_become_lines():
     assert "missed" in watch.lines(gap)[0]
     data = b'{"symbol":"BTC/USDT","bid":"1","ask":"2","last":"1","exchange":"sim"}'
     assert "bid 1  ask 2" in watch.lines(FeedFrame(type="update", channel="markets", seq=1, data=data))[0]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_failure_that_a_nursery_carries_ends_as_it_would_bare(depth, capsys):
+    """`tradewarden watch | head` ends when head has had enough, and says nothing."""
+    raised: BaseException = Failed("the exchange is away", 7)
+    for _ in range(depth):
+        raised = BaseExceptionGroup("a nursery", [raised])
+    assert cli.run(Command("", "", nothing, fail_with(raised)), Namespace()) == 7
+    assert capsys.readouterr().err == "tradewarden: the exchange is away\n"
+
+
+def test_a_fault_of_ours_is_not_swallowed():
+    several = ExceptionGroup("a nursery", [ValueError("one"), Failed("two")])
+    with pytest.raises(ExceptionGroup):
+        cli.run(Command("", "", nothing, fail_with(several)), Namespace())
+
+
+def fail_with(error: BaseException):
+    def run(_asked: Namespace) -> int:
+        raise error
+
+    return run
