@@ -200,6 +200,12 @@ class WebhookStore(Protocol):
         """The first pending delivery of each subject, soonest due first, but for those named."""
         ...
 
+    async def in_line(self, endpoint_id: str, subjects: Sequence[str], limit: int) -> Sequence[Delivery]:
+        """What is pending for each of these subjects, the first `limit` of each, in the order in which they
+        go out.
+        """
+        ...
+
     async def retries(self, limit: int) -> Sequence[Retry]:
         """What has failed and is tried again, soonest first."""
         ...

@@ -173,6 +173,15 @@ class MemoryWebhookStore:
         heads = [each for each in first.values() if each.delivery_id not in without]
         return sorted(heads, key=lambda d: (d.due_us, d.number, d.delivery_id))[:limit]
 
+    async def in_line(self, endpoint_id: str, subjects: Sequence[str], limit: int) -> Sequence[Delivery]:
+        """What is pending for each of these subjects, the first `limit` of each, in line."""
+        found = await self.line_up(endpoint_id, len(self._there().deliveries))
+        return [
+            each
+            for subject in subjects
+            for each in [each for each in found if each.subject == subject][:limit]
+        ]
+
     async def retries(self, limit: int) -> Sequence[Retry]:
         """What has failed and is tried again, soonest first."""
         found = [

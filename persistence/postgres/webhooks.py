@@ -94,6 +94,14 @@ _LINE_UP = (
     f"SELECT {_DELIVERY_COLUMNS} FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' "
     "ORDER BY number, id LIMIT $2"
 )
+_IN_LINE = f"""
+SELECT line.* FROM unnest($2::text[]) WITH ORDINALITY AS place (subject, nth)
+    CROSS JOIN LATERAL (
+        SELECT {_DELIVERY_COLUMNS} FROM webhook_deliveries w
+        WHERE w.endpoint_id = $1 AND w.subject = place.subject AND w.state = 'pending'
+        ORDER BY w.number, w.id LIMIT $3) AS line
+ORDER BY place.nth, line.number, line.delivery_id
+"""
 _RETRIES = (
     "SELECT endpoint_id, id AS delivery_id, due_us FROM webhook_deliveries "
     "WHERE state = 'pending' AND head AND attempts > 0 ORDER BY due_us, id LIMIT $1"
@@ -260,6 +268,13 @@ class PostgresWebhookStore:
         """The first pending delivery of each subject, soonest due first, but for those named."""
         rows: list[Row] = await self._database.read(
             lambda connection: connection.fetch(_HEADS, endpoint_id, limit, list(without))
+        )
+        return [_delivery(row) for row in rows]
+
+    async def in_line(self, endpoint_id: str, subjects: Sequence[str], limit: int) -> Sequence[Delivery]:
+        """What is pending for each of these subjects, the first `limit` of each, in line."""
+        rows: list[Row] = await self._database.read(
+            lambda connection: connection.fetch(_IN_LINE, endpoint_id, list(subjects), limit)
         )
         return [_delivery(row) for row in rows]
 

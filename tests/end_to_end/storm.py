@@ -42,6 +42,9 @@ MESSAGES = {
 }
 """How many messages a record of the journal makes; written down here a second time, on purpose."""
 
+STANDSTILL_SECONDS = 60.0
+"""So long nothing may be delivered while something is pending."""
+
 
 class FailingReceiver(Receiver):
     """Fails a share of the deliveries, half of them with a status and half without any answer."""
@@ -173,9 +176,12 @@ def _made(service: Service) -> int:
 
 
 def _finish(service: Service, receiver: FailingReceiver, after: int) -> dict[str, object]:
-    buried = 0
+    buried, moved, last = 0, time.monotonic(), {}
     while True:
         statistics = _statistics(service)
+        if statistics != last:
+            moved, last = time.monotonic(), statistics
+        assert time.monotonic() < moved + STANDSTILL_SECONDS, f"nothing moves: {service.get('/webhooks')}"
         if statistics["pending"] == 0:
             if statistics["dead"] == 0:
                 break

@@ -1,8 +1,9 @@
 """Sends what one endpoint is owed: in order for each subject, several subjects at a time, again until taken.
 
 Every endpoint has a courier of its own with connections of its own, so that one which hangs holds up only
-itself. What became of attempts is written down before more are begun; what the process did not get to
-write down when it died goes out again under the same id.
+itself. What waits for one subject goes out one after the other, as far as it is taken, without asking the
+store between. What became of attempts is written down before more are begun; what the process did not get
+to write down when it died goes out again under the same id.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,6 +28,9 @@ from actors.webhook.roster import Roster
 
 CONCURRENCY = 8
 LOOK_AHEAD = 4 * CONCURRENCY
+RUN = 32
+"""How many deliveries of one subject go out, one after the other, before the store is asked again."""
+
 LOOK_AGAIN_SECONDS = 15.0
 RETRY_SECONDS = 1.0
 ROUND_SECONDS = 0.05
@@ -77,6 +81,7 @@ class Courier:
         self._on_written = on_written
         self._wake = trio.Event()
         self._in_flight: dict[str, None] = {}
+        self._runs = 0
         self._outcomes: list[Settlement] = []
         self._health = schedule.HEALTHY
         self._gone = False
@@ -118,30 +123,56 @@ class Courier:
         self._wake = trio.Event()
         await self._write_down()
         now_us = self._clock.now_us()
-        free = self._health.room(now_us, CONCURRENCY) - len(self._in_flight)
         if endpoint.state != ACTIVE:
             return LOOK_AGAIN_SECONDS
+        free = self._health.room(now_us, CONCURRENCY) - self._runs
         if free <= 0:
             rest_us = self._health.rest_until_us - now_us
             return LOOK_AGAIN_SECONDS if rest_us <= 0 else rest_us / schedule.SECOND_US
         heads = await self._store.heads(self._endpoint_id, LOOK_AHEAD, tuple(self._in_flight))
-        for delivery in heads:
-            if delivery.due_us > now_us:
-                return min(LOOK_AGAIN_SECONDS, (delivery.due_us - now_us) / schedule.SECOND_US)
-            if free == 0:
-                break
-            free -= 1
-            self._in_flight[delivery.delivery_id] = None
-            nursery.start_soon(self._attempt, endpoint, delivery)
+        due = [each for each in heads if each.due_us <= now_us]
+        for run in await self._runs_behind(due[:free]):
+            self._runs += 1
+            self._in_flight.update(dict.fromkeys(each.delivery_id for each in run))
+            nursery.start_soon(self._send_run, run)
+        if len(due) < min(free, len(heads)):
+            return min(LOOK_AGAIN_SECONDS, (heads[len(due)].due_us - now_us) / schedule.SECOND_US)
         return LOOK_AGAIN_SECONDS
 
-    async def _attempt(self, endpoint: Endpoint, delivery: Delivery) -> None:
-        url, headers, body = self._form(endpoint, delivery, self._clock.now_us())
-        answer = await self._line.send(url, headers, body)
-        now_us = self._clock.now_us()
-        self._note(delivery, answer, now_us)
+    async def _runs_behind(self, heads: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:
+        """Each head with what waits behind it."""
+        if not heads:
+            return ()
+        runs = {head.subject: [head] for head in heads}
+        for each in await self._store.in_line(self._endpoint_id, tuple(runs), RUN):
+            run = runs[each.subject]
+            if (each.number, each.delivery_id) > (run[0].number, run[0].delivery_id):
+                run.append(each)
+        return tuple(runs.values())
 
-    def _note(self, delivery: Delivery, answer: Answer, now_us: int) -> None:
+    async def _send_run(self, run: Sequence[Delivery]) -> None:
+        """Send one after the other until one is not taken, or not due, or the endpoint wants no more."""
+        try:
+            for delivery in run:
+                endpoint = self._roster.endpoints.get(self._endpoint_id)
+                now_us = self._clock.now_us()
+                if endpoint is None or endpoint.state != ACTIVE or delivery.due_us > now_us:
+                    break
+                url, headers, body = self._form(endpoint, delivery, now_us)
+                answer = await self._line.send(url, headers, body)
+                self._note(delivery, answer)
+                if not schedule.succeeded(answer):
+                    break
+        finally:
+            self._runs -= 1
+            noted = {each.delivery_id for each in self._outcomes}
+            for delivery in run:
+                if delivery.delivery_id not in noted:
+                    self._in_flight.pop(delivery.delivery_id, None)
+            self._wake.set()
+
+    def _note(self, delivery: Delivery, answer: Answer) -> None:
+        now_us = self._clock.now_us()
         settlement = schedule.settle(delivery, answer, self._pauses, now_us, self._rng)
         success = schedule.succeeded(answer)
         was_resting = self._health.resting

@@ -227,3 +227,15 @@ async def test_heads_come_soonest_due_first(store):
     await store.move(0, Outbox(seq=1), made)
     assert await ids(store) == [f"msg_{16 * n}_ep_1" for n in (5, 4, 3, 2, 1)]
     assert [each.number for each in await store.heads("ep_1", 2, ())] == [80, 64]
+
+
+async def test_what_waits_in_line_comes_in_the_order_of_its_subjects_and_numbers(store):
+    """Only what is pending, of this endpoint, and not more of a subject than was asked for."""
+    await store.add(endpoint())
+    await store.add(endpoint("ep_2"))
+    made = [delivery(16 * n, f"order/{n % 2}") for n in range(1, 9)]
+    await store.move(0, Outbox(seq=1), [*made, delivery(1, "order/1", "ep_2")])
+    await store.settle([settled(16, DELIVERED), settled(32, BURIED)])
+    line = await store.in_line("ep_1", ("order/1", "order/0", "order/7"), 3)
+    assert [each.number // 16 for each in line] == [3, 5, 7, 4, 6, 8]
+    assert await store.in_line("ep_1", (), 3) == []

@@ -77,6 +77,44 @@ async def test_what_happens_to_one_order_arrives_in_order(seed, autojump_clock):
     assert len(world.receivers.taken) + len(buried) == len(world.journal.expected(made))
 
 
+def resumed(number: int) -> ev.TradingResumed:
+    return ev.TradingResumed(kill_ids=("k",), reason=str(number), by="ann")
+
+
+async def test_what_waits_for_one_subject_goes_out_as_fast_as_it_is_taken(autojump_clock):
+    """Three hundred messages of which each has to wait for the one before, at 10 ms each on average."""
+    world = World()
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        made = await desk.create(URL)
+        world.journal.commit(*map(resumed, range(300)))
+        began = trio.current_time()
+        while len(world.receivers.taken) < 300:  # noqa: ASYNC110
+            await trio.sleep(0.05)
+        assert trio.current_time() - began < 5.0
+        await world.until_quiet()
+        await world.kill(system)
+    assert [each[1] for each in world.receivers.taken] == list(world.journal.expected(made))
+
+
+async def test_a_pause_holds_what_waits_behind_the_delivery_under_way(autojump_clock):
+    world = World()
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        made = await desk.create(URL)
+        world.journal.commit(*map(resumed, range(30)))
+        while not world.receivers.taken:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+        await desk.pause(made.endpoint_id)
+        sent = len(world.receivers.seen)
+        await trio.sleep(60)
+        assert sent <= len(world.receivers.seen) <= sent + 1
+        await desk.resume(made.endpoint_id)
+        await world.until_quiet()
+        await world.kill(system)
+    assert [each[1] for each in world.receivers.taken] == list(world.journal.expected(made))
+
+
 async def test_a_receiver_that_hangs_delays_no_other(autojump_clock):
     """One endpoint takes 15 s an attempt; the other one's deliveries arrive as if it were not there."""
     world = World()
