@@ -22,6 +22,7 @@ from actors.webhook.port import INDEXES, Delivery, Endpoint
 
 ORDER_EVENTS = (
     "order_accepted",
+    "order_amended",
     "order_filled",
     "order_partially_filled",
     "order_canceled",
@@ -133,6 +134,12 @@ def _about_order(event: str) -> "Teller":
             yield _order_message(event, record, change.order)
 
     return tell
+
+
+def _amended(record: Record, change: Change) -> Iterable[Told]:
+    event = record.event
+    if change.order is not None and isinstance(event, ev.OrderAmended | ev.OrderReplaced):
+        yield _order_message("order_amended", record, change.order, amendId=event.amend_id)
 
 
 def _filled(record: Record, change: Change) -> Iterable[Told]:
@@ -254,6 +261,8 @@ _TELLERS: dict[type[Any], Teller] = {
     ev.OrderUnresolved: _about_order("order_unknown"),
     ev.OrderCanceled: _about_order("order_canceled"),
     ev.OrderExpired: _about_order("order_canceled"),
+    ev.OrderAmended: _amended,
+    ev.OrderReplaced: _amended,
     ev.OrderFilled: _filled,
     ev.PositionAdjusted: _adjusted,
     ev.KillEngaged: _killed,

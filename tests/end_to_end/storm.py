@@ -29,6 +29,8 @@ from tests.fixtures.service import Service
 MESSAGES = {
     "OrderAccepted": 1,
     "OrderDenied": 1,
+    "OrderAmended": 1,
+    "OrderReplaced": 1,
     "OrderNotSent": 1,
     "OrderAbsent": 1,
     "OrderRejected": 1,

@@ -136,6 +136,7 @@ _SENTENCES: dict[str, Callable[[Body], str]] = {
     "reconciliation_difference": _difference,
     "supervisor_gave_up": _gave_up,
     "order_accepted": _order,
+    "order_amended": _order,
     "order_filled": _order,
     "order_partially_filled": _order,
     "order_canceled": _order,

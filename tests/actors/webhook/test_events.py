@@ -57,6 +57,17 @@ def place(number: int) -> dict:
     return {**PLACE, "order_id": order_id(number)}
 
 
+def amend(number: int, quantity: str, venue_id: str = "") -> ev.AmendAccepted:
+    return ev.AmendAccepted(
+        **place(number),
+        asked=ev.AmendAsked(amend_id="a1", quantity=Decimal(quantity), limit_price=Decimal(90)),
+        reserve_price=Decimal(90),
+        venue_id=venue_id,
+        mark=Decimal(100),
+        send_before_us=0,
+    )
+
+
 def everything(journal: Journal) -> list[dict]:
     """One of each."""
     working = [ev.OrderAcknowledged(**place(n), exchange_order_id=f"x{n}") for n in (1, 2)]
@@ -66,6 +77,8 @@ def everything(journal: Journal) -> list[dict]:
     found += bodies(journal, fill(journal, 1, rest))
     return found + bodies(
         journal,
+        amend(2, "0.4"),
+        ev.OrderAmended(**place(2), amend_id="a1"),
         ev.OrderCanceled(**place(2), reason="asked"),
         ev.OrderRejected(**place(3), code="EXCHANGE_REJECTED", reason="no"),
         ev.OrderUnresolved(**place(4), reason="time-out"),
@@ -99,6 +112,21 @@ async def test_a_fill_has_the_promised_fields_as_texts(journal):
 async def test_a_fill_tells_of_the_order_first_and_then_of_the_position(journal):
     bodies(journal, accepted(1), ev.OrderAcknowledged(**place(1), exchange_order_id="x1"))
     assert names(bodies(journal, fill(journal, 1, "0.1"))) == ["order_partially_filled", "position_changed"]
+
+
+async def test_an_amend_is_told_once_it_is_in_force_and_with_the_new_terms(journal):
+    """In place as well as by a replacement; not while it is only asked for."""
+    for number in (1, 2):
+        working = ev.OrderAcknowledged(**place(number), exchange_order_id=f"x{number}")
+        bodies(journal, accepted(number, type="limit", limit_price=Decimal(80)), working)
+    assert bodies(journal, amend(1, "0.4"), amend(2, "0.4", venue_id="v2")) == []
+    found = bodies(
+        journal,
+        ev.OrderAmended(**place(1), amend_id="a1"),
+        ev.OrderReplaced(**place(2), amend_id="a1", venue_id="v2", quantity=Decimal("0.4"), reason=""),
+    )
+    assert names(found) == ["order_amended", "order_amended"]
+    assert [(each["amendId"], each["qty"], each["limitPrice"]) for each in found] == [("a1", "0.4", "90")] * 2
 
 
 async def test_an_exchange_that_halts_by_itself_is_a_difference_too(journal):
