@@ -220,6 +220,7 @@ def _webhooks(reader: Reader, default: WebhookSettings) -> WebhookSettings:
             "WEBHOOKS__SCHEDULE_SECONDS", in_order(seconds), default.schedule_seconds
         ),
         allow_hosts=reader.take("WEBHOOKS__ALLOW_HOSTS", several(text), default.allow_hosts),
+        concurrency=reader.take("WEBHOOKS__CONCURRENCY", whole(1, 64), default.concurrency),
     )
 
 

@@ -118,7 +118,9 @@ class TlsSettings:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """Pauses before each attempt of a delivery, and the hosts on the local network that may get one."""
+    """Pauses before each attempt of a delivery, the hosts on the local network that may get one, and how many
+    go to one webhook at a time.
+    """
 
     schedule_seconds: tuple[float, ...] = (
         0.0,
@@ -133,6 +135,7 @@ class WebhookSettings:
         24 * HOUR,
     )
     allow_hosts: tuple[str, ...] = ()
+    concurrency: int = 8
 
 
 @dataclass(frozen=True, slots=True)

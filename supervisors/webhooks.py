@@ -21,13 +21,14 @@ from actors.webhook.port import BURIED, DELIVERED, RETRY, Carrier, RetrySchedule
 from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
 from actors.webhook.shell.channels import Channels
+from actors.webhook.shell.courier import CONCURRENCY
 from actors.webhook.ssrf import Allowed
 from supervisors.otp import Backoff, ChildSpec, SupervisorSpec
 
 
 class WebhookOutside(msgspec.Struct, frozen=True, kw_only=True):
     """What webhooks need from outside. `entropy` gives random bytes for secrets; `pauses` are the seconds
-    before each attempt.
+    before each attempt, `concurrency` how many deliveries go to one endpoint at a time.
     """
 
     store: WebhookStore
@@ -35,6 +36,7 @@ class WebhookOutside(msgspec.Struct, frozen=True, kw_only=True):
     entropy: Callable[[int], bytes]
     allowed: Allowed
     pauses: tuple[float, ...]
+    concurrency: int = CONCURRENCY
     channels: Channels = Channels()
 
 
@@ -105,6 +107,7 @@ class WebhookPart:
             rng=Random(self._rng.getrandbits(64)),
             incarnation=self._ids.incarnation,
             pauses=self._outside.pauses,
+            concurrency=self._outside.concurrency,
             brokers=self._brokers,
             on_attempt=lambda settlement: self._attempts[settlement.outcome].inc(),
             retries=self._retries,

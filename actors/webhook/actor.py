@@ -32,7 +32,7 @@ from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
 from actors.webhook.schedule import SECOND_US
 from actors.webhook.shell.channels import Channels, keep_channels
-from actors.webhook.shell.courier import Courier
+from actors.webhook.shell.courier import CONCURRENCY, Courier
 from actors.webhook.shell.herald import Herald
 from actors.webhook.shell.outbox import OutboxFollower
 from actors.webhook.shell.timetable import Timetable
@@ -74,6 +74,7 @@ class WebhookActor(TrioActor):
         rng: Random,
         incarnation: str,
         pauses: Sequence[float],
+        concurrency: int = CONCURRENCY,
         brokers: Mapping[str, BrokerState],
         on_attempt: Callable[[Settlement], None] = lambda _settlement: None,
         retries: RetrySchedule | None = None,
@@ -90,6 +91,7 @@ class WebhookActor(TrioActor):
         self._rng = rng
         self._incarnation = incarnation
         self._pauses = pauses
+        self._concurrency = concurrency
         self._brokers = brokers
         self._on_attempt = on_attempt
         self._channels = channels
@@ -208,6 +210,7 @@ class WebhookActor(TrioActor):
             clock=self._clock,
             rng=Random(self._rng.getrandbits(64)),
             pauses=self._pauses,
+            concurrency=self._concurrency,
             on_attempt=self._on_attempt,
             on_written=self._written,
         )

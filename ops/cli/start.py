@@ -165,6 +165,7 @@ async def _serve(
                 entropy=token_bytes,
                 allowed=allowed,
                 pauses=settings.webhooks.schedule_seconds,
+                concurrency=settings.webhooks.concurrency,
                 channels=channels,
             ),
             shared=None if link is None else _shared(link),

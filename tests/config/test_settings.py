@@ -100,6 +100,7 @@ def test_every_setting_can_be_set_in_the_environment() -> None:
         WEB__TOKEN_RATE_PER_SECOND="100",
         WEB__HOOKS="/m.csv",
         WEBHOOKS__SCHEDULE_SECONDS="[0, 1.5, 1.5]",
+        WEBHOOKS__CONCURRENCY="2",
         WEBHOOKS__ALLOW_HOSTS="nas.local",
         ORDERS__MAX_AGE_TO_SEND_SECONDS="3",
         JOURNAL__ANSWER_SECONDS="0.5",
@@ -132,6 +133,7 @@ def test_every_setting_can_be_set_in_the_environment() -> None:
     assert settings.sim.seed == 42
     assert settings.web.hooks_file == Path("/m.csv")
     assert settings.webhooks.schedule_seconds == (0.0, 1.5, 1.5)
+    assert settings.webhooks.concurrency == 2
     assert settings.webhooks.allow_hosts == ("nas.local",)
     assert settings.log.level == "DEBUG"
 

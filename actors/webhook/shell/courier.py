@@ -27,7 +27,11 @@ from actors.webhook.port import (
 from actors.webhook.roster import Roster
 
 CONCURRENCY = 8
-LOOK_AHEAD = 4 * CONCURRENCY
+"""How many deliveries, of different subjects, are under way at a time, unless told otherwise."""
+
+LOOK_AHEAD = 4
+"""The store is asked for so many times as many subjects as may be under way."""
+
 RUN = 32
 """How many deliveries of one subject go out, one after the other, before the store is asked again."""
 
@@ -64,6 +68,7 @@ class Courier:
         clock: Clock,
         rng: Random,
         pauses: Sequence[float],
+        concurrency: int = CONCURRENCY,
         form: Form = standard_form,
         on_attempt: Callable[[Settlement], None] = lambda _settlement: None,
         on_written: Callable[[str, Sequence[Settlement]], None] = lambda _endpoint, _settlements: None,
@@ -76,6 +81,7 @@ class Courier:
         self._clock = clock
         self._rng = rng
         self._pauses = pauses
+        self._concurrency = concurrency
         self._form = form
         self._on_attempt = on_attempt
         self._on_written = on_written
@@ -125,11 +131,13 @@ class Courier:
         now_us = self._clock.now_us()
         if endpoint.state != ACTIVE:
             return LOOK_AGAIN_SECONDS
-        free = self._health.room(now_us, CONCURRENCY) - self._runs
+        free = self._health.room(now_us, self._concurrency) - self._runs
         if free <= 0:
             rest_us = self._health.rest_until_us - now_us
             return LOOK_AGAIN_SECONDS if rest_us <= 0 else rest_us / schedule.SECOND_US
-        heads = await self._store.heads(self._endpoint_id, LOOK_AHEAD, tuple(self._in_flight))
+        heads = await self._store.heads(
+            self._endpoint_id, LOOK_AHEAD * self._concurrency, tuple(self._in_flight)
+        )
         due = [each for each in heads if each.due_us <= now_us]
         for run in await self._runs_behind(due[:free]):
             self._runs += 1

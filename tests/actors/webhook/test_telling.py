@@ -131,6 +131,19 @@ async def test_a_receiver_that_hangs_delays_no_other(autojump_clock):
         await world.kill(system)
 
 
+async def test_no_more_deliveries_are_under_way_at_a_time_than_the_settings_say(autojump_clock):
+    world = World()
+    world.concurrency = 2
+    world.receivers.hanging = {"a.example": None}
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        await desk.create(URL)
+        world.journal.commit(*(accepted(number) for number in range(1, 10)))
+        await trio.sleep(5)
+        assert len(world.receivers.seen) == 2
+        await world.kill(system)
+
+
 async def test_a_busy_journal_and_a_receiver_that_hangs_cost_the_store_a_few_transactions_a_second(
     autojump_clock,
 ):

@@ -202,6 +202,7 @@ class World:
         self.store = ShakyStore(self.disk, self.rng, away)
         self.lives = 0
         self.pauses = PAUSES
+        self.concurrency = 8
         self.retries: RetrySchedule | None = None
         self.standing: Standing | None = None
         self.channels = Channels()
@@ -221,6 +222,7 @@ class World:
             rng=Random(self.rng.getrandbits(64)),
             incarnation=f"run{self.lives}x",
             pauses=self.pauses,
+            concurrency=self.concurrency,
             brokers=self.brokers,
             retries=self.retries,
             standing=lambda: self.standing,
