@@ -307,10 +307,8 @@ class BrokerActor(TrioActor):
         told = say.ClockSkew(exchange=self._exchange, skew_us=skew_us)
         self.system.ref("risk").tell(told, key=f"skew {self._exchange}")
 
-    def _revived(self, order: Order | None, report: OrderReport) -> None:
-        """The exchange lists an open order that the journal has over, or that memory does not know."""
-        if order is None:
-            return
+    def _revived(self, order: Order, report: OrderReport) -> None:
+        """The exchange lists an open order that the journal has over."""
         if report.venue_id in order.former:
             self._desk.halt(
                 f"order {order.order_id} was replaced, yet {report.venue_id} lives at the exchange"

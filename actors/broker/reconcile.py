@@ -26,7 +26,7 @@ class Question(msgspec.Struct, frozen=True):
 
 class OrderFindings(msgspec.Struct, frozen=True, kw_only=True):
     """`questions` in the book's order; `revived` are ours, over or replaced in the journal, alive at the
-    exchange; `strangers` are open orders with an id that memory does not hold.
+    exchange; `strangers` are open orders with an id of ours that memory does not hold.
     """
 
     questions: tuple[Question, ...] = ()

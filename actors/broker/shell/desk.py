@@ -67,7 +67,7 @@ class Desk:
     prices: dict[str, Decimal] = field(default_factory=dict)
     """The newest price of each symbol, to value a position found without history."""
     ghosts: dict[str, None] = field(default_factory=dict)
-    """Orders of ours that have left memory as over, and yet live at the exchange."""
+    """Open orders at the exchange with our name that the journal does not know."""
     woken: trio.Event = field(default_factory=trio.Event)
     _shared_orders: dict[str | None, Shared[Sequence[OrderReport]]] = field(default_factory=dict)
     _shared_fills: dict[str, Shared[Sequence[Fill]]] = field(default_factory=dict)

@@ -23,6 +23,8 @@ from actors.model.money import EXACT
 from actors.model.order import Order, Submission
 
 MICROSECONDS = 1_000_000
+NAMED = 5
+"""How many orders that the journal does not know are named when they halt the exchange."""
 
 
 class Reconciling:
@@ -35,7 +37,7 @@ class Reconciling:
         desk: Desk,
         submits: Submits,
         inquiries: Inquiries,
-        revive: Callable[[Order | None, OrderReport], None],
+        revive: Callable[[Order, OrderReport], None],
         balances: Callable[[Sequence[Balance]], None],
         book: Callable[[BookBalances], None],
     ) -> None:
@@ -44,7 +46,6 @@ class Reconciling:
         self._inquiries = inquiries
         self._revive = revive
         self._accounts = Accounts(desk, submits, self.fills, balances, book)
-        self._strangers: dict[str, None] = {}
 
     async def complete(self) -> None:
         """One whole reconciliation: returns when book and exchange agree or the rest is being asked for.
@@ -146,10 +147,22 @@ class Reconciling:
             former = report.venue_id in order.former
             if former or was_judged_absent(order) or not self._inquiries.is_open(order.order_id):
                 self._revive(order, report)
-        for report in findings.strangers:
-            if report.venue_id not in self._strangers:
-                self._strangers[report.venue_id] = None
-                self._revive(None, report)
+        self._take_strangers(findings.strangers)
+
+    def _take_strangers(self, strangers: Sequence[OrderReport]) -> None:
+        """What bears our name and is in no journal of ours is a contradiction: a person has to look, and a
+        kill cancels it.
+        """
+        desk = self._desk
+        news = [each for each in strangers if each.venue_id not in desk.ghosts]
+        if not news:
+            return
+        desk.ghosts.update(dict.fromkeys(each.venue_id for each in news))
+        named = ", ".join(f"{each.venue_id} ({each.symbol})" for each in news[:NAMED])
+        desk.halt(
+            f"{len(news)} open at the exchange with our name that the journal does not know: {named}; "
+            "cancel there, or kill with level cancel, then resume"
+        )
 
     def _ask_for(self, order: Order, why: str) -> None:
         answered = order.submission is Submission.WORKING

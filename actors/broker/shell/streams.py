@@ -31,7 +31,7 @@ class Streams:
         submits: Submits,
         inquiries: Inquiries,
         amends: Amends,
-        revive: Callable[[Order | None, OrderReport], None],
+        revive: Callable[[Order, OrderReport], None],
         tick: Callable[[Tick], None],
     ) -> None:
         self._desk = desk

@@ -285,16 +285,6 @@ class AnothersRestingOrder(Case):
         assert world.port.orders["foreign-1"].status == "open"
 
 
-class AnOrderOfAnotherProgram(AnothersRestingOrder):
-    """It carries an id, but none of ours."""
-
-    def away(self, port):
-        port.take("their-bot-7", BTC, "buy", "limit", Decimal(1), Decimal(80))
-
-    async def after(self, world):
-        assert world.port.orders["their-bot-7"].status == "open"
-
-
 class AnothersTrade(Case):
     async def before(self, world):
         await world.until(world.accept(quantity="1"), "filled")
@@ -325,6 +315,21 @@ class PositionThatNothingExplains(Case):
 
     def away(self, port):
         port.positions_offset[BTC] = Decimal(3)
+
+
+class OrderOfOursThatTheJournalNeverHad(Case):
+    """As after the restore of a backup that is older than the order."""
+
+    halts = "1 open at the exchange with our name that the journal does not know: tw-lost (BTC/USDT)"
+
+    def away(self, port):
+        port.take("tw-lost", BTC, "sell", "limit", Decimal(1), Decimal(200))
+
+    async def after(self, world):
+        await eventually(lambda: world.state == "halted")
+        assert world.port.orders["tw-lost"].status == "open", "nobody asked for its end"
+        world.broker.tell(say.Sweep(sweep_id="k1", symbol=None))
+        await eventually(lambda: world.port.orders["tw-lost"].status == "canceled")
 
 
 class BalanceThatNothingExplains(Case):
