@@ -11,7 +11,10 @@ from actors.model import results as r
 from actors.model.messages import RecordAbsence
 from actors.model.order import Submission
 from ops.proof.people import Call, KillNote, ResumeNote
+from ops.proof.weather import Gust
 from ops.proof.world import World
+
+REFUSING_SECONDS = 3.0
 
 VERDICT_AFTER = 20.0
 """How long an order may be unresolved before the operator says that it was never taken; longer than any
@@ -90,8 +93,21 @@ async def office(world: World) -> None:
             await resume(world)
             await trio.sleep(10.0)
         if world.plan.ends_killed:
+            nursery.start_soon(_refuse_cancels, world)
             await pull(world, world.plan.ends_killed, None, None)
         await trio.sleep_forever()
+
+
+async def _refuse_cancels(world: World) -> None:
+    """The kill that stays meets exchanges that let go of nothing at first: asking once is not enough."""
+    if not world.plan.faults:
+        return
+    gust = Gust(kind="cancel_refused", chance=1.0, rng=Random(world.plan.seed))
+    for weather in world.weathers.values():
+        weather.gusts.append(gust)
+    await trio.sleep(REFUSING_SECONDS)
+    for weather in world.weathers.values():
+        weather.gusts.remove(gust)
 
 
 async def _give_verdicts(world: World) -> None:

@@ -20,6 +20,7 @@ PROCESS_FAULTS = (
     "crash_at_port",
     "two_processes",
     "actor_crash",
+    "judge_dies",
     "adapter_bug",
     "supervisor_gives_up",
     "mailbox_full",

@@ -25,13 +25,15 @@ class Saboteur:
     """Which actors fail at their next message, and how."""
 
     def __init__(self) -> None:
-        self._armed: dict[str, str] = {}
+        self._armed: dict[str, tuple[str, str]] = {}
         self.struck: list[tuple[str, str]] = []
         self.addresses: dict[str, None] = {}
 
-    def arm(self, address: str, when: str) -> None:
-        """Make the actor at the address fail at its next message: `before` or `after` handling it."""
-        self._armed[address] = when
+    def arm(self, address: str, when: str, message: str = "") -> None:
+        """Make the actor at the address fail `before` or `after` it handles its next message, or the next one
+        whose type is called so or begins so.
+        """
+        self._armed[address] = when, message
 
     def disarm(self) -> None:
         """Let everybody live."""
@@ -44,9 +46,10 @@ class Saboteur:
         self.addresses[address] = None
 
         def on_receive(message: object) -> object:
-            if address not in armed:
+            when, wanted = armed.get(address, ("", ""))
+            if not when or not type(message).__name__.startswith(wanted):
                 return handle(message)
-            when = armed.pop(address)
+            del armed[address]
             self.struck.append((address, type(message).__name__))
             if when == "before":
                 raise Sabotaged(f"{address} before {type(message).__name__}")

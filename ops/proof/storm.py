@@ -139,6 +139,25 @@ async def _actor_crash(world: World, fault: Fault, rng: Random) -> None:
             process.saboteur.disarm()
 
 
+async def _judge_dies(world: World, fault: Fault, rng: Random) -> None:
+    """Fail the risk actor when it has accepted an order whose record still waits for a slow commit: the next
+    life must not judge as if there had been none, nor may the record come after that.
+    """
+    until = trio.current_time() + fault.seconds
+    usual = world.faults.latency_seconds
+    while trio.current_time() < until:
+        world.faults.latency_seconds = lambda: 0.4
+        process = world.process
+        if process is not None:
+            process.saboteur.arm("risk", "after", "PlaceOrder")
+        await trio.sleep(rng.uniform(1.0, 3.0))
+        if process is not None:
+            world.fired["judge_dies"] += len(process.saboteur.struck)
+            process.saboteur.struck.clear()
+            process.saboteur.disarm()
+    world.faults.latency_seconds = usual
+
+
 async def _supervisor_gives_up(world: World, _fault: Fault, _rng: Random) -> None:
     """Fail the journal's actor more often than its supervisor puts up with."""
     process = world.process
@@ -301,6 +320,7 @@ _ACTS: dict[str, Callable[[World, Fault, Random], Awaitable[None]]] = {
     "crash_at_port": _crash_at_port,
     "two_processes": _two_processes,
     "actor_crash": _actor_crash,
+    "judge_dies": _judge_dies,
     "supervisor_gives_up": _supervisor_gives_up,
     "mailbox_full": _mailbox_full,
     "adapter_bug": _adapter_bug,
