@@ -249,7 +249,7 @@ class JournalActor(TrioActor):
 
     def _landed(self, batch: Batch) -> None:
         self._set_available(True, "the journal is written again")
-        self._log.publish(batch.records)
+        self._log.publish(batch.records, batch.changes)
         if self._log.head - self._last_snapshot >= self._snapshot_every and not self._saving:
             self._saving = True
             self.start_task(self._save_snapshot, self._make_snapshot(), name="snapshot")

@@ -14,7 +14,7 @@ from actors.journal.chain import seal
 from actors.journal.port import Batch
 from actors.journal.projection import Projection
 from actors.journal.tail import CommittedTail
-from actors.model.book import Book, DuplicateFill
+from actors.model.book import Book, Change, DuplicateFill
 from actors.model.journal import Append, Record
 from actors.model.order import IllegalTransition
 
@@ -147,12 +147,15 @@ class Drafter:
         apply = self._speculative.apply
         projection = Projection()
         records: list[Record] = []
+        changes: list[Change] = []
         for append in appends:
             stream, correlation, causation = append.stream, append.correlation_id, append.causation_id
             try:
                 for event in append.events:
                     seq += 1
-                    projection.add(apply(event, seq, at_us))
+                    change = apply(event, seq, at_us)
+                    projection.add(change)
+                    changes.append(change)
                     record = seal(event, seq, previous, at_us, stream, correlation, causation)
                     records.append(record)
                     previous = record.hash
@@ -165,6 +168,7 @@ class Drafter:
             orders=tuple(projection.orders.values()),
             fills=tuple(projection.fills),
             positions=tuple(projection.positions.values()),
+            changes=tuple(changes),
         )
 
     def reset(self) -> None:

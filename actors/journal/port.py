@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from actors.model.change import Change
 from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order
@@ -31,6 +32,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
     positions: tuple[Position, ...]
+    changes: tuple[Change, ...]
+    """What each of the records changes, as the fold worked it out."""
 
 
 class StoredSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,24 +79,34 @@ class CommittedTail:
 
     def fold(self, records: Sequence[Record]) -> Sequence[Change]:
         """Take records in without waking anybody (the replay at the start); return what each changed."""
-        if not records:
-            return ()
         apply = self._book.apply
         changes = [apply(record.event, record.seq, record.at_us) for record in records]
+        self._remember(records)
+        return changes
+
+    def _remember(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
         newest = records[-1]
         self._head, self._hash, self._at_us = newest.seq, newest.hash, newest.at_us
         self._records.extend(records)
         if len(self._records) > 2 * self.capacity:
             del self._records[: -self.capacity]
-        return changes
 
-    def publish(self, records: Sequence[Record]) -> None:
-        """Take a committed batch in and wake every follower.
+    def publish(self, records: Sequence[Record], changes: Sequence[Change] | None = None) -> None:
+        """Take a committed batch in and wake every follower. `changes` is what each record changes, where
+        that was worked out before the commit, by a book that stood where this one stands.
 
         A follower that raises does not keep the others from being woken; the errors come out together
         afterwards, because one that silently stopped following would be worse than a restart.
         """
-        changes = self.fold(records)
+        if changes is None:
+            changes = self.fold(records)
+        else:
+            keep = self._book.keep
+            for record, change in zip(records, changes, strict=True):
+                keep(record.event, change, record.seq, record.at_us)
+            self._remember(records)
         errors: list[Exception] = []
         for watch in self._watches:
             try:

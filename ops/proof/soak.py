@@ -163,9 +163,8 @@ class Soak:
 
     async def _leave_in_the_middle(self) -> None:
         for _ in range(50):
-            stream = await trio.open_tcp_stream("127.0.0.1", self._service.port)
-            await stream.send_all(self._head("POST", "/orders") + b"Content-Length: 500\r\n\r\n{")
-            await stream.aclose()
+            async with await self._connect() as stream:
+                await stream.send_all(self._head("POST", "/orders") + b"Content-Length: 500\r\n\r\n{")
 
     async def _stall(self) -> None:
         """Follow the orders and read nothing of them."""
@@ -174,19 +173,20 @@ class Soak:
                 nursery.start_soon(self._stalled)
 
     async def _stalled(self) -> None:
-        stream = await trio.open_tcp_stream("127.0.0.1", self._service.port)
-        await stream.send_all(
-            self._head("GET", "/ws/orders") + b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        await trio.sleep(FAULT_EVERY_SECONDS / 2)
-        await stream.aclose()
+        async with await self._connect() as stream:
+            await stream.send_all(
+                self._head("GET", "/ws/orders") + b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            await trio.sleep(FAULT_EVERY_SECONDS / 2)
 
     async def _rubbish(self) -> None:
         for _ in range(50):
-            stream = await trio.open_tcp_stream("127.0.0.1", self._service.port)
-            await stream.send_all(self._rng.randbytes(200))
-            await stream.aclose()
+            async with await self._connect() as stream:
+                await stream.send_all(self._rng.randbytes(200))
+
+    async def _connect(self) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self._service.port)
 
     def _head(self, method: str, path: str) -> bytes:
         return (

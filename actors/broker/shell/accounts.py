@@ -21,7 +21,7 @@ from actors.broker.reconcile import (
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.statement import Statement
 from actors.broker.shell.submits import Submits
-from actors.model.book import OPENING
+from actors.model.folding import OPENING
 from actors.model.messages import Balance, BookBalances
 from actors.model.money import EXACT
 from actors.model.order import Order, Submission, Terminal

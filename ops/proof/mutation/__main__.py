@@ -49,7 +49,7 @@ SCOPES = {
         ("tests/actors/model/test_money.py", "tests/actors/model/test_position.py"),
     ),
     "book": Scope(
-        ("actors/model/book.py",),
+        ("actors/model/folding.py",),
         ("tests/actors/model/test_book.py", "tests/actors/model/test_amending.py"),
     ),
     "ledger": Scope(

@@ -1,5 +1,7 @@
 """Which appends go into a batch, and what a batch says."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,15 @@ from hypothesis import strategies as st
 from actors.journal.batching import Drafter, Dropped, Queue, Refusal
 from actors.journal.chain import verify
 from actors.journal.tail import CommittedTail
-from actors.model.events import CancelRequested
+from actors.model.events import (
+    AccountOpened,
+    BalanceAdjusted,
+    CancelRequested,
+    OrderCanceled,
+    PositionAdjusted,
+)
 from actors.model.journal import Append
+from actors.model.snapshot import encode_book
 from tests.fixtures.journal import PLACE, START_US, accepted, acknowledged, append_of, filled, order_id
 
 
@@ -114,6 +123,27 @@ def test_drafting_leaves_the_committed_book_alone() -> None:
     tail.publish(batch.records)
     second = drafter.draft([append_of(acknowledged(1))], START_US)
     assert second.records[0].previous_hash == batch.records[0].hash
+
+
+def test_keeping_what_the_draft_worked_out_is_the_same_as_folding_the_records_again() -> None:
+    """A replay comes to the very state that the journal kept while it was written."""
+    kept, replayed = CommittedTail(), CommittedTail()
+    drafter = Drafter(kept)
+    place = {"exchange": "sim", "symbol": "BTC/USDT"}
+    paid = {"exchange": "sim", "asset": "USDT", "amount": Decimal("0.5"), "happened_us": START_US}
+    for events in (
+        (AccountOpened(exchange="sim", balances=(("USDT", Decimal(1_000)),)), accepted(1), accepted(2)),
+        (acknowledged(1), filled(1, 1, "0.25"), CancelRequested(**PLACE, order_id=order_id(2), by="ann")),
+        (filled(1, 2, "0.25"), OrderCanceled(**PLACE, order_id=order_id(2), reason="asked")),
+        (
+            PositionAdjusted(**place, quantity=Decimal(1), price=Decimal(99), cause="transfer", evidence="a"),
+            BalanceAdjusted(**paid, cause="funding", evidence="b"),
+        ),
+    ):
+        batch = drafter.draft([append_of(*events)], START_US)
+        kept.publish(batch.records, batch.changes)
+        assert tuple(replayed.fold(batch.records)) == batch.changes
+        assert encode_book(kept.book) == encode_book(replayed.book)
 
 
 def test_an_impossible_event_names_its_append_and_resets_the_draft() -> None:

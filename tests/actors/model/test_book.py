@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.model import book as books
 from actors.model import events as ev
+from actors.model import folding
 from actors.model.book import (
-    ADJUSTMENTS_KEPT,
-    CLOSED_KEPT,
     Book,
     DuplicateAdjustment,
     DuplicateFill,
@@ -19,6 +17,7 @@ from actors.model.book import (
     scope_key,
 )
 from actors.model.fill import Fill
+from actors.model.folding import ADJUSTMENTS_KEPT, CLOSED_KEPT
 from actors.model.order import IllegalTransition, OrderIntent
 from actors.model.snapshot import decode_book, encode_book
 
@@ -292,7 +291,7 @@ def test_limits_and_starts_are_remembered() -> None:
 
 def test_every_kind_of_event_has_a_fold() -> None:
     """One that had none would stop the journal at the first of its kind."""
-    assert set(books._FOLD) == set(ev.AnyEvent.__args__)
+    assert set(folding.RULES) == set(ev.AnyEvent.__args__)
 
 
 def test_a_copy_is_folded_further_without_changing_the_original() -> None:
@@ -387,7 +386,7 @@ def test_positions_are_the_sum_of_the_fills_and_adjustments(events: list[ev.AnyE
 
 def test_a_small_memory_gives_the_same_result_after_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is forgotten first is part of the state: the order within the dictionaries survives encoding."""
-    monkeypatch.setattr(books, "CLOSED_KEPT", 3)
+    monkeypatch.setattr(folding, "CLOSED_KEPT", 3)
     events: list[ev.AnyEvent] = []
     for number in range(8):
         events += [accepted(number), ev.OrderCanceled(reason="r", **about(number))]
