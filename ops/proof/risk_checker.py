@@ -355,7 +355,9 @@ class Judge:
         for name, scope in (("max_gross_usd", None), ("max_exchange_usd", self.place[0])):
             if limit(name) is not None and self._raises_gross():
                 found.append((name, self._gross(scope), limit(name)))
-        if limit("max_net_usd") is not None and not (self.shrinks and self._lacks_a_price()):
+        if limit("max_net_usd") is not None and not (
+            self.shrinks and (self.reduce_only or self._lacks_a_price())
+        ):
             found.append(("max_net_usd", self._net(), limit("max_net_usd")))
         if not self.shrinks and limit("max_daily_loss_usd") is not None:
             found.append(("max_daily_loss_usd", -self._day_result(), limit("max_daily_loss_usd")))

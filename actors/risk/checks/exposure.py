@@ -108,10 +108,11 @@ def max_gross(case: Case) -> Breach | None:
 def max_net(case: Case) -> Breach | None:
     """The worst case of all longs less shorts, or the reverse.
 
-    Where something held has no price, what opens is denied, and what shrinks passes.
+    Closing a short beside longs raises it: an exit passes all the same, or a flatten would stand still. Where
+    something held has no price, what opens is denied, and what shrinks passes.
     """
     limit = case.limits.max_net_usd
-    if limit is None:
+    if limit is None or case.is_exit:
         return None
     if missing := unpriced(case):
         return None if case.shrinks else missing

@@ -427,6 +427,15 @@ def test_net_exposure_lets_opposite_positions_offset():
     assert desk.code("buy", "0.750001") == "MAX_NET_EXPOSURE"
 
 
+def test_an_exit_passes_the_net_limit_though_closing_a_short_raises_it():
+    """Otherwise a hedged account could not be flattened; one that does not say so is held to the limit."""
+    desk = Desk(max_net_usd=D(50000), max_pos_usd=None)
+    desk.hold("sell", "10", "2000", symbol=ETH)
+    desk.hold("buy", "1.5", "40000")
+    assert desk.code("buy", "10", symbol=ETH) == "MAX_NET_EXPOSURE"
+    assert desk.code("buy", "10", symbol=ETH, reduce_only=True) is None
+
+
 # Losses.
 
 
