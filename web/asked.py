@@ -36,9 +36,10 @@ class NewOrder(Asked, frozen=True, kw_only=True):
 
     symbol: Annotated[str, Meta(pattern=SYMBOL)]
     side: Literal["buy", "sell"]
-    type: Literal["market", "limit"]
+    type: Literal["market", "limit", "stop", "stop_limit"]
     qty: str
     limit_price: str | None = None
+    stop_price: str | None = None
     time_in_force: Literal["GTC", "IOC", "FOK"] = "GTC"
     exchange: Annotated[str, Meta(pattern=EXCHANGE)] | None = None
     client_order_id: Annotated[str, Meta(pattern=CLIENT_ORDER_ID)] | None = None
@@ -155,7 +156,7 @@ def intent_of(
     """
     quantity = positive(asked.qty, f"{pointer}/qty")
     limit_price = None
-    if asked.type == "limit":
+    if asked.type in ("limit", "stop_limit"):
         if asked.limit_price is None:
             raise invalid_field(f"{pointer}/limitPrice", "is required for a limit order")
         limit_price = positive(asked.limit_price, f"{pointer}/limitPrice")
@@ -163,7 +164,8 @@ def intent_of(
         raise invalid_field(
             f"{pointer}/limitPrice", "is only for limit orders; leave it out of a market order"
         )
-    if asked.post_only and (asked.type == "market" or asked.time_in_force != "GTC"):
+    stop_price = _stop_price_of(asked, pointer)
+    if asked.post_only and (asked.type != "limit" or asked.time_in_force != "GTC"):
         raise invalid_field(f"{pointer}/postOnly", "is only for limit orders with timeInForce GTC")
     intent = OrderIntent(
         order_id="",
@@ -180,10 +182,23 @@ def intent_of(
         user=user,
         token_id=token_id,
         idempotency_key=idempotency_key,
+        stop_price=stop_price,
     )
     if not (idempotency_key or asked.client_order_id):
         return intent
     return msgspec.structs.replace(intent, fingerprint=fingerprint(intent))
+
+
+def _stop_price_of(asked: NewOrder, pointer: str) -> Decimal | None:
+    if asked.type not in ("stop", "stop_limit"):
+        if asked.stop_price is not None:
+            raise invalid_field(f"{pointer}/stopPrice", "is only for stop and stop-limit orders")
+        return None
+    if asked.stop_price is None:
+        raise invalid_field(f"{pointer}/stopPrice", "is required for a stop order")
+    if asked.time_in_force != "GTC":
+        raise invalid_field(f"{pointer}/timeInForce", "a stop order rests until it triggers; only GTC")
+    return positive(asked.stop_price, f"{pointer}/stopPrice")
 
 
 def terms_of(asked: AmendRequest, order_id: str, pointer: str = "#") -> Terms:
@@ -234,5 +249,6 @@ def fingerprint(intent: OrderIntent) -> str:
         intent.time_in_force,
         str(intent.post_only),
         str(intent.reduce_only),
+        *(() if intent.stop_price is None else (text(intent.stop_price),)),
     )
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

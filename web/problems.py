@@ -44,6 +44,8 @@ CODES: dict[str, Kind] = {
     "MESSAGE_RATE": Kind(422, "There were too many orders and cancels lately"),
     "REPEATED_EXECUTION": Kind(422, "Too many orders of one side executed lately"),
     "DUPLICATE_ORDER": Kind(422, "The same order was placed a moment ago"),
+    "ORDER_TYPE_UNSUPPORTED": Kind(422, "The exchange does not take this type of order"),
+    "STOP_WOULD_TRIGGER": Kind(422, "The stop order would trigger at once"),
     "SELF_MATCH": Kind(422, "The order could trade with an own order"),
     "CLOCK_SKEW": Kind(422, "Our clock and the exchange's are too far apart"),
     "REDUCE_ONLY": Kind(422, "The order would not reduce the position"),

@@ -45,6 +45,7 @@ class OrderBody(Wire, frozen=True, kw_only=True):
     type: str
     qty: str
     limit_price: str | None
+    stop_price: str | None
     time_in_force: str
     post_only: bool
     reduce_only: bool
@@ -203,6 +204,7 @@ def order_body(order: Order) -> OrderBody:
         type=intent.type,
         qty=text(intent.quantity),
         limit_price=decimal_or_none(intent.limit_price),
+        stop_price=decimal_or_none(intent.stop_price),
         time_in_force=intent.time_in_force,
         post_only=intent.post_only,
         reduce_only=intent.reduce_only,

@@ -294,6 +294,7 @@ class BrokerActor(TrioActor):
             instruments=self._instruments,
             balances=tuple((balance.asset, balance.total) for balance in self._balances),
             amends_in_place=self._port.capabilities.amends_in_place,
+            takes_stops=self._port.capabilities.takes_stops,
         )
         for address in ("risk", "operator", "market"):
             self.system.ref(address).tell(told, key=f"broker {self._exchange}")

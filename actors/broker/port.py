@@ -113,6 +113,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     opening_balances: bool = True
     amends_in_place: bool = False
     """Whether a working order can be changed (`AmendsInPlace`); else amends cancel and replace it."""
+    takes_stops: bool = False
+    """Whether it holds stop and stop-limit orders until they trigger, and lists them among the open ones."""
 
 
 StreamItem = OrderReport | Fill

@@ -21,6 +21,8 @@ def objection(order: Order, quantity: Decimal) -> tuple[str, str] | None:
         return "NOT_AMENDABLE", "a cancel of the order is under way, and goes first"
     if order.amending is not None:
         return "AMEND_IN_PROGRESS", f"amend {order.amending.amend_id} of the order is under way"
+    if order.intent.stop_price is not None:
+        return "NOT_AMENDABLE", "a stop order can't be amended; cancel it and place another"
     if order.submission is not Submission.WORKING or order.intent.limit_price is None:
         return (
             "NOT_AMENDABLE",

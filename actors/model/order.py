@@ -163,9 +163,11 @@ class IllegalTransition(Exception):
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a client asked for, normalised, with every default filled in; in an order, as amended since.
 
-    `quantity` is in base units; `limit_price` in quote per base, None for a market order. `venue_id` is the
-    id that the exchange is given: ours, never the user's. `idempotency_key` is scoped by `token_id`;
-    `fingerprint` is the hex digest of the normalised request.
+    `type`: market, limit, stop or stop_limit. `quantity` is in base units; `limit_price` in quote per base,
+    None for an order at the market. `stop_price` is the last trade's price from which on a stop order is a
+    market or limit order; until then it rests at the exchange outside of its book, and for us it works.
+    `venue_id` is the id that the exchange is given: ours, never the user's. `idempotency_key` is scoped by
+    `token_id`; `fingerprint` is the hex digest of the normalised request.
     """
 
     order_id: str
@@ -184,6 +186,7 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     token_id: str = ""
     idempotency_key: str | None = None
     fingerprint: str = ""
+    stop_price: Decimal | None = None
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):

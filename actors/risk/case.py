@@ -57,8 +57,12 @@ class Case:
         self.account = state.ledger.accounts.get(self.place) or Account(intent.exchange, intent.symbol)
         self.instrument_or_none: Instrument | None = state.valuation.instruments.get(self.place)
         self.mark_or_none: Mark | None = state.valuation.marks.get(self.place)
-        limit_price = intent.limit_price
-        self.sane = _positive(self.quantity) and (limit_price is None or _positive(limit_price))
+        limit_price, stop_price = intent.limit_price, intent.stop_price
+        self.sane = (
+            _positive(self.quantity)
+            and (limit_price is None or _positive(limit_price))
+            and (stop_price is None or _positive(stop_price))
+        )
         self.shrinks = self.sane and self.quantity <= self.account.room_to_shrink(self.buy)
         self.is_exit = self.shrinks and intent.reduce_only
 
@@ -80,20 +84,29 @@ class Case:
         return self.state.valuation.rate(self.instrument.quote) or ZERO
 
     @property
+    def reference(self) -> Decimal:
+        """What the order itself is worth a unit: its limit price, or the mark; a stop order no less than the
+        price at which it triggers.
+        """
+        intent = self.intent
+        price = intent.limit_price if intent.limit_price is not None else self.mark
+        return price if intent.stop_price is None else max(price, intent.stop_price)
+
+    @property
     def price(self) -> Decimal:
-        """What the worst case is reckoned with: the limit price, or for a market order the collar's price."""
-        limit_price = self.intent.limit_price
-        if limit_price is not None:
-            return limit_price
+        """What the worst case is reckoned with: `reference`, and at the market as far off as the collar lets
+        it slip.
+        """
+        if self.intent.limit_price is not None:
+            return self.reference
         collar = self.limits.price_collar or MARKET_SLIP
         factor = EXACT.add(ONE, collar) if self.buy else EXACT.subtract(ONE, collar)
-        return EXACT.multiply(self.mark, factor)
+        return EXACT.multiply(self.reference, factor)
 
     @property
     def value_usd(self) -> Decimal:
-        """The order's own notional in USD: at its limit price, or at the mark."""
-        price = self.intent.limit_price if self.intent.limit_price is not None else self.mark
-        return EXACT.multiply(EXACT.multiply(self.quantity, price), self.rate)
+        """The order's own notional in USD, at its `reference`."""
+        return EXACT.multiply(EXACT.multiply(self.quantity, self.reference), self.rate)
 
     @property
     def projected(self) -> Decimal:

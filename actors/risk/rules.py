@@ -61,6 +61,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(name="circuit", code="CIRCUIT_OPEN", scope="exchange", check=trading.circuit, needs=("broker",)),
     Rule(
+        name="order type",
+        code="ORDER_TYPE_UNSUPPORTED",
+        scope="exchange",
+        check=trading.order_type,
+        needs=("broker",),
+        amends="never",
+    ),
+    Rule(
         name="listing", code="SYMBOL_NOT_ALLOWED", scope="symbol", check=trading.listed, needs=("instrument",)
     ),
     Rule(name="tick and lot", code="INVALID_TICK", scope="order", check=order.filters, needs=("instrument",)),
@@ -80,6 +88,14 @@ RULES: tuple[Rule, ...] = (
         limits=("max_clock_skew_seconds",),
         needs=("exchange clock",),
         switch="max_clock_skew_seconds",
+    ),
+    Rule(
+        name="stop side",
+        code="STOP_WOULD_TRIGGER",
+        scope="order",
+        check=price.stop_side,
+        needs=("mark",),
+        amends="never",
     ),
     Rule(
         name="price collar",

@@ -338,4 +338,5 @@ def likeness(intent: OrderIntent) -> tuple[object, ...]:
         intent.type,
         intent.quantity,
         intent.limit_price,
+        intent.stop_price,
     )

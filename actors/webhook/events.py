@@ -120,6 +120,7 @@ def _order_message(event: str, record: Record, order: Order, **more: object) -> 
         "type": intent.type,
         "qty": text(intent.quantity),
         "limitPrice": _maybe(intent.limit_price),
+        "stopPrice": _maybe(intent.stop_price),
         "status": order.status,
         "code": order.code,
         "reason": order.reason,

@@ -158,6 +158,7 @@ def _line(frame: FeedFrame, row: Mapping[str, Any], seq: str) -> str:
 
 def _order(row: Mapping[str, Any]) -> str:
     price = f" @ {row['limitPrice']}" if row["limitPrice"] else ""
+    price += f" from {row['stopPrice']}" if row.get("stopPrice") else ""
     why = f"  {row['code'] or ''} {row['reason'] or ''}".rstrip()
     amount = f"{row['filledQty']}/{row['qty']}{price}"
     return f"{row['symbol']:<10} {row['side']:<4} {amount}  {row['status']}  {row['orderId']}{why}"

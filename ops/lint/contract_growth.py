@@ -2,7 +2,7 @@
 
 Within a major version the contract only grows. A client sends what it knows and ignores what it does not:
 so requests may not demand or refuse more than before, and answers may not leave out what they had. Values
-of an answer's enumeration may be added only where the contract says that new ones come (codes).
+of an answer's enumeration may be added only where the contract says that new ones come (codes, order types).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 Node = Mapping[str, Any]
 
 METHODS = ("get", "post", "put", "patch", "delete")
-OPEN_ENUMERATIONS = frozenset({"ProblemCode", "WebhookEvent"})
+OPEN_ENUMERATIONS = frozenset({"OrderType", "ProblemCode", "WebhookEvent"})
 """Schemas whose descriptions say that new values may come."""
 
 

@@ -78,7 +78,8 @@ class _AmendedOrder(msgspec.Struct, frozen=True, gc=False):
     reserve_price: Decimal
     venue_id: str
     former_venue_id: str | None
-    amends: str
+    amends: str | None
+    stop_price: Decimal | None
 
 
 class Amends(msgspec.Struct, frozen=True, gc=False):
@@ -147,13 +148,23 @@ def batch_arguments(batch: Batch) -> tuple[bytes | None, ...]:
 
 
 def amended_argument(batch: Batch) -> bytes | None:
-    """The JSON argument of `journal_amend`, as bytes; None where no order of the batch was ever amended."""
-    return _json([_amended(order, order.amend) for order in batch.orders if order.amend is not None])
+    """The JSON argument of `journal_amend`, as bytes: the orders of which there is more to say.
+
+    Those that were ever amended, and stop orders; None where the batch has none.
+    """
+    return _json(
+        [
+            _amended(order)
+            for order in batch.orders
+            if order.amend is not None or order.intent.stop_price is not None
+        ]
+    )
 
 
-def _amended(order: Order, amend: Amend) -> _AmendedOrder:
-    intent = order.intent
-    amends = Amends(order.version, order.carried, order.former, amend, order.widest_price)
+def _amended(order: Order) -> _AmendedOrder:
+    intent, amends = order.intent, None
+    if order.amend is not None:
+        amends = Amends(order.version, order.carried, order.former, order.amend, order.widest_price)
     return _AmendedOrder(
         intent.order_id,
         intent.quantity,
@@ -161,7 +172,8 @@ def _amended(order: Order, amend: Amend) -> _AmendedOrder:
         order.reserve_price,
         intent.venue_id,
         order.former[-1] if order.former else None,
-        _encode(amends).decode(),
+        None if amends is None else _encode(amends).decode(),
+        intent.stop_price,
     )
 
 
@@ -261,10 +273,10 @@ def _position(position: Position) -> _PositionRow:
 
 EVENT_COLUMNS = "seq, to_us(at) AS at_us, stream, type, version, payload, correlation_id, causation_id, hash"
 ORDER_COLUMNS = (
-    "id::text AS order_id, client_order_id, exchange, symbol, side, type, qty, limit_price, time_in_force, "
-    "post_only, reduce_only, venue_id, user_id, token_id, idempotency_key, fingerprint, submission, "
-    "cancel_requested, terminal, filled_qty, filled_cost, fees, fee_currency, exchange_order_id, code, "
-    "reason, reserve_price, accepted_seq, amends, to_us(created_at) AS created_us, "
+    "id::text AS order_id, client_order_id, exchange, symbol, side, type, qty, limit_price, stop_price, "
+    "time_in_force, post_only, reduce_only, venue_id, user_id, token_id, idempotency_key, fingerprint, "
+    "submission, cancel_requested, terminal, filled_qty, filled_cost, fees, fee_currency, "
+    "exchange_order_id, code, reason, reserve_price, accepted_seq, amends, to_us(created_at) AS created_us, "
     "to_us(updated_at) AS updated_us"
 )
 FILL_COLUMNS = (
@@ -306,6 +318,7 @@ def order_of(row: Row) -> Order:
             type=row["type"],
             quantity=row["qty"],
             limit_price=row["limit_price"],
+            stop_price=row["stop_price"],
             time_in_force=row["time_in_force"],
             post_only=row["post_only"],
             reduce_only=row["reduce_only"],

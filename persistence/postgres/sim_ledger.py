@@ -33,7 +33,7 @@ _BALANCES = (
 )
 _ORDER_COLUMNS = (
     "number, account, client_id, symbol, side, type, quantity, limit_price, time_in_force, post_only, "
-    "executed, status, reason, created_us, updated_us, revision"
+    "executed, status, reason, created_us, updated_us, revision, stop_price, triggered"
 )
 _OPEN = f"SELECT {_ORDER_COLUMNS} FROM sim.orders WHERE exchange = $1 AND status = 'open' ORDER BY number"
 _CLOSED = (

@@ -38,6 +38,10 @@ async def test_an_order_comes_back_exactly_as_the_book_has_it_in_every_state(
         assert await archive.order(order_id(1)) == writer.tail.book.order(order_id(1))
     await writer.write(denied(2, type="market", limit_price=None, idempotency_key=None))
     assert await archive.order(order_id(2)) == writer.tail.book.order(order_id(2))
+    stop = {"type": "stop", "limit_price": None, "stop_price": Decimal("90.5")}
+    for number, event in ((3, accepted(3, **stop)), (3, acknowledged(3)), (4, denied(4, **stop))):
+        await writer.write(event)
+        assert await archive.order(order_id(number)) == writer.tail.book.order(order_id(number))
 
 
 async def test_an_unknown_or_malformed_order_id_finds_nothing(stores: Stores, writer: Writer) -> None:

@@ -99,6 +99,7 @@ class Client:
         type: str,  # noqa: A002 - the contract's word
         qty: str,
         limit_price: str | None = None,
+        stop_price: str | None = None,
         time_in_force: str = "GTC",
         exchange: str | None = None,
         client_order_id: str | None = None,
@@ -119,6 +120,7 @@ class Client:
             "type": type,
             "qty": qty,
             "limitPrice": limit_price,
+            "stopPrice": stop_price,
             "timeInForce": time_in_force,
             "exchange": exchange,
             "clientOrderId": client_order_id,

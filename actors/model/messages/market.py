@@ -36,6 +36,8 @@ class BrokerState(Message, frozen=True, kw_only=True):
     balances: tuple[tuple[str, Decimal], ...] = ()
     amends_in_place: bool = False
     """Whether the exchange changes a working order itself; else amends replace it."""
+    takes_stops: bool = False
+    """Whether the exchange holds stop and stop-limit orders."""
 
 
 class Tick(Message, frozen=True, kw_only=True):

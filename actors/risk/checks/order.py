@@ -9,9 +9,11 @@ def sane(case: Case) -> Breach | None:
     """Quantity and price are positive finite numbers."""
     if case.sane:
         return None
-    quantity, price = case.quantity, case.intent.limit_price
+    quantity, price, stop = case.quantity, case.intent.limit_price, case.intent.stop_price
     if not quantity.is_finite() or quantity <= 0:
         return Breach("INVALID_LOT", "the quantity is not a positive number", None, str(quantity))
+    if price is None or (price.is_finite() and price > 0):
+        return Breach("INVALID_TICK", "the stop price is not a positive number", None, str(stop))
     return Breach("INVALID_TICK", "the price is not a positive number", None, str(price))
 
 
@@ -21,6 +23,8 @@ def filters(case: Case) -> Breach | None:
     breach = instrument.quantity_breach(case.quantity)
     if breach is None and price is not None:
         breach = instrument.price_breach(price)
+    if breach is None and case.intent.stop_price is not None:
+        breach = instrument.price_breach(case.intent.stop_price)
     if breach is None:
         return None
     step = "lots" if breach.code == "INVALID_LOT" else "ticks"
@@ -30,7 +34,7 @@ def filters(case: Case) -> Breach | None:
 
 def min_notional(case: Case) -> Breach | None:
     """The least value that the exchange takes."""
-    price = case.intent.limit_price if case.intent.limit_price is not None else case.mark
+    price = case.intent.limit_price or case.intent.stop_price or case.mark
     if not price:
         return None
     breach = case.instrument.notional_breach(case.quantity, price)

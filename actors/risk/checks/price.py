@@ -41,18 +41,37 @@ def skew(case: Case) -> Breach | None:
 
 
 def collar(case: Case) -> Breach | None:
-    """A limit price is not far from the mark."""
+    """A limit price is not far from the mark, that of a stop-limit order not far from its stop price."""
     price, share, mark = case.intent.limit_price, case.limits.price_collar, case.mark
     if price is None or share is None:
         return None
+    what = "the mark"
+    if case.intent.stop_price is not None:
+        what, mark = "the stop price", case.intent.stop_price
     high, low = multiply(mark, add(ONE, share)), multiply(mark, subtract(ONE, share))
     if low <= price <= high:
         return None
     bound = text(high if price > high else low)
     detail = (
-        f"{text(price)} is more than {text(multiply(share, Decimal(100)))} % away from the mark {text(mark)}"
+        f"{text(price)} is more than {text(multiply(share, Decimal(100)))} % away from {what} {text(mark)}"
     )
     return Breach("PRICE_COLLAR", detail, bound, text(price))
+
+
+def stop_side(case: Case) -> Breach | None:
+    """A stop order waits: its trigger lies beyond the last trade, above it to buy and below it to sell.
+
+    An exit in a market without a price passes: the exchange itself refuses a stop that it would trigger.
+    """
+    stop, mark = case.intent.stop_price, case.mark_or_none
+    if stop is None or mark is None:
+        return None
+    last = mark.last or mark.mark
+    if stop > last if case.buy else stop < last:
+        return None
+    wanted = "above" if case.buy else "below"
+    detail = f"a stop order to {case.intent.side} triggers {wanted} the last price {text(last)}"
+    return Breach("STOP_WOULD_TRIGGER", detail, text(last), text(stop))
 
 
 def post_only(case: Case) -> Breach | None:

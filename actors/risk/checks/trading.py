@@ -42,6 +42,14 @@ def circuit(case: Case) -> Breach | None:
     )
 
 
+def order_type(case: Case) -> Breach | None:
+    """A stop order needs an exchange that holds it: we don't watch prices in its place."""
+    if case.intent.stop_price is None or case.state.brokers[case.intent.exchange].takes_stops:
+        return None
+    detail = f"{case.intent.exchange} takes no {case.intent.type} orders through tradewarden"
+    return Breach("ORDER_TYPE_UNSUPPORTED", detail, None, case.intent.type)
+
+
 def listed(case: Case) -> Breach | None:
     """The exchange must have the symbol."""
     if case.instrument_or_none is not None:

@@ -139,6 +139,8 @@ def test_what_is_on_by_default_is_what_was_promised():
         "CIRCUIT_OPEN",
         "INVALID_TICK",
         "STALE_PRICE",
+        "ORDER_TYPE_UNSUPPORTED",
+        "STOP_WOULD_TRIGGER",
         "PRICE_COLLAR",
         "MIN_NOTIONAL",
         "REDUCE_ONLY",

@@ -120,6 +120,10 @@ class CcxtExchange:
         market = self._names.by_symbol.get(intent.symbol)
         if market is None:
             return NotSent(reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}")
+        if intent.stop_price is not None:
+            return NotSent(
+                reason=f"ORDER_TYPE_UNSUPPORTED: {intent.type} orders are not sent to {self._name}"
+            )
         found = breach(market.instrument, market.filters, intent)
         if found is not None:
             return NotSent(reason=describe(found))

@@ -81,6 +81,10 @@ class DummyExchange:
         venue_id = intent.venue_id
         if instrument is None:
             return Rejected(code="UNKNOWN_SYMBOL", reason=f"{self.name} does not trade {intent.symbol}")
+        if intent.stop_price is not None:
+            return Rejected(
+                code="ORDER_TYPE_UNSUPPORTED", reason=f"{self.name} takes no {intent.type} orders"
+            )
         if venue_id in self._fills:
             return Rejected(code="DUPLICATE_ORDER_ID", reason=f"order id {venue_id} was used before")
         price = intent.limit_price

@@ -124,6 +124,7 @@ class SimulatedExchange:
             absence_window_seconds=RECEIVE_WINDOW_SECONDS,
             fills_with_answer=True,
             amends_in_place=self._amends_in_place,
+            takes_stops=True,
         )
 
     async def connect(self) -> None:
@@ -161,6 +162,7 @@ class SimulatedExchange:
             limit_price=intent.limit_price,
             time_in_force=intent.time_in_force,
             post_only=intent.post_only,
+            stop_price=intent.stop_price,
         )
         if not self._loaded:
             return NotSent(reason="not connected yet")

@@ -19,7 +19,7 @@ from actors.model.money import ZERO
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as the exchange has it. `number` is the exchange's, `client_id` the client's; base units.
 
-    `status`: open, filled, canceled.
+    `status`: open, filled, canceled. A stop order that has not `triggered` is open and in no book.
     """
 
     number: int
@@ -38,6 +38,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_us: int
     updated_us: int
     revision: int = 0
+    stop_price: Decimal | None = None
+    triggered: bool = False
 
 
 class FillRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -6,7 +6,9 @@ happened. It keeps open orders, the newest closed ones and the newest fills; old
 remember. It has no clock: every call brings the exchange's time.
 
 An account may sell what it does not have (it then owes it) but buys only with quote currency that no open
-order has taken. Fees are taken in quote currency, rounded half-even to 8 places.
+order has taken. A stop order triggers when the outside market prints at or beyond its stop price; one to buy
+at the market takes nothing until then, and is canceled when the money is not there. Fees are taken in quote
+currency, rounded half-even to 8 places.
 """
 
 from collections import OrderedDict, deque
@@ -19,6 +21,7 @@ from actors.broker.adapters.simulated.accounts import Accounts
 from actors.broker.adapters.simulated.engine import Match, OrderBook, Quote, Resting
 from actors.broker.adapters.simulated.ledger import Entry, FillRow, Opening, OrderRow
 from actors.broker.adapters.simulated.market import MarketEvent
+from actors.broker.adapters.simulated.stops import Stops
 from actors.model.fill import Fill
 from actors.model.instrument import Instrument
 from actors.model.money import EXACT, text
@@ -47,6 +50,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     time_in_force: str = "GTC"
     post_only: bool = False
+    stop_price: Decimal | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +91,7 @@ class Venue:
         self.instruments = {instrument.symbol: instrument for instrument in instruments}
         self._fees = fees
         self._books = {symbol: OrderBook(quotes.get(symbol)) for symbol in self.instruments}
+        self._stops = {symbol: Stops() for symbol in self.instruments}
         self._lasts: dict[str, Decimal] = {}
         self._counters = Opening()
         self._open: dict[int, OrderRow] = {}
@@ -116,7 +121,10 @@ class Venue:
             self._open[order.number] = order
             self._reserve(order, _remaining(order))
             if order.symbol in self._books:
-                self._books[order.symbol].restore(_resting(order))
+                if order.stop_price is not None and not order.triggered:
+                    self._stops[order.symbol].add(order.number, order.side, order.stop_price)
+                else:
+                    self._books[order.symbol].restore(_resting(order))
         # Fills from before this life are the ledger's to tell.
         self._fills_from_us = self._now_us + 1
 
@@ -163,29 +171,28 @@ class Venue:
         refusal = self._objection(account, request)
         if refusal is not None:
             return refusal
-        counters = self._counters
         order = OrderRow(
-            number=counters.next_order,
+            number=self._counters.next_order,
             account=account,
             client_id=request.client_id,
             symbol=request.symbol,
             side=request.side,
             type=request.type,
             quantity=request.quantity,
-            limit_price=request.limit_price if request.type == "limit" else None,
+            limit_price=request.limit_price if request.type in ("limit", "stop_limit") else None,
             time_in_force=request.time_in_force,
             post_only=request.post_only,
             created_us=self._now_us,
             updated_us=self._now_us,
+            stop_price=request.stop_price,
         )
+        if order.stop_price is not None:
+            return self._hold(order, order.stop_price)
         resting = _resting(order)
         placed = self._books[order.symbol].place(resting, order.time_in_force, post_only=order.post_only)
         if placed.status == "refused":
             return Refusal(code="POST_ONLY_WOULD_TAKE", reason="the post-only order would execute at once")
-        self._counters = msgspec.structs.replace(counters, next_order=order.number + 1)
-        self._numbers[account, order.client_id] = order.number
-        self._open[order.number] = order
-        self._reserve(order, order.quantity)
+        self._admit(order)
         before = len(self._new_fills)
         self._execute(order.symbol, placed.matches)
         if placed.status == "canceled":
@@ -209,6 +216,7 @@ class Venue:
             return Refusal(code="ORDER_NOT_OPEN", reason=f"order {client_id} is not open", gone=True)
         if symbol in self._books:
             self._books[symbol].cancel(number)
+            self._stops[symbol].remove(number)
         self._close(number, status, reason)
         return self._closed[number]
 
@@ -248,6 +256,8 @@ class Venue:
         return Taken(order=self._known(order.number), fills=fills)
 
     def _amend_objection(self, order: OrderRow, quantity: Decimal, limit_price: Decimal) -> Refusal | None:
+        if order.stop_price is not None:
+            return Refusal(code="INVALID_ORDER", reason="a stop order can't be amended; cancel and place it")
         instrument = self.instruments[order.symbol]
         if order.limit_price is None or quantity <= order.executed or limit_price <= 0:
             reason = f"{text(order.executed)} of {text(quantity)} has executed"
@@ -270,7 +280,7 @@ class Venue:
         return Refusal(code="INSUFFICIENT_FUNDS", reason=reason)
 
     def market(self, symbol: str, event: MarketEvent, now_us: int) -> None:
-        """The outside market moves; resting orders that it reaches execute."""
+        """The outside market moves; resting orders that it reaches execute, then stop orders trigger."""
         self._tick(now_us)
         book = self._books[symbol]
         if event.price is None:
@@ -280,6 +290,9 @@ class Venue:
             matches = book.printed(event.quote, event.price, event.quantity, event.side)
         if matches:
             self._execute(symbol, matches)
+        if event.price is not None:
+            for number in self._stops[symbol].reached(event.price):
+                self._trigger(self._open[number])
 
     @property
     def changed(self) -> bool:
@@ -305,6 +318,41 @@ class Venue:
 
     # Inside.
 
+    def _admit(self, order: OrderRow) -> None:
+        self._counters = msgspec.structs.replace(self._counters, next_order=order.number + 1)
+        self._numbers[order.account, order.client_id] = order.number
+        self._open[order.number] = order
+        self._reserve(order, order.quantity)
+
+    def _hold(self, order: OrderRow, stop_price: Decimal) -> Taken:
+        """Take a stop order, to wait for its price outside of the book."""
+        self._admit(order)
+        self._stops[order.symbol].add(order.number, order.side, stop_price)
+        self._announce(order)
+        return Taken(order=self._known(order.number))
+
+    def _trigger(self, waiting: OrderRow) -> None:
+        order = msgspec.structs.replace(waiting, triggered=True, updated_us=self._now_us)
+        self._open[order.number] = order
+        objection = self._trigger_objection(order)
+        if objection is not None:
+            self._close(order.number, "canceled", objection.reason)
+            return
+        placed = self._books[order.symbol].place(_resting(order), order.time_in_force)
+        self._execute(order.symbol, placed.matches)
+        if placed.status == "canceled":
+            self._close(order.number, "canceled", _why_canceled(order))
+        elif placed.status == "open" and not placed.matches:
+            self._announce(order)
+
+    def _trigger_objection(self, order: OrderRow) -> Refusal | None:
+        """Whether there is money for a triggered order to buy at the market; nothing was set aside for it."""
+        ask = self._books[order.symbol].best().ask
+        if order.side != "buy" or order.limit_price is not None or ask is None:
+            return None
+        instrument = self.instruments[order.symbol]
+        return self._funds_objection(order.account, instrument, order.side, order.quantity, ask)
+
     def _tick(self, now_us: int) -> None:
         self._now_us = max(self._now_us, now_us)
 
@@ -319,7 +367,7 @@ class Venue:
             return Refusal(code="DUPLICATE_ORDER_ID", reason=f"order id {request.client_id} was used before")
         outside = self._books[request.symbol].best()
         reference = outside.ask if request.side == "buy" else outside.bid
-        price = request.limit_price if request.type == "limit" else reference
+        price = _stated(request, reference)
         if price is None:
             return Refusal(code="NO_PRICE", reason=f"{request.symbol} has no price yet")
         if request.quantity <= 0 or price <= 0:
@@ -327,19 +375,29 @@ class Venue:
         breach = instrument.quantity_breach(request.quantity) or instrument.notional_breach(
             request.quantity, price
         )
-        if breach is None and request.type == "limit":
+        if breach is None and request.type != "market":
             breach = instrument.price_breach(price)
+        if breach is None and request.stop_price is not None:
+            breach = instrument.price_breach(request.stop_price)
         if breach is not None:
             return Refusal(code=breach.code, reason=f"{text(breach.value)} breaks {text(breach.limit)}")
-        return self._funds_objection(account, instrument, request, price)
+        if request.stop_price is not None:
+            last = self._lasts.get(request.symbol) or reference
+            beyond = last is not None and (
+                request.stop_price > last if request.side == "buy" else request.stop_price < last
+            )
+            if not beyond:
+                reason = f"the stop price {text(request.stop_price)} is reached already"
+                return Refusal(code="STOP_WOULD_TRIGGER", reason=reason)
+        return self._funds_objection(account, instrument, request.side, request.quantity, price)
 
     def _funds_objection(
-        self, account: str, instrument: Instrument, request: Request, price: Decimal
+        self, account: str, instrument: Instrument, side: str, quantity: Decimal, price: Decimal
     ) -> Refusal | None:
-        if request.side != "buy":
+        if side != "buy":
             return None
         free = self._accounts.free(account, instrument.quote)
-        needed = EXACT.multiply(request.quantity, price)
+        needed = EXACT.multiply(quantity, price)
         if needed <= free:
             return None
         reason = f"{text(needed)} {instrument.quote} are needed, {text(free)} are free"
@@ -430,6 +488,13 @@ class Venue:
         self._items.append((order.account, changed))
 
 
+def _stated(request: Request, reference: Decimal | None) -> Decimal | None:
+    """The price that an order is for, as far as it says."""
+    if request.type in ("limit", "stop_limit"):
+        return request.limit_price
+    return request.stop_price if request.type == "stop" else reference
+
+
 def _remaining(order: OrderRow) -> Decimal:
     return EXACT.subtract(order.quantity, order.executed)
 
@@ -445,6 +510,6 @@ def _resting(order: OrderRow) -> Resting:
 
 
 def _why_canceled(order: OrderRow) -> str:
-    if order.type == "market":
+    if order.limit_price is None:
         return "nothing was left to execute it against"
     return f"what {order.time_in_force} could not execute at once"
