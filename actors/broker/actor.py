@@ -143,6 +143,7 @@ class BrokerActor(TrioActor):
         self.start_task(self._submits.announce_late)
         self.start_task(self._reconciling.keep_inflight)
         self.start_task(self._watch_circuit)
+        self.start_task(self._announce_again)
         self.start_task(self._connection.run)
         self.start_task(self._guard.keep)
 
@@ -269,6 +270,12 @@ class BrokerActor(TrioActor):
             if self._line.circuit() is not self._state[1]:
                 self._announce(self._state[0], self._state[2])
 
+    async def _announce_again(self) -> None:
+        """A message to an actor that is just being restarted is lost: what stands is said again and again."""
+        while True:
+            await trio.sleep(self._timings.announce_every)
+            self._tell_state()
+
     async def _hold(self, unsubscribe: Callable[[], None]) -> None:
         """Keep the subscription exactly as long as this life."""
         try:
@@ -286,10 +293,14 @@ class BrokerActor(TrioActor):
             return
         self._state = now
         _log.info("broker_state", exchange=self._exchange, state=state, circuit=now[1].value, detail=detail)
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        state, circuit, detail = self._state
         told = say.BrokerState(
             exchange=self._exchange,
             state=state,
-            circuit=now[1].value,
+            circuit=circuit.value,
             detail=detail,
             instruments=self._instruments,
             balances=tuple((balance.asset, balance.total) for balance in self._balances),

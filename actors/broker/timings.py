@@ -31,6 +31,8 @@ class BrokerTimings(msgspec.Struct, frozen=True, kw_only=True):
     sweep_retry: float = 0.5
     reconnect_first: float = 0.25
     reconnect_longest: float = 10.0
+    announce_every: float = 5.0
+    """What the broker says of itself is said again so often: who should hear it may have begun a new life."""
     max_clock_skew: float = 1.0
     """Beyond this difference to the exchange's clock nothing that opens is sent."""
     skew_every: float = 60.0

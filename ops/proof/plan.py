@@ -68,6 +68,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Exchanges that tell balances only, as spot accounts do."""
     amends_in_place: tuple[str, ...]
     """The exchanges that change a working order; at the others it is replaced."""
+    impatient: tuple[str, ...]
+    """Exchanges whose adapter gives a request up while it may still be taken."""
     opening_base: bool
     market_period: float
     market_swing: float
@@ -106,6 +108,7 @@ def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Pl
         no_proof_of_absence=tuple(name for name in exchanges if rng.random() < 0.1),
         no_positions=tuple(name for name in exchanges if rng.random() < 0.4),
         amends_in_place=tuple(name for name in exchanges if habits.random() < 0.5),
+        impatient=tuple(name for name in exchanges if habits.random() < 0.5),
         opening_base=rng.random() < 0.5,
         market_period=rng.uniform(0.25, 0.6),
         market_swing=rng.choice((0.001, 0.002, 0.006)),

@@ -38,7 +38,10 @@ from ops.proof.weather import Fate, Weather
 T = TypeVar("T")
 RECEIVE_WINDOW = 5.0
 TIMEOUT = 6.0
-"""How long this adapter waits for an answer, in seconds."""
+"""How long a patient adapter waits for an answer, in seconds; longer than a request can be on its way."""
+
+SHORT_TIMEOUT = 1.5
+"""How long an impatient one waits: what it gives up may still be taken."""
 
 
 class Submitted(msgspec.Struct, kw_only=True):
@@ -100,6 +103,7 @@ class Wire:
         notes: list[Submitted],
         amend_notes: list[Amended],
         capabilities: Capabilities,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._venue = venue
         self._life = life
@@ -112,6 +116,7 @@ class Wire:
         self._notes = notes
         self._amend_notes = amend_notes
         self._capabilities = capabilities
+        self._timeout = timeout
         self._sessions: dict[_Session, None] = {}
         self.bug: Callable[[str], None] | None = None
         """Called at each call: may raise what an adapter with a bug would."""
@@ -265,12 +270,12 @@ class Wire:
         if fate.arrives:
             ahead, behind = there + fate.late_request, back + fate.late_answer
             self._carry(self._travel, ahead, arrive, behind if fate.answers else None, answer)
-        with trio.move_on_after(TIMEOUT):
+        with trio.move_on_after(self._timeout):
             await answer.came.wait()
         life.passed(f"{operation} ends")
         await life.reach()
         if not answer.came.is_set() or answer.value is None:
-            raise Unavailable("timeout", f"no answer to {operation} in {TIMEOUT:g} s")
+            raise Unavailable("timeout", f"no answer to {operation} in {self._timeout:g} s")
         if not fate.readable:
             raise Unavailable("exchange", f"the answer to {operation} can't be read")
         return answer.value

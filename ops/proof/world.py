@@ -29,7 +29,7 @@ from ops.proof.stores import LatchDisk, MortalArchive, MortalLatch, MortalStore
 from ops.proof.venue import SimVenue
 from ops.proof.watchers import Watcher
 from ops.proof.weather import Weather
-from ops.proof.wire import RECEIVE_WINDOW, Amended, Submitted, Wire
+from ops.proof.wire import RECEIVE_WINDOW, SHORT_TIMEOUT, TIMEOUT, Amended, Submitted, Wire
 from persistence.memory import Faults, MemoryDisk
 from persistence.memory.disk import VENUE_ID
 from supervisors import service
@@ -284,6 +284,7 @@ class World:
                 fills_with_answer=name in self.plan.fills_with_answer,
                 reports_positions=name not in self.plan.no_positions,
             ),
+            timeout=SHORT_TIMEOUT if name in self.plan.impatient else TIMEOUT,
         )
 
     def _is_intended(self, intent: OrderIntent) -> bool:

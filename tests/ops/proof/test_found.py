@@ -10,17 +10,18 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
+from actors.broker.timings import BrokerTimings
 from actors.journal.actor import JournalActor
 from actors.journal.port import Batch
 from actors.journal.tail import CommittedTail
 from actors.kernel import open_system
 from actors.model.events import TradingResumed
 from actors.model.journal import Append, Fence
-from actors.model.messages import HaltExchange
+from actors.model.messages import BrokerState, HaltExchange
 from ops.proof.determinism import Standstill
 from persistence.memory import MemoryDisk, MemoryJournalStore
 from tests.actors.broker.little_exchange import LittleExchange
-from tests.actors.broker.world import TestClock, open_world
+from tests.actors.broker.world import TestClock, eventually, open_world
 
 
 class WorldClock:
@@ -167,3 +168,18 @@ async def test_a_position_that_a_hidden_order_explains_is_not_taken_for_one_from
         world.port.hide.clear()
         await world.until(lost, "filled", seconds=15.0)
         assert world.held() == 2
+
+
+async def test_an_exchange_that_came_back_while_the_risk_actor_began_a_new_life_is_heard_of(
+    autojump_clock: MockClock,
+):
+    """The one message that said so was lost; risk then refused orders there until the next disconnect."""
+    port = LittleExchange(TestClock())
+    async with open_world(port=port) as world:
+        await eventually(lambda: world.state == "trading")
+        for ear in (world.risk, world.operator, world.market):
+            ear.heard.clear()
+        await trio.sleep(BrokerTimings().announce_every)
+        for ear in (world.risk, world.operator, world.market):
+            [told] = ear.of(BrokerState)
+            assert (told.state, [each.symbol for each in told.instruments][:1]) == ("trading", ["BTC/USDT"])
