@@ -31,7 +31,7 @@ __all__ = [
     "scope_key",
 ]
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 
@@ -41,7 +41,9 @@ class Book(msgspec.Struct, kw_only=True):
     `cash` is what the account holds as the journal knows it: opening balances plus what fills and fees
     moved. `watermarks` is the newest fill time (µs) applied: where reconciliation starts. `trades` names
     the trade ids already applied to each order in the book, `adjustments` the evidence of adjustments
-    already made: both for exactly-once. `opened` is when the journal first saw an account (µs), `statement`
+    already made: both for exactly-once. `opened` is when the journal first saw an account (µs), `disturbed`
+    since when (µs) its balances can't be told from the journal any more, because something else than our
+    orders moved a position there; `statement`
     the balance adjustments made since, by (exchange, evidence), and when they happened. `earnings` is what
     adjustments that are a result of trading (funding, interest) came to, by asset. `trading_states` and
     `trading_causes` go by the key of their scope.
@@ -57,6 +59,7 @@ class Book(msgspec.Struct, kw_only=True):
     watermarks: dict[tuple[str, str], int] = {}
     adjustments: dict[str, int] = {}
     opened: dict[str, int] = {}
+    disturbed: dict[str, int] = {}
     statement: dict[tuple[str, str], int] = {}
     earnings: dict[str, Decimal] = {}
     limits: dict[str, str] = {}
@@ -95,6 +98,7 @@ class Book(msgspec.Struct, kw_only=True):
             watermarks=self.watermarks.copy(),
             adjustments=self.adjustments.copy(),
             opened=self.opened.copy(),
+            disturbed=self.disturbed.copy(),
             statement=self.statement.copy(),
             earnings=self.earnings.copy(),
             limits=self.limits.copy(),

@@ -291,6 +291,8 @@ def _adjusted(book: "Book", event: ev.PositionAdjusted, _seq: int, at_us: int) -
 
 def _keep_adjusted(book: "Book", event: ev.PositionAdjusted, change: Change, at_us: int) -> None:
     _keep_position(book, change)
+    if not event.evidence.startswith(OPENING):
+        book.disturbed.setdefault(event.exchange, at_us)
     kept = book.adjustments
     kept[event.evidence] = at_us
     if len(kept) > ADJUSTMENTS_KEPT:

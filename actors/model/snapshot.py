@@ -36,6 +36,7 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     watermarks: Pairs[Place, int]
     adjustments: Pairs[str, int]
     opened: Pairs[str, int]
+    disturbed: Pairs[str, int]
     statement: Pairs[Place, int]
     earnings: Pairs[str, Decimal]
     limits: Pairs[str, str]
@@ -71,6 +72,7 @@ def encode_book(book: Book) -> bytes:
             watermarks=_pairs(book.watermarks),
             adjustments=_pairs(book.adjustments),
             opened=_pairs(book.opened),
+            disturbed=_pairs(book.disturbed),
             statement=_pairs(book.statement),
             earnings=_pairs(book.earnings),
             limits=_pairs(book.limits),
@@ -104,6 +106,7 @@ def decode_book(data: bytes) -> Book:
         watermarks=dict(image.watermarks),
         adjustments=dict(image.adjustments),
         opened=dict(image.opened),
+        disturbed=dict(image.disturbed),
         statement=dict(image.statement),
         earnings=dict(image.earnings),
         limits=dict(image.limits),

@@ -21,7 +21,6 @@ from actors.broker.reconcile import (
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.statement import Statement
 from actors.broker.shell.submits import Submits
-from actors.model.folding import OPENING
 from actors.model.messages import Balance, BookBalances
 from actors.model.money import EXACT
 from actors.model.order import Order, Submission, Terminal
@@ -127,13 +126,13 @@ class Accounts:
     def _balances_count(self) -> bool:
         """Whether the journal knows everything that moves balances here.
 
-        It does not on a derivatives account (funding), nor after trades of others, whose cash it leaves
-        alone.
+        It does not on a derivatives account (funding), nor after trades of others on this one, whose cash it
+        leaves alone.
         """
         desk = self._desk
         if desk.timings.balance_drift == "ignore" or not desk.is_spot:
             return False
-        if any(not evidence.startswith(OPENING) for evidence in desk.log.book.adjustments):
+        if desk.exchange in desk.log.book.disturbed:
             return False
         return not any(self._is_moving(symbol) for symbol in desk.symbols)
 

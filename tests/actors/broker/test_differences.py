@@ -14,6 +14,7 @@ import trio
 from actors.broker.timings import BrokerTimings
 from actors.kernel import open_system
 from actors.model import messages as say
+from actors.model.events import PositionAdjusted
 from tests.actors.broker.little_exchange import LittleExchange
 from tests.actors.broker.world import TestClock, World, eventually, open_world
 
@@ -340,6 +341,24 @@ class BalanceThatNothingExplains(Case):
 
     def away(self, port):
         port.drift["USDT"] = Decimal("-0.01")
+
+
+class BalanceThatNothingExplainsBesideAnothersTradeElsewhere(BalanceThatNothingExplains):
+    """What others do at one exchange says nothing of the balances at another."""
+
+    async def before(self, world):
+        await super().before(world)
+        world.append(
+            PositionAdjusted(
+                exchange="elsewhere",
+                symbol=BTC,
+                quantity=Decimal(1),
+                price=Decimal(100),
+                cause="trade of another on the account",
+                evidence="somebody's trade",
+            )
+        )
+        await eventually(lambda: "PositionAdjusted" in world.types())
 
 
 class MoreExecutedThanAskedFor(Case):
