@@ -176,9 +176,11 @@ _LIMITS: dict[str, Callable[[Raw], Any]] = {
     "repeated_window_seconds": span,
     "duplicate_seconds": or_off(span),
     "max_clock_skew_seconds": or_off(span),
+    "max_seconds_without_stop": or_off(span),
     "self_match_prevention": switch,
     "post_only_check": switch,
     "flatten_on_daily_loss": switch,
+    "flatten_without_stop": switch,
     "reduce_on_stale_price": switch,
     "resume_within_limits": choice("never", "price", "always"),
 }

@@ -44,9 +44,11 @@ class RiskSettings:
     repeated_window_seconds: Decimal = Decimal(60)
     duplicate_seconds: Decimal | None = None
     max_clock_skew_seconds: Decimal | None = None
+    max_seconds_without_stop: Decimal | None = None
     self_match_prevention: bool = False
     post_only_check: bool = False
     flatten_on_daily_loss: bool = False
+    flatten_without_stop: bool = False
     reduce_on_stale_price: bool = False
     resume_within_limits: str = "price"
 

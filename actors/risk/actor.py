@@ -359,7 +359,7 @@ class RiskActor(TrioActor):
         now_us = self._clock.now_us()
         if self._state.day_due(now_us):
             self._open_day(now_us)
-        self._guard.on_second(self._state)
+        self._guard.on_second(self._state, self._log.book)
         self._keep_peak()
 
     def _keep_peak(self) -> None:

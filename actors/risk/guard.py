@@ -1,9 +1,9 @@
 """What follows from a breach: the gate at once, then the journal and the operator's actor.
 
-A loss beyond its limit is an automatic kill, since nothing but a person should end it; a limit that is passed
-by what is held leads to reducing in its scope; something that left without having entered, or came back as
-something else, halts its exchange. The gate changes here and now; the operator's actor is told, journals it
-and has orders cancelled.
+A loss beyond its limit is an automatic kill, since nothing but a person should end it, and so may be a
+position that no stop protects. A limit that is passed by what is held leads to reducing in its scope. What
+left without having entered, or came back as something else, halts its exchange. The gate changes here and
+now; the operator's actor is told, journals it and has orders cancelled.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +16,14 @@ from actors.model.messages import EndRestriction, GateChanged, KillPulled, Messa
 from actors.model.money import text
 from actors.model.order import Terminal
 from actors.risk.port import TradingGate
+from actors.risk.protection import Protection
 from actors.risk.state import RiskState
-from actors.risk.watch import HALT, Found, Outgoing, Turn, Watch, fill_difference
+from actors.risk.watch import HALT, NO_LIVE_STOP, Found, Outgoing, Turn, Watch, fill_difference
 
 BY = "risk"
 """Who the automatic kills and restrictions of this room are by."""
+
+STOP_MISSING = "a stop is missing, or smaller than the position"
 
 PRICES = "prices moved"
 """The cause of a breach that nobody's order, fill or command brought about."""
@@ -46,6 +49,7 @@ class Guard:
         self._append = append
         self._tell = tell
         self._watch = Watch()
+        self._protection = Protection()
         self._outgoing = Outgoing()
         self._cause = PRICES
         self._by_other_means: dict[tuple[str, str | None, str | None], None] = {}
@@ -54,9 +58,13 @@ class Guard:
         """A price moved: losses are looked at right away."""
         self._react(state, self._watch.look(state, self._clock.now_us(), losses_only=True))
 
-    def on_second(self, state: RiskState) -> None:
+    def on_second(self, state: RiskState, book: Book) -> None:
         """Look at everything."""
-        self._react(state, self._watch.look(state, self._clock.now_us()))
+        if state.limits.max_seconds_without_stop is None:
+            self._protection.forget()
+        else:
+            self._protection.look(book, state.valuation.instruments, self._clock.now_us())
+        self._look(state)
         for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):
             self.halt(None, None, difference)
 
@@ -78,8 +86,12 @@ class Guard:
                 cause = f"the limit {event.name} was set to {event.new}"
         if cause is not None:
             self._cause = cause
-            self._react(state, self._watch.look(state, self._clock.now_us()))
+            self._look(state)
             self._cause = PRICES
+
+    def _look(self, state: RiskState) -> None:
+        without_stop = self._protection.seconds
+        self._react(state, self._watch.look(state, self._clock.now_us(), without_stop=without_stop))
 
     def halt(self, exchange: str | None, symbol: str | None, cause: str) -> None:
         """Halt a scope until a person resumes."""
@@ -112,14 +124,17 @@ class Guard:
     def _kill(self, state: RiskState, found: Found) -> None:
         cause = _cause(found)
         for engaged in self._gate.kills.values():
-            if engaged.kill.by == BY and engaged.kill.reason.startswith(found.code):
+            kill = engaged.kill
+            same_place = (kill.exchange, kill.symbol) == (found.exchange, found.symbol)
+            if kill.by == BY and same_place and kill.reason.startswith(found.code):
                 return
-        flatten = found.code == "MAX_DAILY_LOSS" and state.limits.flatten_on_daily_loss
+        daily_loss = found.code == "MAX_DAILY_LOSS" and state.limits.flatten_on_daily_loss
+        flatten = daily_loss or found.code == NO_LIVE_STOP
         kill = Kill(
             kill_id=self._ids.order_id(),
             level="flatten" if flatten else "halt",
-            exchange=None,
-            symbol=None,
+            exchange=found.exchange,
+            symbol=found.symbol,
             reason=cause,
             by=BY,
             at_us=self._clock.now_us(),
@@ -131,8 +146,8 @@ class Guard:
             KillPulled(
                 kill_id=kill.kill_id,
                 level=kill.level,
-                exchange=None,
-                symbol=None,
+                exchange=kill.exchange,
+                symbol=kill.symbol,
                 reason=cause,
                 by=BY,
                 correlation_id=kill.kill_id,
@@ -154,7 +169,7 @@ class Guard:
             symbol=found.symbol,
             limit=found.limit,
             value=found.value,
-            cause=self._cause,
+            cause=STOP_MISSING if found.code == NO_LIVE_STOP else self._cause,
         )
 
 

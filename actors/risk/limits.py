@@ -47,10 +47,12 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     repeated_window_seconds: Decimal = Decimal(60)
     duplicate_seconds: Decimal | None = None
     max_clock_skew_seconds: Decimal | None = None
+    max_seconds_without_stop: Decimal | None = None
     self_match_prevention: bool = False
     post_only_check: bool = False
 
     flatten_on_daily_loss: bool = False
+    flatten_without_stop: bool = False
     reduce_on_stale_price: bool = False
     resume_within_limits: str = "price"
 
@@ -160,9 +162,11 @@ KINDS: dict[str, Kind] = {
     "repeated_window_seconds": _WINDOW,
     "duplicate_seconds": Kind("seconds, at most a day, or off", _span, loosens=-1),
     "max_clock_skew_seconds": _AGE,
+    "max_seconds_without_stop": _AGE,
     "self_match_prevention": _SWITCH,
     "post_only_check": _SWITCH,
     "flatten_on_daily_loss": _CHOICE,
+    "flatten_without_stop": _CHOICE,
     "reduce_on_stale_price": _SWITCH,
     "resume_within_limits": _ENDING,
 }

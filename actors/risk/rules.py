@@ -302,7 +302,7 @@ RULES: tuple[Rule, ...] = (
         code="TRADING_REDUCING",
         scope="symbol",
         check=trading.restricted,
-        limits=("resume_within_limits",),
+        limits=("resume_within_limits", "max_seconds_without_stop", "flatten_without_stop"),
         needs=("gate",),
     ),
 )

@@ -7,7 +7,7 @@ after it was over. Working orders don't count here: they have not happened, and 
 Pure.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -15,11 +15,15 @@ import msgspec
 from actors.model.fill import Fill
 from actors.model.money import EXACT, ZERO
 from actors.model.order import OrderIntent
+from actors.risk.protection import Place
 from actors.risk.state import RiskState
 
 add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 
 REDUCE, HALT = "reducing", "halted"
+
+LOSSES = ("MAX_DAILY_LOSS", "MAX_DRAWDOWN")
+NO_LIVE_STOP = "NO_LIVE_STOP"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,18 +57,28 @@ class Watch:
     def __init__(self) -> None:
         self._going_on: dict[tuple[object, ...], Found] = {}
 
-    def look(self, state: RiskState, now_us: int, *, losses_only: bool = False) -> Turn:
-        """Compare what is held with the limits. `losses_only` leaves out what may wait for a second."""
+    def look(
+        self,
+        state: RiskState,
+        now_us: int,
+        *,
+        losses_only: bool = False,
+        without_stop: Mapping[Place, Decimal] = {},
+    ) -> Turn:
+        """Compare what is held with the limits. `losses_only` leaves out what may wait for a second;
+        `without_stop` is for how many seconds positions have had no live stop of their size.
+        """
         found: dict[tuple[object, ...], Found] = {
             (*each.key, state.day.name): each for each in _losses(state)
         }
         if not losses_only:
             found.update(((*each.key, ""), each) for each in _exposures(state))
             found.update(((*each.key, ""), each) for each in _stale(state, now_us))
+            found.update(((*each.key, ""), each) for each in _without_stop(state, without_stop))
         began = tuple(each for key, each in found.items() if key not in self._going_on)
         ended = []
         for key, each in tuple(self._going_on.items()):
-            if key not in found and (not losses_only or each.leads_to == HALT):
+            if key not in found and (not losses_only or each.code in LOSSES):
                 ended.append(self._going_on.pop(key))
         self._going_on.update(found)
         return Turn(began, tuple(ended))
@@ -138,6 +152,13 @@ def _stale(state: RiskState, now_us: int) -> Iterator[Found]:
     for exchange, skew_us in state.skews.items():
         skew = multiply(Decimal(abs(skew_us)), Decimal("1e-6"))
         yield from _over("CLOCK_SKEW", skew_limit, skew, REDUCE, exchange)
+
+
+def _without_stop(state: RiskState, seconds: Mapping[Place, Decimal]) -> Iterator[Found]:
+    limit = state.limits.max_seconds_without_stop
+    leads_to = HALT if state.limits.flatten_without_stop else REDUCE
+    for place, value in seconds.items():
+        yield from _over(NO_LIVE_STOP, limit, value, leads_to, *place)
 
 
 # What left against what entered.

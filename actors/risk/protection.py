@@ -1,0 +1,60 @@
+"""Which positions no live stop would close. Pure.
+
+A stop counts that the exchange has and that nobody wants cancelled, on the side that closes the position. A
+stop-limit does not: once triggered it can be left behind unfilled. What is less than a lot can't be
+protected, nor sold.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from actors.model.book import Book
+from actors.model.instrument import Instrument
+from actors.model.money import EXACT, ZERO
+from actors.model.order import Submission
+
+Place = tuple[str, str]
+
+
+def unprotected(book: Book, instruments: Mapping[Place, Instrument]) -> tuple[Place, ...]:
+    """The places whose position is larger than their live stops, in the order of the book."""
+    missing = {
+        place: position.quantity.copy_abs() for place, position in book.positions.items() if position.quantity
+    }
+    if not missing:
+        return ()
+    for order in book.orders.values():
+        intent = order.intent
+        place = (intent.exchange, intent.symbol)
+        if intent.type != "stop" or place not in missing:
+            continue
+        closes = (intent.side == "sell") == (book.positions[place].quantity > 0)
+        if closes and order.submission is Submission.WORKING and not order.cancel_requested:
+            missing[place] = EXACT.subtract(missing[place], order.remaining)
+    return tuple(place for place, left in missing.items() if left > 0 and left >= _lot(instruments, place))
+
+
+def _lot(instruments: Mapping[Place, Instrument], place: Place) -> Decimal:
+    instrument = instruments.get(place)
+    return ZERO if instrument is None else instrument.lot
+
+
+class Protection:
+    """For how long places have been without a stop of their size. A new life grants the grace anew."""
+
+    def __init__(self) -> None:
+        self._since_us: dict[Place, int] = {}
+        self.seconds: Mapping[Place, Decimal] = {}
+
+    def forget(self) -> None:
+        """Nobody asks for stops now."""
+        self._since_us, self.seconds = {}, {}
+
+    def look(self, book: Book, instruments: Mapping[Place, Instrument], now_us: int) -> None:
+        """Take in how things stand."""
+        bare = unprotected(book, instruments)
+        self._since_us = {place: self._since_us.get(place, now_us) for place in bare}
+        self.seconds = {
+            place: max(ZERO, EXACT.multiply(Decimal(now_us - since_us), Decimal("1e-6")))
+            for place, since_us in self._since_us.items()
+        }
