@@ -22,6 +22,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "adjust": ("ops.cli.adjust", "record a balance change that no record tells"),
     "watch": ("ops.cli.watch", "show live orders, fills and positions"),
     "tree": ("ops.cli.tree", "show the live tree of supervisors and actors"),
+    "audit": ("ops.cli.audit", "show who changed what, and from where"),
     "limits": ("ops.cli.limits", "show and change the risk limits, and what is used of them"),
     "webhook": ("ops.cli.webhook", "manage who is notified"),
     "watchdog": ("ops.cli.watchdog", "cancel our orders when the service falls silent"),

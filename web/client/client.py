@@ -19,6 +19,7 @@ import msgspec
 from web.client.errors import ApiError, Unreachable, problem_of
 from web.client.feed import Frames, follow
 from web.routes.account import BalanceList, FillPage, Positions
+from web.routes.audit import AuditBody, AuditPage
 from web.routes.batch import BatchItem, BatchResult
 from web.routes.decisions import AdjustmentBody
 from web.routes.halt import HaltBody
@@ -230,6 +231,12 @@ class Client:
         async for page in self._pages("/limits/changes", LimitChangePage, query):
             for change in page.changes:
                 yield change
+
+    async def audit(self) -> AsyncIterator[AuditBody]:
+        """The calls that were to change something, newest first, page by page."""
+        async for page in self._pages("/operator/audit", AuditPage, {}):
+            for entry in page.entries:
+                yield entry
 
     async def tree(self) -> NodeBody:
         """The live tree."""
