@@ -43,7 +43,7 @@ class Protection:
     """For how long places have been without a stop of their size. A new life grants the grace anew."""
 
     def __init__(self) -> None:
-        self._since_us: dict[Place, int] = {}
+        self._since_us: dict[tuple[Place, bool], int] = {}
         self.seconds: Mapping[Place, Decimal] = {}
 
     def forget(self) -> None:
@@ -52,9 +52,9 @@ class Protection:
 
     def look(self, book: Book, instruments: Mapping[Place, Instrument], now_us: int) -> None:
         """Take in how things stand."""
-        bare = unprotected(book, instruments)
-        self._since_us = {place: self._since_us.get(place, now_us) for place in bare}
+        bare = [(place, book.positions[place].quantity > 0) for place in unprotected(book, instruments)]
+        self._since_us = {side: self._since_us.get(side, now_us) for side in bare}
         self.seconds = {
             place: max(ZERO, EXACT.multiply(Decimal(now_us - since_us), Decimal("1e-6")))
-            for place, since_us in self._since_us.items()
+            for (place, _is_long), since_us in self._since_us.items()
         }

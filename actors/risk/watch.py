@@ -156,9 +156,11 @@ def _stale(state: RiskState, now_us: int) -> Iterator[Found]:
 
 def _without_stop(state: RiskState, seconds: Mapping[Place, Decimal]) -> Iterator[Found]:
     limit = state.limits.max_seconds_without_stop
-    leads_to = HALT if state.limits.flatten_without_stop else REDUCE
     for place, value in seconds.items():
-        yield from _over(NO_LIVE_STOP, limit, value, leads_to, *place)
+        broker = state.brokers.get(place[0])
+        # Where the exchange holds no stops nobody can place one: that is told, and nothing is closed for it.
+        closes = state.limits.flatten_without_stop and broker is not None and broker.takes_stops
+        yield from _over(NO_LIVE_STOP, limit, value, HALT if closes else REDUCE, *place)
 
 
 # What left against what entered.

@@ -14,7 +14,8 @@ from actors.model.events import CancelRequested, KillEngaged, LimitBreached
 from actors.model.order import Order, OrderIntent, Submission
 from actors.model.position import Position
 from actors.risk.protection import Protection, unprotected
-from tests.actors.risk.desk import BTC
+from actors.risk.watch import Watch
+from tests.actors.risk.desk import BTC, Desk
 from tests.fixtures.floor import Floor
 
 GRACE = Decimal(30)
@@ -89,6 +90,21 @@ def test_the_time_without_a_stop_begins_anew_after_one_was_there():
     ):
         protection.look(held, {}, now_us)
     assert protection.seconds == {PLACE: Decimal("2.5")}
+
+
+def test_a_position_that_changed_its_side_has_the_whole_grace():
+    protection = Protection()
+    for held, second in ((Decimal(1), 0), (Decimal(-1), 25), (Decimal(-1), 28)):
+        protection.look(book(held), {}, second * 1_000_000)
+    assert protection.seconds == {PLACE: Decimal(3)}
+
+
+@pytest.mark.parametrize(("takes_stops", "leads_to"), [(True, "halted"), (False, "reducing")])
+def test_nothing_is_closed_where_nobody_can_place_a_stop(takes_stops, leads_to):
+    desk = Desk(max_seconds_without_stop=GRACE, flatten_without_stop=True)
+    desk.broker(takes_stops=takes_stops)
+    turn = Watch().look(desk.state, desk.now_us, without_stop={PLACE: Decimal(31)})
+    assert [(found.code, found.leads_to) for found in turn.began] == [("NO_LIVE_STOP", leads_to)]
 
 
 async def protect(floor: Floor, quantity: str, side: str = "sell") -> str:

@@ -24,7 +24,7 @@ def entry(**changes: object) -> AuditBody:
 
 def test_an_entry_says_who_what_from_where_and_what_came_of_it():
     assert list(lines([entry()])) == [
-        "when                         who  from          action       status  what  correlation id",
+        "when                         who  from          action      status  what  correlation id",
         "2026-11-22T12:00:00.000000Z  ann  192.168.1.20  placeOrder     201  o-1   q-1",
     ]
 

@@ -19,7 +19,9 @@ from web.client.feed import FeedFrame
 from web.routes.operator import NodeBody
 
 CAPABILITIES = "watchdog simulate venue verify backup restore secret doctor webhook replay"
-SUBCOMMANDS = sorted(f"run migrate token kill resume verdict adjust watch tree audit limits {CAPABILITIES}".split())
+SUBCOMMANDS = sorted(
+    f"run migrate token kill resume verdict adjust watch tree audit limits {CAPABILITIES}".split()
+)
 
 
 @pytest.fixture(autouse=True)
