@@ -87,7 +87,7 @@ class Courier:
         self._on_written = on_written
         self._wake = trio.Event()
         self._in_flight: dict[str, None] = {}
-        self._runs = 0
+        self._sending: dict[str, None] = {}
         self._outcomes: list[Settlement] = []
         self._health = schedule.HEALTHY
         self._gone = False
@@ -131,16 +131,18 @@ class Courier:
         now_us = self._clock.now_us()
         if endpoint.state != ACTIVE:
             return LOOK_AGAIN_SECONDS
-        free = self._health.room(now_us, self._concurrency) - self._runs
+        free = self._health.room(now_us, self._concurrency) - len(self._sending)
         if free <= 0:
             rest_us = self._health.rest_until_us - now_us
             return LOOK_AGAIN_SECONDS if rest_us <= 0 else rest_us / schedule.SECOND_US
         heads = await self._store.heads(
             self._endpoint_id, LOOK_AHEAD * self._concurrency, tuple(self._in_flight)
         )
+        # A dead letter that is replayed can be the head of a subject that is being sent: one run at a time.
+        heads = [each for each in heads if each.subject not in self._sending]
         due = [each for each in heads if each.due_us <= now_us]
         for run in await self._runs_behind(due[:free]):
-            self._runs += 1
+            self._sending[run[0].subject] = None
             self._in_flight.update(dict.fromkeys(each.delivery_id for each in run))
             nursery.start_soon(self._send_run, run)
         if len(due) < min(free, len(heads)):
@@ -172,7 +174,7 @@ class Courier:
                 if not schedule.succeeded(answer):
                     break
         finally:
-            self._runs -= 1
+            del self._sending[run[0].subject]
             noted = {each.delivery_id for each in self._outcomes}
             for delivery in run:
                 if delivery.delivery_id not in noted:

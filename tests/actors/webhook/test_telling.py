@@ -97,6 +97,25 @@ async def test_what_waits_for_one_subject_goes_out_as_fast_as_it_is_taken(autoju
     assert [each[1] for each in world.receivers.taken] == list(world.journal.expected(made))
 
 
+async def test_a_dead_letter_replayed_while_its_subject_is_being_sent_waits_for_its_turn(autojump_clock):
+    """A second sender beside the first would send the same again, out of order."""
+    world = World()
+    world.receivers.answers = {"a.example": Answer(status=500)}
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        await desk.create(URL)
+        world.journal.commit(resumed(0))
+        await world.until_quiet()
+        world.receivers.answers = {}
+        world.journal.commit(*map(resumed, range(1, 40)))
+        while len(world.receivers.taken) < 5:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+        assert await desk.replay(None) == 1
+        await world.until_quiet()
+        await world.kill(system)
+    assert len(world.receivers.taken) == 40
+
+
 async def test_a_pause_holds_what_waits_behind_the_delivery_under_way(autojump_clock):
     world = World()
     async with open_system(rng=Random(1)) as system:
