@@ -20,6 +20,9 @@ from actors.risk.protection import Protection
 from actors.risk.state import RiskState
 from actors.risk.watch import HALT, NO_LIVE_STOP, Found, Outgoing, Turn, Watch, fill_difference
 
+Key = tuple[str, str | None, str | None]
+"""What makes a breach the same as a moment ago."""
+
 BY = "risk"
 """Who the automatic kills and restrictions of this room are by."""
 
@@ -52,7 +55,10 @@ class Guard:
         self._protection = Protection()
         self._outgoing = Outgoing()
         self._cause = PRICES
-        self._by_other_means: dict[tuple[str, str | None, str | None], None] = {}
+        self._reducing: dict[str, dict[Key, None]] = {}
+        """By scope: the breaches that go on there and ask for reducing."""
+        self._by_other_means: dict[str, None] = {}
+        """The scopes that something else than prices brought to reducing."""
 
     def on_mark(self, state: RiskState) -> None:
         """A price moved: losses are looked at right away."""
@@ -105,21 +111,22 @@ class Guard:
             if found.leads_to == HALT:
                 self._kill(state, found)
             else:
-                if self._cause != PRICES:
-                    self._by_other_means[found.key] = None
                 self._reduce(found)
         for found in turn.ended:
-            by_price = found.key not in self._by_other_means
-            self._by_other_means.pop(found.key, None)
-            ends = state.limits.resume_within_limits
-            if found.leads_to != HALT and (ends == "always" or (ends == "price" and by_price)):
-                self._tell(
-                    EndRestriction(
-                        exchange=found.exchange,
-                        symbol=found.symbol,
-                        cause=f"{found.code} is within its limit again",
-                    )
-                )
+            if found.leads_to != HALT:
+                self._within_again(state, found)
+
+    def _within_again(self, state: RiskState, found: Found) -> None:
+        """The reducing of a scope can end when the last breach there has ended."""
+        scope = scope_key(found.exchange, found.symbol)
+        going_on = self._reducing[scope]
+        del going_on[found.key]
+        if going_on:
+            return
+        ends = state.limits.resume_within_limits
+        if ends == "always" or (ends == "price" and scope not in self._by_other_means):
+            cause = f"{found.code} is within its limit again"
+            self._tell(EndRestriction(exchange=found.exchange, symbol=found.symbol, cause=cause))
 
     def _kill(self, state: RiskState, found: Found) -> None:
         cause = _cause(found)
@@ -156,11 +163,18 @@ class Guard:
         )
 
     def _reduce(self, found: Found) -> None:
-        if scope_key(found.exchange, found.symbol) in self._gate.restrictions:
-            return
-        self._gate.restrict(found.exchange, found.symbol, found.leads_to, _cause(found))
-        self._append(self._breached(found))
-        self._tell(GateChanged())
+        scope = scope_key(found.exchange, found.symbol)
+        held = self._gate.restrictions.get(scope)
+        if held is None:
+            self._by_other_means.pop(scope, None)
+        if self._cause != PRICES:
+            self._by_other_means[scope] = None
+        self._reducing.setdefault(scope, {})[found.key] = None
+        if held is None or not held.cause.startswith(found.code):
+            self._append(self._breached(found))
+        if held is None:
+            self._gate.restrict(found.exchange, found.symbol, found.leads_to, _cause(found))
+            self._tell(GateChanged())
 
     def _breached(self, found: Found) -> LimitBreached:
         return LimitBreached(

@@ -14,10 +14,13 @@ class InForce(Protocol):
 
 
 class Restricted(Protocol):
-    """A trading state that holds for a scope without a kill."""
+    """A trading state that holds for a scope without a kill, and what brought it about."""
 
     @property
     def state(self) -> str: ...
+
+    @property
+    def cause(self) -> str: ...
 
 
 class TradingGate(Protocol):

@@ -74,7 +74,7 @@ class Watch:
         if not losses_only:
             found.update(((*each.key, ""), each) for each in _exposures(state))
             found.update(((*each.key, ""), each) for each in _stale(state, now_us))
-            found.update(((*each.key, ""), each) for each in _without_stop(state, without_stop))
+            found.update(((*each.key, each.leads_to), each) for each in _without_stop(state, without_stop))
         began = tuple(each for key, each in found.items() if key not in self._going_on)
         ended = []
         for key, each in tuple(self._going_on.items()):

@@ -107,6 +107,18 @@ def test_nothing_is_closed_where_nobody_can_place_a_stop(takes_stops, leads_to):
     assert [(found.code, found.leads_to) for found in turn.began] == [("NO_LIVE_STOP", leads_to)]
 
 
+def test_what_a_missing_stop_leads_to_can_be_changed_while_it_is_missing():
+    desk, watch = Desk(max_seconds_without_stop=GRACE), Watch()
+    desk.broker(takes_stops=True)
+    bare = {PLACE: Decimal(31)}
+    (first,) = watch.look(desk.state, desk.now_us, without_stop=bare).began
+    desk.state.set_limits(msgspec.structs.replace(desk.state.limits, flatten_without_stop=True))
+    turn = watch.look(desk.state, desk.now_us, without_stop=bare)
+    assert first.leads_to == "reducing"
+    assert [each.leads_to for each in turn.began] == ["halted"]
+    assert turn.ended == (first,)
+
+
 async def protect(floor: Floor, quantity: str, side: str = "sell") -> str:
     """Place a stop that the exchange then has."""
     price = "35000" if side == "sell" else "45000"
@@ -175,6 +187,23 @@ async def test_a_stop_that_protects_no_more_is_noticed(autojump_clock, how):
         assert breaches(floor) == []
         await trio.sleep(6)
         assert breaches(floor) == ["NO_LIVE_STOP"]
+
+
+async def test_a_missing_stop_is_told_and_kept_to_also_where_something_else_reduces_already(autojump_clock):
+    """The end of one breach doesn't end what another one asks for."""
+    limits = {"max_price_age_seconds": Decimal(10), "reduce_on_stale_price": True}
+    async with Floor(max_seconds_without_stop=GRACE, **limits).open() as floor:
+        await floor.hold("buy", "0.1", "40000")
+        await trio.sleep(15)
+        assert floor.gate.state_for(*PLACE) == "reducing"
+        await trio.sleep(20)
+        assert breaches(floor) == ["STALE_PRICE", "NO_LIVE_STOP"]
+        floor.price(BTC, "40000")
+        await trio.sleep(3)
+        assert floor.gate.state_for(*PLACE) == "reducing"
+        await protect(floor, "0.1")
+        await trio.sleep(2)
+        assert floor.gate.state_for(*PLACE) == "active"
 
 
 async def test_a_position_without_a_stop_can_be_closed_instead(autojump_clock):
