@@ -3,7 +3,8 @@
 A fault counts as fired when it had an effect that the runtime could see, not when it was planned.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from random import Random
 
@@ -21,6 +22,9 @@ from ops.proof.venue import FOREIGN
 from ops.proof.weather import LINE_FAULTS, Gust
 from ops.proof.world import World
 from persistence.memory import Unknown
+
+SLOW_COMMIT = 0.4
+"""Seconds, under which a risk actor has time to die with what it accepted."""
 
 
 async def storm(world: World) -> None:
@@ -50,17 +54,23 @@ async def _blow(world: World, fault: Fault, rng: Random) -> None:
 # The store.
 
 
-async def _slow_commits(world: World, fault: Fault, rng: Random) -> None:
-    usual = world.faults.latency_seconds
+@contextmanager
+def _commits_take(world: World, seconds: Callable[[], float]) -> Iterator[None]:
+    """While several faults slow commits down, the newest of them does; in the end none is left behind."""
+    world.commit_seconds.append(seconds)
+    try:
+        yield
+    finally:
+        world.commit_seconds.remove(seconds)
 
+
+async def _slow_commits(world: World, fault: Fault, rng: Random) -> None:
     def slow() -> float:
         world.fired["slow_commits"] += 1
         return rng.uniform(0.05, 0.3 + 1.5 * fault.level)
 
-    world.faults.latency_seconds = slow
-    await trio.sleep(fault.seconds)
-    if world.faults.latency_seconds is slow:
-        world.faults.latency_seconds = usual
+    with _commits_take(world, slow):
+        await trio.sleep(fault.seconds)
 
 
 async def _database_down(world: World, fault: Fault, _rng: Random) -> None:
@@ -144,18 +154,16 @@ async def _judge_dies(world: World, fault: Fault, rng: Random) -> None:
     life must not judge as if there had been none, nor may the record come after that.
     """
     until = trio.current_time() + fault.seconds
-    usual = world.faults.latency_seconds
-    while trio.current_time() < until:
-        world.faults.latency_seconds = lambda: 0.4
-        process = world.process
-        if process is not None:
-            process.saboteur.arm("risk", "after", "PlaceOrder")
-        await trio.sleep(rng.uniform(1.0, 3.0))
-        if process is not None:
-            world.fired["judge_dies"] += len(process.saboteur.struck)
-            process.saboteur.struck.clear()
-            process.saboteur.disarm()
-    world.faults.latency_seconds = usual
+    with _commits_take(world, lambda: SLOW_COMMIT):
+        while trio.current_time() < until:
+            process = world.process
+            if process is not None:
+                process.saboteur.arm("risk", "after", "PlaceOrder")
+            await trio.sleep(rng.uniform(1.0, 3.0))
+            if process is not None:
+                world.fired["judge_dies"] += len(process.saboteur.struck)
+                process.saboteur.struck.clear()
+                process.saboteur.disarm()
 
 
 async def _supervisor_gives_up(world: World, _fault: Fault, _rng: Random) -> None:

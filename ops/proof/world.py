@@ -152,7 +152,12 @@ class World:
         self._next = trio.Event()
         self._nursery: trio.Nursery | None = None
         latency = self.rng("commit latency")
-        self.faults.latency_seconds = lambda: latency.uniform(0.001, 0.004)
+        self.commit_seconds: list[Callable[[], float]] = [lambda: latency.uniform(0.001, 0.004)]
+        """What draws how long a commit takes: the last of these."""
+        self.faults.latency_seconds = self._commit_takes
+
+    def _commit_takes(self) -> float:
+        return self.commit_seconds[-1]()
 
     def rng(self, owner: str) -> Random:
         """The random numbers of somebody."""
