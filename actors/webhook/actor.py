@@ -31,6 +31,7 @@ from actors.webhook.port import (
 from actors.webhook.rebuild import History
 from actors.webhook.roster import Roster
 from actors.webhook.schedule import SECOND_US
+from actors.webhook.shell.arrears import Arrears
 from actors.webhook.shell.channels import Channels, keep_channels
 from actors.webhook.shell.courier import CONCURRENCY, Courier
 from actors.webhook.shell.herald import Herald
@@ -111,7 +112,15 @@ class WebhookActor(TrioActor):
             roster=roster,
             clock=clock,
             first_pause_us=int(pauses[0] * SECOND_US),
+            is_stuck=self._is_stuck,
             on_deliveries=self._wake_some,
+        )
+        self._arrears = Arrears(
+            store=store,
+            history=history,
+            roster=roster,
+            clock=clock,
+            first_pause_us=int(pauses[0] * SECOND_US),
         )
         self._timetable = None
         if retries is not None:
@@ -204,6 +213,7 @@ class WebhookActor(TrioActor):
         return Courier(
             endpoint_id,
             store=self._store,
+            make_up=self._arrears.make_page,
             away=self._away,
             line=self._carrier.line(),
             roster=self._roster,
@@ -218,6 +228,10 @@ class WebhookActor(TrioActor):
     def _written(self, endpoint_id: str, settlements: Sequence[Settlement]) -> None:
         if self._timetable is not None:
             self._timetable.note(endpoint_id, settlements)
+
+    def _is_stuck(self, endpoint_id: str) -> bool:
+        courier = self._couriers.get(endpoint_id)
+        return courier is not None and courier.is_stuck
 
     def _wake_some(self, endpoint_ids: Iterable[str]) -> None:
         for endpoint_id in endpoint_ids:

@@ -3,6 +3,9 @@
 The store is the truth. A delivery exists from the moment in which the cursor passed its event (one
 transaction) until it was taken by its receiver or its endpoint was deleted; so killing the process at any
 time loses nothing, and what was sent but not yet written down as sent goes out again under the same id.
+
+An endpoint whose receiver takes nothing is passed over: the place is kept with it from which on the journal
+has to be made into its deliveries later. Until then the journal is its queue.
 """
 
 from collections.abc import Sequence
@@ -25,7 +28,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told. `kind`: a webhook, or a channel for notifications, which has no secret here; the settings
     hold what it needs. `events` empty means all. `state`: active; paused (deliveries are kept and wait);
     disabled (its receiver said that it is gone: nothing is kept). `since_seq`: only later journal records
-    concern it.
+    concern it. `behind_seq`: it was passed over, and later records have not been made into deliveries yet;
+    None when it is up to date.
 
     Until `previous_until_us` deliveries are signed with both secrets. Its repr shows no secret.
     """
@@ -41,6 +45,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     previous_secret: str | None = None
     previous_until_us: int = 0
     since_seq: int = 0
+    behind_seq: int | None = None
     created_us: int = 0
     updated_us: int = 0
 
@@ -90,7 +95,9 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outbox(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the journal has been made into deliveries, and the positions as they were there."""
+    """How far the journal has been made into deliveries, of all endpoints or of one that is behind, and the
+    positions as they were there.
+    """
 
     seq: int = 0
     positions: tuple[Position, ...] = ()
@@ -181,10 +188,26 @@ class WebhookStore(Protocol):
 
     async def outbox(self) -> Outbox: ...
 
-    async def move(self, before: int, after: Outbox, deliveries: Sequence[Delivery]) -> bool:
+    async def move(
+        self, before: int, after: Outbox, deliveries: Sequence[Delivery], passed_over: Sequence[str] = ()
+    ) -> bool:
         """Move the cursor from `before` and keep the deliveries, in one transaction; False, and nothing done,
-        when the cursor is elsewhere. Deliveries that are there already or whose endpoint is gone are left
-        out.
+        when the cursor is elsewhere. Deliveries that are there already, or whose endpoint is gone or behind,
+        are left out. Endpoints that are passed over are behind from `before` on, or from where they were
+        behind already.
+        """
+        ...
+
+    async def behind(self, endpoint_id: str) -> Outbox | None:
+        """From where on an endpoint is behind; None when it is not."""
+        ...
+
+    async def catch_up(
+        self, endpoint_id: str, before: int, after: Outbox, deliveries: Sequence[Delivery]
+    ) -> bool:
+        """Keep deliveries of an endpoint that was behind from `before` on, in one transaction: it is behind
+        from `after` on then, or up to date if that is where the cursor is. False, and nothing done, when it
+        is not behind from `before` on. `after` must not be beyond the cursor.
         """
         ...
 

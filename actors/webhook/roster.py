@@ -6,6 +6,8 @@ so, without a question to the store for each event.
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from actors.webhook.port import Endpoint
 from actors.webhook.schedule import HEALTHY, Health
 
@@ -22,6 +24,21 @@ class Roster:
         """Know an endpoint, new or changed."""
         self.endpoints[endpoint.endpoint_id] = endpoint
         self._tell()
+
+    def fall_behind(self, endpoint_id: str, seq: int) -> None:
+        """Know that it was passed over after this record, for the first time or once more. Nobody is told."""
+        self._set_behind(endpoint_id, seq)
+
+    def catch_up(self, endpoint_id: str, seen: int | None) -> None:
+        """Know that it is up to date, unless it was passed over since `seen` was its `behind_seq`."""
+        endpoint = self.endpoints.get(endpoint_id)
+        if endpoint is not None and endpoint.behind_seq == seen:
+            self._set_behind(endpoint_id, None)
+
+    def _set_behind(self, endpoint_id: str, seq: int | None) -> None:
+        endpoint = self.endpoints.get(endpoint_id)
+        if endpoint is not None:
+            self.endpoints[endpoint_id] = msgspec.structs.replace(endpoint, behind_seq=seq)
 
     def drop(self, endpoint_id: str) -> None:
         """Know it no longer."""

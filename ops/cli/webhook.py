@@ -130,7 +130,8 @@ def line(webhook: WebhookBody) -> str:
     text = f"{webhook.webhook_id}  {webhook.state:<8}  {webhook.kind}  {webhook.url}  {events}"
     counted = webhook.statistics
     if counted is not None:
-        text += f"  delivered {counted.delivered}, pending {counted.pending}, dead {counted.dead}"
+        more = "" if webhook.behind_seq is None else f" and all after record {webhook.behind_seq}"
+        text += f"  delivered {counted.delivered}, pending {counted.pending}{more}, dead {counted.dead}"
         text += ", resting" if counted.resting else ""
         text += f", last error: {counted.last_error}" if counted.last_error else ""
     return f"{text}  {webhook.reason}  {webhook.note}".rstrip()

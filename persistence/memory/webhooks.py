@@ -27,6 +27,7 @@ class WebhookDisk:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     statistics: dict[str, Statistics] = field(default_factory=dict)
     outbox: Outbox = field(default_factory=Outbox)
+    behind: dict[str, Outbox] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
 
 
@@ -44,7 +45,11 @@ class MemoryWebhookStore:
 
     async def endpoints(self) -> Sequence[Endpoint]:
         """All, oldest first."""
-        found = self._there().endpoints.values()
+        disk = self._there()
+        found = [
+            msgspec.structs.replace(each, behind_seq=disk.behind[key].seq if key in disk.behind else None)
+            for key, each in disk.endpoints.items()
+        ]
         return sorted(found, key=lambda each: (each.created_us, each.endpoint_id))
 
     async def statistics(self) -> Sequence[Statistics]:
@@ -127,6 +132,7 @@ class MemoryWebhookStore:
         if disk.endpoints.pop(endpoint_id, None) is None:
             return False
         del disk.statistics[endpoint_id]
+        disk.behind.pop(endpoint_id, None)
         disk.deliveries = {
             key: each for key, each in disk.deliveries.items() if each.endpoint_id != endpoint_id
         }
@@ -136,12 +142,37 @@ class MemoryWebhookStore:
         """How far the journal has been made into deliveries."""
         return self._there().outbox
 
-    async def move(self, before: int, after: Outbox, deliveries: Sequence[Delivery]) -> bool:
-        """Move the cursor and keep the deliveries, or do nothing."""
+    async def move(
+        self, before: int, after: Outbox, deliveries: Sequence[Delivery], passed_over: Sequence[str] = ()
+    ) -> bool:
+        """Move the cursor, keep the deliveries and where endpoints were passed over, or do nothing."""
         disk = self._there()
         if disk.outbox.seq != before:
             return False
+        for endpoint_id in passed_over:
+            if endpoint_id in disk.endpoints:
+                disk.behind.setdefault(endpoint_id, disk.outbox)
         disk.outbox = after
+        for each in deliveries:
+            if each.endpoint_id not in disk.behind:
+                self._keep(each)
+        return True
+
+    async def behind(self, endpoint_id: str) -> Outbox | None:
+        """From where on an endpoint is behind."""
+        return self._there().behind.get(endpoint_id)
+
+    async def catch_up(
+        self, endpoint_id: str, before: int, after: Outbox, deliveries: Sequence[Delivery]
+    ) -> bool:
+        """Keep deliveries of an endpoint that is behind, and how far it has come with them."""
+        disk = self._there()
+        if endpoint_id not in disk.behind or disk.behind[endpoint_id].seq != before:
+            return False
+        if after.seq < disk.outbox.seq:
+            disk.behind[endpoint_id] = after
+        else:
+            del disk.behind[endpoint_id]
         for each in deliveries:
             self._keep(each)
         return True

@@ -33,7 +33,7 @@ _LAZY = "SET LOCAL synchronous_commit TO off"
 
 _ENDPOINT_COLUMNS = (
     "id AS endpoint_id, url, kind, events, note, state, reason, secret, previous_secret, previous_until_us, "
-    "since_seq, created_us, updated_us"
+    "since_seq, behind_seq, created_us, updated_us"
 )
 _ENDPOINTS = f"SELECT {_ENDPOINT_COLUMNS} FROM webhook_endpoints ORDER BY created_us, id"
 _ADD = (
@@ -66,6 +66,19 @@ SELECT e.id AS endpoint_id, e.delivered, e.failed_attempts, e.last_delivered_us,
        (SELECT count(*) FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'dead') AS dead
 FROM webhook_endpoints e ORDER BY e.created_us, e.id
 """
+_LEAVE_BEHIND = """
+UPDATE webhook_endpoints e SET behind_seq = o.seq, behind_positions = o.positions
+FROM webhook_outbox o WHERE o.seq = $1 AND e.id = ANY($2::text[]) AND e.behind_seq IS NULL
+"""
+_BEHIND = (
+    "SELECT behind_seq AS seq, behind_positions AS positions FROM webhook_endpoints "
+    "WHERE id = $1 AND behind_seq IS NOT NULL"
+)
+_CATCH_UP = """
+UPDATE webhook_endpoints e SET
+    behind_seq = CASE WHEN $3 < o.seq THEN $3 END, behind_positions = CASE WHEN $3 < o.seq THEN $4 END
+FROM webhook_outbox o WHERE e.id = $1 AND e.behind_seq = $2 RETURNING e.id
+"""
 _MOVE = "UPDATE webhook_outbox SET seq = $2, positions = $3 WHERE id = 1 AND seq = $1 RETURNING seq"
 _INSERT = """
 INSERT INTO webhook_deliveries (id, endpoint_id, number, event, subject, body, created_us, due_us, attempts,
@@ -79,7 +92,8 @@ SELECT n.id, n.endpoint_id, n.number, n.event, n.subject, n.body, n.created_us, 
 FROM json_to_recordset($1::text::json) AS n (
     id text, endpoint_id text, number bigint, event text, subject text, body text, created_us bigint,
     due_us bigint)
-WHERE EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.id = n.endpoint_id)
+WHERE EXISTS (
+        SELECT 1 FROM webhook_endpoints e WHERE e.id = n.endpoint_id AND ($2 OR e.behind_seq IS NULL))
     AND NOT EXISTS (SELECT 1 FROM webhook_deliveries known WHERE known.id = n.id)
 """
 _DELIVERY_COLUMNS = (
@@ -233,27 +247,54 @@ class PostgresWebhookStore:
         row: Row = await self._database.read(
             lambda connection: connection.fetchrow("SELECT seq, positions FROM webhook_outbox WHERE id = 1")
         )
-        return Outbox(seq=row["seq"], positions=_read_positions(row["positions"]))
+        return _outbox(row)
 
-    async def move(self, before: int, after: Outbox, deliveries: Sequence[Delivery]) -> bool:
-        """Move the cursor and keep the deliveries, in one transaction."""
+    async def move(
+        self, before: int, after: Outbox, deliveries: Sequence[Delivery], passed_over: Sequence[str] = ()
+    ) -> bool:
+        """Move the cursor, keep the deliveries and where endpoints were passed over, in one transaction."""
         positions = _encode(after.positions).decode()
         rows = _rows_of(deliveries)
 
         async def work(connection: Connection) -> bool:
+            if passed_over:
+                await connection.execute(_LEAVE_BEHIND, before, list(passed_over))
             if await connection.fetchval(_MOVE, before, after.seq, positions) is None:
                 return False
             if deliveries:
-                await connection.execute(_INSERT, rows)
+                await connection.execute(_INSERT, rows, False)
             return True
 
-        return await self._change(work, lock=False)
+        return await self._change(work, lock=bool(passed_over))
+
+    async def behind(self, endpoint_id: str) -> Outbox | None:
+        """From where on an endpoint is behind."""
+        row: Row | None = await self._database.read(
+            lambda connection: connection.fetchrow(_BEHIND, endpoint_id)
+        )
+        return None if row is None else _outbox(row)
+
+    async def catch_up(
+        self, endpoint_id: str, before: int, after: Outbox, deliveries: Sequence[Delivery]
+    ) -> bool:
+        """Keep deliveries of an endpoint that is behind, and how far it has come with them."""
+        positions = _encode(after.positions).decode()
+        rows = _rows_of(deliveries)
+
+        async def work(connection: Connection) -> bool:
+            if await connection.fetchval(_CATCH_UP, endpoint_id, before, after.seq, positions) is None:
+                return False
+            if deliveries:
+                await connection.execute(_INSERT, rows, True)
+            return True
+
+        return await self._change(work)
 
     async def put(self, delivery: Delivery) -> None:
         """Keep a delivery that comes from outside the journal."""
 
         async def work(connection: Connection) -> None:
-            await connection.execute(_INSERT, _rows_of((delivery,)))
+            await connection.execute(_INSERT, _rows_of((delivery,)), True)
 
         await self._change(work)
 
@@ -404,6 +445,10 @@ def _rows_of(deliveries: Sequence[Delivery]) -> str:
             for each in deliveries
         ]
     ).decode()
+
+
+def _outbox(row: Row) -> Outbox:
+    return Outbox(seq=row["seq"], positions=_read_positions(row["positions"]))
 
 
 def _delivery(row: Row) -> Delivery:

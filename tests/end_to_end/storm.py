@@ -168,13 +168,16 @@ def storm(
 
 
 def _statistics(service: Service) -> dict[str, int]:
-    """What all endpoints' deliveries came to."""
-    found = [each["statistics"] for each in service.get("/webhooks")["webhooks"]]
-    return {name: sum(each[name] for each in found) for name in ("pending", "dead", "delivered")}
+    """What all endpoints' deliveries came to, and how many endpoints have not even got theirs yet."""
+    webhooks = service.get("/webhooks")["webhooks"]
+    found = [each["statistics"] for each in webhooks]
+    counted = {name: sum(each[name] for each in found) for name in ("pending", "dead", "delivered")}
+    return {**counted, "behind": sum("behindSeq" in each for each in webhooks)}
 
 
 def _made(service: Service) -> int:
-    return sum(_statistics(service).values())
+    found = _statistics(service)
+    return found["pending"] + found["dead"] + found["delivered"]
 
 
 def _finish(service: Service, receiver: FailingReceiver, after: int) -> dict[str, object]:
@@ -184,7 +187,7 @@ def _finish(service: Service, receiver: FailingReceiver, after: int) -> dict[str
         if statistics != last:
             moved, last = time.monotonic(), statistics
         assert time.monotonic() < moved + STANDSTILL_SECONDS, f"nothing moves: {service.get('/webhooks')}"
-        if statistics["pending"] == 0:
+        if statistics["pending"] == statistics["behind"] == 0:
             if statistics["dead"] == 0:
                 break
             buried += statistics["dead"]

@@ -67,6 +67,7 @@ class WebhookBody(Wire, frozen=True, kw_only=True, omit_defaults=True):
     created_at: str
     updated_at: str
     old_secret_until: str | None
+    behind_seq: int | None = None
     statistics: WebhookStatistics | None = None
     secret: str | None = None
 
@@ -261,6 +262,7 @@ def _body(endpoint: Endpoint, counted: Statistics | None = None, *, secret: str 
         created_at=time_text(endpoint.created_us),
         updated_at=time_text(endpoint.updated_us),
         old_secret_until=_time(until_us),
+        behind_seq=endpoint.behind_seq,
         statistics=None if counted is None else _statistics(counted),
         secret=secret,
     )

@@ -6,7 +6,7 @@ store between. What became of attempts is written down before more are begun; wh
 to write down when it died goes out again under the same id.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 import structlog
@@ -36,6 +36,9 @@ RUN = 32
 """How many deliveries of one subject go out, one after the other, before the store is asked again."""
 
 LOOK_AGAIN_SECONDS = 15.0
+STUCK_SECONDS = 1.0
+"""So long without a free place, and the endpoint takes nothing at the moment."""
+
 RETRY_SECONDS = 1.0
 ROUND_SECONDS = 0.05
 """From one round to the next at least: each asks the store, and what is due meanwhile goes together."""
@@ -55,13 +58,16 @@ def standard_form(
 
 
 class Courier:
-    """Runs until its endpoint leaves the roster. `wake` makes it look at once."""
+    """Runs until its endpoint leaves the roster. `wake` makes it look at once; `make_up` puts more into the
+    store of what an endpoint is owed that was passed over.
+    """
 
     def __init__(
         self,
         endpoint_id: str,
         *,
         store: WebhookStore,
+        make_up: Callable[[str], Awaitable[None]],
         away: type[Exception],
         line: Line,
         roster: Roster,
@@ -75,6 +81,7 @@ class Courier:
     ) -> None:
         self._endpoint_id = endpoint_id
         self._store = store
+        self._make_up = make_up
         self._away = away
         self._line = line
         self._roster = roster
@@ -91,11 +98,25 @@ class Courier:
         self._outcomes: list[Settlement] = []
         self._health = schedule.HEALTHY
         self._gone = False
+        self._had_room_at = trio.current_time()
 
     @property
     def health(self) -> schedule.Health:
         """The endpoint's circuit."""
         return self._health
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether no delivery could begin now, nor for the last second: all places are taken, the endpoint
+        rests, or it is paused.
+        """
+        endpoint = self._roster.endpoints.get(self._endpoint_id)
+        if endpoint is None or endpoint.state != ACTIVE:
+            return True
+        return self._free() <= 0 and trio.current_time() >= self._had_room_at + STUCK_SECONDS
+
+    def _free(self) -> int:
+        return self._health.room(self._clock.now_us(), self._concurrency) - len(self._sending)
 
     def wake(self) -> None:
         """Look at once whether something is due."""
@@ -131,7 +152,7 @@ class Courier:
         now_us = self._clock.now_us()
         if endpoint.state != ACTIVE:
             return LOOK_AGAIN_SECONDS
-        free = self._health.room(now_us, self._concurrency) - len(self._sending)
+        free = self._free()
         if free <= 0:
             rest_us = self._health.rest_until_us - now_us
             return LOOK_AGAIN_SECONDS if rest_us <= 0 else rest_us / schedule.SECOND_US
@@ -145,6 +166,9 @@ class Courier:
             self._sending[run[0].subject] = None
             self._in_flight.update(dict.fromkeys(each.delivery_id for each in run))
             nursery.start_soon(self._send_run, run)
+        if len(due) < free and endpoint.behind_seq is not None:
+            await self._make_up(self._endpoint_id)
+            return 0.0
         if len(due) < min(free, len(heads)):
             return min(LOOK_AGAIN_SECONDS, (heads[len(due)].due_us - now_us) / schedule.SECOND_US)
         return LOOK_AGAIN_SECONDS
@@ -174,6 +198,7 @@ class Courier:
                 if not schedule.succeeded(answer):
                     break
         finally:
+            self._had_room_at = trio.current_time()
             del self._sending[run[0].subject]
             noted = {each.delivery_id for each in self._outcomes}
             for delivery in run:

@@ -72,6 +72,11 @@ class Herald:
         self._unwritten: list[Settlement] = []
         self._health = schedule.HEALTHY
 
+    @property
+    def is_stuck(self) -> bool:
+        """Never: what concerns persons is seldom."""
+        return False
+
     def wake(self) -> None:
         """Look at once whether something is due."""
         self._wake.set()

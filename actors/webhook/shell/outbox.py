@@ -1,9 +1,12 @@
 """Follows the journal and makes deliveries, none twice and none left out.
 
 The cursor moves in the transaction that keeps the deliveries. In memory it runs ahead only over records that
-concern nobody; those are looked at again after a crash, and concern nobody then either. While the store is
-away records are kept in memory up to a bound; beyond it the outbox forgets them and reads them from the
-store once that is back, as it does after every start.
+concern nobody; those are looked at again after a crash, and concern nobody then either. An endpoint whose
+courier is stuck is passed over: its deliveries are made later, when its courier asks for them (`Arrears`),
+so that what nobody can send costs nothing.
+
+While the store is away records are kept in memory up to a bound; beyond it the outbox forgets them and reads
+them from the store once that is back, as it does after every start.
 """
 
 from collections import deque
@@ -16,7 +19,7 @@ from actors.model.book import Change
 from actors.model.clock import Clock
 from actors.model.journal import CommittedLog, Record
 from actors.webhook.events import deliveries, told
-from actors.webhook.port import Delivery, Outbox, WebhookStore
+from actors.webhook.port import DISABLED, Delivery, Outbox, WebhookStore
 from actors.webhook.rebuild import PAGE, History, Positions, Rebuilder
 from actors.webhook.roster import Roster
 
@@ -35,7 +38,9 @@ _log = structlog.get_logger(room="webhook")
 
 
 class OutboxFollower:
-    """One at a time. `on_deliveries` is called with the endpoints that have new ones."""
+    """One at a time. `is_stuck` says whether an endpoint takes nothing at the moment; `on_deliveries` is
+    called with the endpoints that have new ones.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class OutboxFollower:
         roster: Roster,
         clock: Clock,
         first_pause_us: int,
+        is_stuck: Callable[[str], bool],
         on_deliveries: Callable[[Iterable[str]], None],
     ) -> None:
         self._store = store
@@ -56,6 +62,7 @@ class OutboxFollower:
         self._roster = roster
         self._clock = clock
         self._first_pause_us = first_pause_us
+        self._is_stuck = is_stuck
         self._on_deliveries = on_deliveries
         self._waiting: deque[tuple[Record, Change]] = deque()
         self._wake = trio.Event()
@@ -129,11 +136,10 @@ class OutboxFollower:
             page = await self._history.events(self._cursor, min(PAGE, head - self._cursor))
             made: list[Delivery] = []
             for record in page:
-                change = await rebuilder.change(record)
-                made += self._made(record, change)
+                made += self._made(record, await rebuilder.change(record))
             if not page:
                 return
-            await self._move(page[-1].seq, self._positions, made)
+            await self._move(page[-1].seq, self._positions, *self._sorted_out(made))
 
     async def _write_batch(self) -> bool:
         """Take in what waits; whether that took a transaction."""
@@ -142,10 +148,11 @@ class OutboxFollower:
         for record, change in batch:
             self._positions.take(change)
             made += self._made(record, change)
+        made, passed_over = self._sorted_out(made)
         newest = batch[-1][0].seq
-        written = bool(made) or newest - self._stored >= IDLE_RECORDS
+        written = bool(made or passed_over) or newest - self._stored >= IDLE_RECORDS
         if written:
-            await self._move(newest, self._positions, made)
+            await self._move(newest, self._positions, made, passed_over)
         self._cursor = newest
         for _ in batch:
             # An overflow may have emptied what waits while the store was written.
@@ -154,18 +161,33 @@ class OutboxFollower:
         return written
 
     def _made(self, record: Record, change: Change) -> list[Delivery]:
-        endpoints = self._roster.endpoints
+        endpoints = [each for each in self._roster.endpoints.values() if each.behind_seq is None]
         if not endpoints:
             return []
         now_us = self._clock.now_us()
-        return deliveries(endpoints.values(), record, told(record, change), now_us, self._first_pause_us)
+        return deliveries(endpoints, record, told(record, change), now_us, self._first_pause_us)
 
-    async def _move(self, seq: int, positions: Positions, made: Sequence[Delivery]) -> None:
-        outbox = Outbox(seq=seq, positions=positions.all())
-        if not await self._store.move(self._stored, outbox, made):
+    def _sorted_out(self, made: Sequence[Delivery]) -> tuple[list[Delivery], list[str]]:
+        """What is to be kept, and who is passed over: those that are behind, and those that are stuck now."""
+        concerned = dict.fromkeys(each.endpoint_id for each in made)
+        stuck = [endpoint_id for endpoint_id in concerned if self._is_stuck(endpoint_id)]
+        behind = [
+            each.endpoint_id
+            for each in self._roster.endpoints.values()
+            if each.behind_seq is not None and each.state != DISABLED
+        ]
+        return [each for each in made if each.endpoint_id not in stuck], [*behind, *stuck]
+
+    async def _move(
+        self, seq: int, positions: Positions, made: Sequence[Delivery], passed_over: Sequence[str] = ()
+    ) -> None:
+        before, outbox = self._stored, Outbox(seq=seq, positions=positions.all())
+        if not await self._store.move(before, outbox, made, passed_over):
             # A write that was reported as lost had happened, or another process moved it: look where it is.
             self._whole = False
             raise self._away("the cursor has been moved meanwhile")
         self._cursor = self._stored = seq
+        for endpoint_id in passed_over:
+            self._roster.fall_behind(endpoint_id, before)
         if made:
             self._on_deliveries(dict.fromkeys(each.endpoint_id for each in made))

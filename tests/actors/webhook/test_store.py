@@ -73,6 +73,46 @@ async def ids(store: WebhookStore, owner: str = "ep_1", without: tuple[str, ...]
     return [each.delivery_id for each in await store.heads(owner, 10, without)]
 
 
+async def test_an_endpoint_that_is_passed_over_is_behind_until_it_has_caught_up(store):
+    before = (Position(exchange="sim", symbol="BTC/USDT", quantity=Decimal("0.1")),)
+    after = (Position(exchange="sim", symbol="BTC/USDT", quantity=Decimal("0.3")),)
+    await store.add(endpoint())
+    await store.add(endpoint("ep_2"))
+    await store.move(0, Outbox(seq=3, positions=before), [])
+    assert await store.behind("ep_1") is None
+    assert await store.move(3, Outbox(seq=7, positions=after), [delivery(80, owner="ep_2")], ["ep_1", "ep_x"])
+    assert await store.move(7, Outbox(seq=9), [delivery(128), delivery(128, owner="ep_2")], ["ep_1"])
+    assert await store.behind("ep_1") == Outbox(seq=3, positions=before)
+    assert await store.behind("ep_2") is None
+    assert [each.behind_seq for each in await store.endpoints()] == [3, None]
+    assert await store.heads("ep_1", 10, ()) == [], "the outbox keeps nothing for one that is behind"
+    assert len(await store.line_up("ep_2", 10)) == 2
+
+    assert not await store.catch_up("ep_1", 2, Outbox(seq=7, positions=after), [delivery(80)])
+    assert not await store.catch_up("ep_2", 3, Outbox(seq=7, positions=after), [delivery(80)])
+    assert await store.catch_up("ep_1", 3, Outbox(seq=7, positions=after), [delivery(80)])
+    assert await store.behind("ep_1") == Outbox(seq=7, positions=after)
+    assert await store.catch_up("ep_1", 7, Outbox(seq=9), [delivery(128)])
+    assert await store.behind("ep_1") is None
+    assert [each.number for each in await store.line_up("ep_1", 10)] == [80, 128]
+    assert await store.move(9, Outbox(seq=10), [delivery(144)])
+    assert [each.number for each in await store.line_up("ep_1", 10)] == [80, 128, 144]
+
+
+async def test_a_move_that_comes_too_late_passes_nobody_over(store):
+    await store.add(endpoint())
+    await store.move(0, Outbox(seq=3), [])
+    assert not await store.move(2, Outbox(seq=4), [], ["ep_1"])
+    assert await store.behind("ep_1") is None
+
+
+async def test_an_endpoint_that_is_behind_can_be_sent_what_the_journal_does_not_have(store):
+    await store.add(endpoint())
+    await store.move(0, Outbox(seq=3), [], ["ep_1"])
+    await store.put(delivery(15))
+    assert len(await store.line_up("ep_1", 10)) == 1
+
+
 async def test_an_endpoint_comes_back_as_it_was_kept(store):
     kept = endpoint(events=("order_filled",), note="n", since_seq=7, created_us=1, updated_us=2)
     await store.add(kept)

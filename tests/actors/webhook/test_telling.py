@@ -1,5 +1,6 @@
 """The whole way from the journal to a receiver, with senders that are killed and stores that go away."""
 
+import json
 from random import Random
 
 import msgspec
@@ -12,7 +13,7 @@ from actors.model.messages import BrokerState
 from actors.webhook.desk import Unfit
 from actors.webhook.port import DISABLED, Answer
 from tests.actors.webhook.world import PAUSES, World
-from tests.fixtures.journal import accepted
+from tests.fixtures.journal import accepted, order_id
 
 URL = "https://a.example/hook"
 
@@ -181,7 +182,75 @@ async def test_a_busy_journal_and_a_receiver_that_hangs_cost_the_store_a_few_tra
         assert world.store.calls["move"] <= 6 * seconds
         assert world.store.calls["heads"] <= 3
         assert len(world.receivers.seen) <= 8
+        assert len(world.disk.deliveries) < 150, "the journal is its queue"
+        world.receivers.hanging = {}
+        await world.until_quiet()
+        assert first_deliveries(world, "a.example") == world.journal.expected(made)
+        assert not world.disk.behind
+        world.journal.commit(accepted(9_999))
+        await trio.sleep(1)
+        assert first_deliveries(world, "a.example") == world.journal.expected(made)
         await world.kill(system)
+
+
+async def test_what_is_passed_over_for_one_is_told_to_another_at_once(autojump_clock):
+    world = World()
+    world.receivers.hanging = {"b.example": None}
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        made = await desk.create(URL)
+        await desk.create("https://b.example/hook")
+        await trade(world, Random(1), 400)
+        assert world.disk.behind
+        for number in range(5_000, 5_020):
+            world.journal.commit(accepted(number))
+            await trio.sleep(0.4)
+            assert order_id(number) in world.receivers.bodies("a.example")[-1]["orderId"]
+        assert first_deliveries(world, "a.example") == world.journal.expected(made)
+        await world.kill(system)
+
+
+async def stall(world: World, rng: Random) -> None:
+    """Have the receiver hang and come back, without end."""
+    while True:
+        await trio.sleep(rng.random() * 2)
+        world.receivers.hanging = {"a.example": None}
+        await trio.sleep(rng.random() * 8)
+        world.receivers.hanging = {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_receiver_that_stalls_again_and_again_is_told_all_and_in_order(seed, autojump_clock):
+    """It is passed over and catches up, while the store goes away and the process is killed."""
+    world = World(seed, away=0.01)
+    rng = Random(seed)
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        made = await desk.create(URL)
+        passed_over = 0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stall, world, rng)
+            for _ in range(12):
+                await trade(world, rng, 60, pause=rng.random() * 0.2)
+                passed_over += bool(world.disk.behind)
+                if rng.random() < 0.4:
+                    await world.kill(system)
+                    await world.start(system)
+            nursery.cancel_scope.cancel()
+        world.receivers.hanging = {}
+        await world.until_quiet()
+        await world.kill(system)
+    assert passed_over
+    assert not world.disk.behind
+    assert first_deliveries(world, "a.example") == world.journal.expected(made)
+    first: dict[str, list[int]] = {}
+    told: dict[str, None] = {}
+    for _, message_id, body in world.receivers.taken:
+        if message_id not in told:
+            told[message_id] = None
+            message = json.loads(body)
+            first.setdefault(message.get("orderId", message.get("symbol")), []).append(message["seq"])
+    assert all(found == sorted(found) for found in first.values())
 
 
 async def test_an_endpoint_that_wants_nothing_of_it_asks_the_store_for_nothing(autojump_clock):

@@ -251,5 +251,7 @@ class World:
         with trio.fail_after(seconds):
             while quiet < 2:
                 await trio.sleep(3.0)
-                pending = any(each.state == "pending" for each in self.disk.deliveries.values())
+                pending = self.disk.behind or any(
+                    each.state == "pending" for each in self.disk.deliveries.values()
+                )
                 quiet = 0 if pending else quiet + 1
