@@ -54,17 +54,15 @@ class Resumes:
 
     def __init__(self) -> None:
         self._under_way: dict[str, tuple[Lifting, Deferred | None]] = {}
-        self._keys: dict[str, None] = {}
 
     @property
     def keys(self) -> dict[str, None]:
-        """What is being lifted."""
-        return dict(self._keys)
+        """What is being lifted, by one resume or by several."""
+        return {key: None for lifting, _ in self._under_way.values() for key in lifting.keys}
 
     def begin(self, append_id: str, lifting: Lifting, waiting: Deferred | None) -> None:
         """The resume is on its way to the journal."""
         self._under_way[append_id] = (lifting, waiting)
-        self._keys.update(dict.fromkeys(lifting.keys))
 
     def journaled(self, append_ids: Sequence[str]) -> list[tuple[str, Lifting]]:
         """Which of these appends are resumes."""
@@ -76,9 +74,6 @@ class Resumes:
 
     def end(self, append_id: str, reply: Resumed | Refused) -> None:
         """It is over, done or not: answer who waits. An append that is no resume is nothing to this."""
-        lifting, waiting = self._under_way.pop(append_id, (None, None))
-        if lifting is not None:
-            for key in lifting.keys:
-                self._keys.pop(key, None)
+        _, waiting = self._under_way.pop(append_id, (None, None))
         if waiting is not None:
             waiting.reply(reply)

@@ -194,6 +194,29 @@ async def test_a_resume_that_can_not_clear_the_latch_leaves_it_halted(autojump_c
         assert floor.gate.state_for(None, None) == "active"
 
 
+async def test_of_two_resumes_that_cross_the_one_that_fails_does_not_bring_the_kill_back(autojump_clock):
+    """The journal used to end with the kill, and the gate without it: a restart would have halted again."""
+    async with Floor().open() as floor:
+        await pull(floor)
+        floor.latch.seconds, floor.latch.fails = 0.4, True
+        answers: dict[str, object] = {}
+
+        async def ask(name: str) -> None:
+            answers[name] = await resume(floor, by=name)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, "first")
+            await trio.sleep(0.1)
+            nursery.start_soon(ask, "second")
+            await trio.sleep(0.35)
+            floor.latch.fails = False
+        assert isinstance(answers["first"], m.Refused)
+        assert isinstance(answers["second"], m.Resumed)
+        await trio.sleep(5)
+        assert not floor.gate.kills
+        assert not floor.log.book.kills
+
+
 async def test_a_resume_lifts_only_the_kills_that_it_names(autojump_clock):
     async with Floor().open() as floor:
         one, two = await pull(floor), await pull(floor, exchange="sim")
