@@ -16,7 +16,7 @@ import trio
 from actors.admission import Admissions, Expected
 from actors.decisions import UNREACHABLE
 from actors.journal.port import StoreUnavailable
-from actors.kernel import System
+from actors.kernel import Courtesy, System
 from actors.model import messages as m
 from actors.model import results as r
 from actors.model.book import denied_order
@@ -210,6 +210,7 @@ class Placings:
         self._clock = clock
         self._claims: dict[Claim, str] = {}
         self._turn = trio.Lock()
+        self._courtesy = Courtesy()
 
     async def place_all(
         self, placements: Sequence[r.Placement], answer: Callable[[int, r.PlaceResult], None]
@@ -219,7 +220,7 @@ class Placings:
 
         Cancelled, it takes nothing back: what was handed over goes on and is answered all the same.
         """
-        answers = _Answers(len(placements), answer)
+        answers = _Answers(len(placements), answer, self._courtesy)
         for index, placement in enumerate(placements):
             if placement.dry_run:
                 answers.give(index, await self._preview(placement))
@@ -363,11 +364,12 @@ class Placings:
 
 
 class _Answers:
-    """Passes answers on and wakes whoever waits for the last one."""
+    """Passes answers on and wakes whoever waits for the last one, after what the journal has to do."""
 
-    def __init__(self, count: int, answer: Callable[[int, r.PlaceResult], None]) -> None:
+    def __init__(self, count: int, answer: Callable[[int, r.PlaceResult], None], courtesy: Courtesy) -> None:
         self._missing = count
         self._answer = answer
+        self._courtesy = courtesy
         self._complete: trio.Event | None = None
 
     def give(self, index: int, result: r.PlaceResult) -> None:
@@ -383,6 +385,7 @@ class _Answers:
         else:
             self._complete = trio.Event()
             await self._complete.wait()
+            await self._courtesy.give_way()
 
 
 _CLIENT, _KEY = "client/", "key/"

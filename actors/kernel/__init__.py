@@ -12,6 +12,7 @@ for looking in from outside. This room knows no trading.
 from actors.kernel.actor import TrioActor
 from actors.kernel.cell import Cell
 from actors.kernel.clock import Clock, TrioClock
+from actors.kernel.courtesy import Courtesy
 from actors.kernel.dead_letters import DeadLetter, DeadLetters
 from actors.kernel.errors import (
     ActorDead,
@@ -42,6 +43,7 @@ __all__ = [
     "AskTimeout",
     "Cell",
     "Clock",
+    "Courtesy",
     "DeadLetter",
     "DeadLetters",
     "Deferred",
