@@ -66,6 +66,7 @@ def test_what_is_no_plain_decimal_is_refused_with_what_was_found(bad: str) -> No
         parse_decimal(bad)
     assert caught.value.found == bad[:40]
     assert caught.value.why
+    assert str(caught.value) == f"{bad[:40]!r} {caught.value.why}"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,30 @@ def test_a_decimal_has_one_canonical_text(said: str, canonical: str) -> None:
     assert text(value) == canonical
     assert str(value) == canonical or "E" in str(value)
     assert not value.is_signed() or value < 0
+
+
+@pytest.mark.parametrize("bad", ["NaN", "-Infinity", "1E+18", "1E-13", "1.0000000000001"])
+def test_a_number_that_can_not_be_used_is_named(bad: str) -> None:
+    """Numbers that did not come as a text are refused by the same words."""
+    with pytest.raises(BadDecimal) as caught:
+        checked(Decimal(bad))
+    assert caught.value.found == bad
+
+
+@pytest.mark.parametrize(
+    ("widest", "value"),
+    [("0" * 63 + "7", "7"), ("1e-12", "1e-12"), ("1." + "0" * 62, "1"), ("1e17", "100000000000000000")],
+)
+def test_what_just_fits_is_read(widest: str, value: str) -> None:
+    """64 characters, 12 fraction digits, 18 integer digits."""
+    assert parse_decimal(widest) == Decimal(value)
+
+
+def test_a_number_may_have_as_many_digits_as_the_context_holds() -> None:
+    """Trailing zeros count as digits until they are taken away."""
+    assert checked(Decimal("1." + "0" * 75)) == 1
+    with pytest.raises(BadDecimal):
+        checked(Decimal("1." + "0" * 76))
 
 
 @given(st.text(max_size=70))
@@ -143,15 +168,28 @@ def test_a_share_of_a_cost_is_rounded_once_and_half_even(cost: Decimal, whole: D
 
 @pytest.mark.parametrize(
     ("cost", "expected"),
-    [("0.000000000001", "0"), ("0.000000000003", "2e-12"), ("-0.000000000003", "-2e-12")],
+    [
+        ("0.000000000001", "0"),
+        ("0.000000000003", "2e-12"),
+        ("-0.000000000003", "-2e-12"),
+        ("0.000000000005", "2e-12"),
+        ("0.000000000007", "4e-12"),
+    ],
 )
 def test_a_half_goes_to_the_even_neighbour(cost: str, expected: str) -> None:
     """Half of an odd last place."""
     assert share_of_cost(Decimal(cost), Decimal(1), Decimal(2)) == Decimal(expected)
 
 
+def test_less_than_the_last_place_is_rounded_away_from_zero_when_it_is_more_than_half() -> None:
+    """However small what is shared and what it is shared among."""
+    assert share_of_cost(Decimal("0.9e-12"), Decimal("0.5"), Decimal("0.6")) == Decimal("1e-12")
+    assert share_of_cost(Decimal("-0.9e-12"), Decimal("0.5"), Decimal("0.6")) == Decimal("-1e-12")
+
+
 def test_a_ratio_for_people_has_eight_places_at_most() -> None:
     """It is never an input to accounting."""
+    assert text(display_ratio(Decimal("1e25"), Decimal(3))) == "3" * 25 + "." + "3" * 8
     assert display_ratio(Decimal(2), Decimal(3)) == Decimal("0.66666667")
     assert text(display_ratio(Decimal(100), Decimal(4))) == "25"
 
@@ -161,6 +199,16 @@ def test_multiples_are_decided_exactly() -> None:
     assert is_multiple(Decimal("0.3"), Decimal("0.1"))
     assert not is_multiple(Decimal("0.35"), Decimal("0.1"))
     assert is_multiple(ZERO, Decimal("0.01"))
+
+
+@pytest.mark.parametrize(
+    ("value", "canonical"),
+    [("1e1", "10"), ("120", "120"), ("1e40", "1" + "0" * 40), ("1e-7", "0.0000001"), ("5.00", "5")],
+)
+def test_the_canonical_text_never_has_an_exponent(value: str, canonical: str) -> None:
+    """Neither of a large number nor of a small one."""
+    assert text(Decimal(value)) == canonical
+    assert normal(Decimal(value)).as_tuple().exponent <= 0
 
 
 @given(admitted)

@@ -98,6 +98,8 @@ def test_fees_are_kept_by_asset_and_outside_of_the_profit() -> None:
     position = FLAT.apply(fill, 7).apply(
         msgspec.structs.replace(fill, side="buy", fee=Decimal("-0.1"), fee_currency="BNB"), 8
     )
+    assert FLAT.apply(fill, 7).quantity == -1
+    assert position.apply(fill, 9).fees == (("BNB", Decimal("-0.1")), ("USDT", Decimal("1.0")))
     assert position.fees == (("BNB", Decimal("-0.1")), ("USDT", Decimal("0.5")))
     assert (position.quantity, position.realized_pnl, position.updated_us) == (0, 0, 8)
 
