@@ -2,8 +2,9 @@
 
 httpx makes the request; below it, where a connection is opened, the name is resolved once, every address is
 judged, and the connection goes to that very address while TLS still proves the name. So a name that
-resolves differently later, a redirect or a proxy of the environment can't lead anywhere else. An answer is
-read up to a bound, and everything together has one deadline.
+resolves differently later, a redirect or a proxy of the environment can't lead anywhere else. Everything
+together has one deadline. The status decides; what is said after it is read up to a bound, in bytes and in
+time, and need not come to its end.
 """
 
 import ipaddress
@@ -28,16 +29,77 @@ from actors.webhook.ssrf import (
 )
 
 SEND_SECONDS = 15.0
+BODY_SECONDS = 2.0
+"""For so long what is said after the status is read: the status has decided already."""
+
 CONNECT_SECONDS = 5.0
-MOST_ANSWER_BYTES = 4096
+MOST_ANSWER_BYTES = 65_536
+"""So much of an answer is read, headers and all."""
+
+MOST_SAID_BYTES = 4096
+"""So much of what it says is kept."""
+
 MOST_ADDRESSES = 4
 RESOLVERS_A_LINE = 2
 KEEP_ALIVE_SECONDS = 20.0
+
+FAILURES = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    OSError,
+)
+"""What a receiver, its name or the way to it can raise."""
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 SocketOption: TypeAlias = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 )
+
+
+class BoundedStream(httpcore.AsyncNetworkStream):
+    """A connection on which an answer may not be too long: reading on raises httpcore.ReadError.
+
+    So whoever reads comes to an end by an error and never has to stop in the middle, which generators within
+    generators don't survive well.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._answered = 0
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Bytes of the answer to what was written last."""
+        if self._answered >= MOST_ANSWER_BYTES:
+            raise httpcore.ReadError(f"the answer has more than {MOST_ANSWER_BYTES} bytes")
+        part = await self._stream.read(min(max_bytes, MOST_ANSWER_BYTES - self._answered), timeout)
+        self._answered += len(part)
+        return part
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Bytes of a request: the next answer begins anew."""
+        self._answered = 0
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """The same over TLS."""
+        return BoundedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> object:
+        """What the connection knows of itself."""
+        return self._stream.get_extra_info(info)
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -66,9 +128,10 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         error: Exception = httpcore.ConnectError("no address")
         for address in check_addresses(target, found, self._allowed)[:MOST_ADDRESSES]:
             try:
-                return await self._connector.connect_tcp(
+                stream = await self._connector.connect_tcp(
                     str(address), port, timeout=timeout, socket_options=socket_options
                 )
+                return BoundedStream(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
                 error = failed
         raise error
@@ -173,34 +236,35 @@ class HttpLine:
                 return await self._post(url, headers, body)
             except Forbidden as error:
                 return Answer(status=None, error=f"refused: {error}")
-            except (
-                httpx.HTTPError,
-                httpx.InvalidURL,
-                httpcore.NetworkError,
-                httpcore.TimeoutException,
-                httpcore.ProtocolError,
-                httpcore.UnsupportedProtocol,
-                OSError,
-            ) as error:
+            except FAILURES as error:
                 return Answer(status=None, error=f"{type(error).__name__}: {error}")
         return Answer(status=None, error=f"no answer within {SEND_SECONDS:g} s")
 
     async def _post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
         async with self._client.stream("POST", url, content=body, headers=list(headers)) as response:
-            said = b""
-            async for part in response.aiter_raw():
-                said += part
-                if len(said) > MOST_ANSWER_BYTES:
-                    break
+            said, error = await _beginning(response)
             return Answer(
                 status=response.status_code,
+                error=error,
                 retry_after=response.headers.get("retry-after"),
-                body=said[:MOST_ANSWER_BYTES],
+                body=said,
             )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+async def _beginning(response: httpx.Response) -> tuple[bytes, str]:
+    """The first of what an answer says, and what kept more from coming, if anything did."""
+    said = b""
+    with trio.move_on_after(BODY_SECONDS):
+        try:
+            async for part in response.aiter_raw():
+                said += part[: MOST_SAID_BYTES - len(said)]
+        except FAILURES as error:
+            return said, f"{type(error).__name__}: {error}"
+    return said, ""
 
 
 class HttpCarrier:
