@@ -7,6 +7,7 @@ is part of the state (what is forgotten first).
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -128,14 +129,12 @@ def _known(book: "Book", order_id: str) -> Order:
     return order
 
 
-def _step(step: Step, *names: str) -> Rule:
-    """The rule of an event that only advances an order; the named fields are taken over from it."""
-
-    def judge(book: "Book", event: ev.OrderEvent, _seq: int, at_us: int) -> Change:
-        changes = {name: getattr(event, name) for name in names}
-        return Change(order=_known(book, event.order_id).advance(step, at_us, **changes))
-
-    return Rule(judge, _keep_order)
+def _advance(
+    step: Step, names: tuple[str, ...], book: "Book", event: ev.OrderEvent, _seq: int, at_us: int
+) -> Change:
+    """Advance the order; the named fields are taken over from the event."""
+    changes = {name: getattr(event, name) for name in names}
+    return Change(order=_known(book, event.order_id).advance(step, at_us, **changes))
 
 
 def _not_sent(book: "Book", event: ev.OrderNotSent, _seq: int, at_us: int) -> Change:
@@ -374,17 +373,17 @@ Keep = Callable[["Book", Any, Change, int], None]
 RULES: dict[type[ev.Event], Rule] = {
     ev.OrderAccepted: Rule(_accepted, _keep_accepted),
     ev.OrderDenied: Rule(_denied, _keep_order),
-    ev.OrderSubmitted: _step(Step.SENT),
-    ev.OrderAcknowledged: _step(Step.ACKNOWLEDGED, "exchange_order_id"),
-    ev.OrderRejected: _step(Step.REFUSED, "code", "reason"),
-    ev.OrderUnresolved: _step(Step.UNRESOLVED, "reason"),
+    ev.OrderSubmitted: Rule(partial(_advance, Step.SENT, ()), _keep_order),
+    ev.OrderAcknowledged: Rule(partial(_advance, Step.ACKNOWLEDGED, ("exchange_order_id",)), _keep_order),
+    ev.OrderRejected: Rule(partial(_advance, Step.REFUSED, ("code", "reason")), _keep_order),
+    ev.OrderUnresolved: Rule(partial(_advance, Step.UNRESOLVED, ("reason",)), _keep_order),
     ev.OrderAbsent: Rule(_absent, _keep_order),
     ev.OrderNotSent: Rule(_not_sent, _keep_order),
     ev.OrderFilled: Rule(_filled, _keep_filled),
-    ev.CancelRequested: _step(Step.CANCEL_REQUESTED),
-    ev.CancelRefused: _step(Step.CANCEL_REFUSED),
-    ev.OrderCanceled: _step(Step.CANCELED, "reason"),
-    ev.OrderExpired: _step(Step.EXPIRED, "reason"),
+    ev.CancelRequested: Rule(partial(_advance, Step.CANCEL_REQUESTED, ()), _keep_order),
+    ev.CancelRefused: Rule(partial(_advance, Step.CANCEL_REFUSED, ()), _keep_order),
+    ev.OrderCanceled: Rule(partial(_advance, Step.CANCELED, ("reason",)), _keep_order),
+    ev.OrderExpired: Rule(partial(_advance, Step.EXPIRED, ("reason",)), _keep_order),
     ev.AmendAccepted: Rule(_amend_accepted, _keep_order),
     ev.AmendDenied: Rule(_amend_denied, _keep_order),
     ev.OrderAmended: Rule(_amended, _keep_order),

@@ -50,7 +50,11 @@ SCOPES = {
     ),
     "book": Scope(
         ("actors/model/folding.py",),
-        ("tests/actors/model/test_book.py", "tests/actors/model/test_amending.py"),
+        (
+            "tests/actors/model/test_book.py",
+            "tests/actors/model/test_folding.py",
+            "tests/actors/model/test_amending.py",
+        ),
     ),
     "ledger": Scope(
         ("actors/risk/ledger.py", "actors/risk/valuation.py"),
