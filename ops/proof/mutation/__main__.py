@@ -34,7 +34,14 @@ class Scope(msgspec.Struct, frozen=True):
 
 SCOPES = {
     "rules": Scope(
-        ("actors/risk/checks",), ("tests/actors/risk/test_rules.py", "tests/actors/risk/test_breaches.py")
+        ("actors/risk/checks",),
+        (
+            "tests/actors/risk/test_rules.py",
+            "tests/actors/risk/test_told.py",
+            "tests/actors/risk/test_breaches.py",
+            "tests/actors/risk/test_stops.py",
+            "tests/actors/risk/test_amends.py",
+        ),
     ),
     "orders": Scope(
         ("actors/model/order.py", "actors/model/amending.py"),
@@ -58,7 +65,14 @@ SCOPES = {
     ),
     "ledger": Scope(
         ("actors/risk/ledger.py", "actors/risk/valuation.py"),
-        ("tests/actors/risk/test_valuation.py", "tests/actors/risk/test_rules.py"),
+        (
+            "tests/actors/risk/test_valuation.py",
+            "tests/actors/risk/test_rules.py",
+            "tests/actors/risk/test_stops.py",
+            "tests/actors/risk/test_amends.py",
+            "tests/actors/risk/test_watch.py",
+            "tests/actors/risk/test_stateful.py",
+        ),
     ),
 }
 

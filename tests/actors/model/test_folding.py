@@ -275,7 +275,9 @@ def test_a_sale_gives_the_base_and_takes_the_quote() -> None:
 def recalled(*trades: str) -> ev.OrderFilled:
     """A late fill of an order that had left memory; the store had these trades of it."""
     known = folded(ACCEPTED, WORKING, filled("t1"), ev.OrderCanceled(reason="asked", **ABOUT)).order("o1")
-    return ev.OrderFilled(fill=fill("t2", quantity=Decimal(1)), recalled=known, recalled_trades=trades, **ABOUT)
+    return ev.OrderFilled(
+        fill=fill("t2", quantity=Decimal(1)), recalled=known, recalled_trades=trades, **ABOUT
+    )
 
 
 def test_a_late_fill_brings_its_order_back_with_what_was_known_of_it() -> None:
