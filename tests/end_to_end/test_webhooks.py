@@ -81,3 +81,30 @@ def test_a_killed_sender_loses_nothing_and_its_dead_letters_all_arrive(tmp_path)
     counted = storm(tmp_path, webhooks=150, endpoints=2, kills=2, share=0.3, seed=3, schedule="0,0.05")
     assert counted["owed"] >= 150
     assert counted["dead_letters_replayed"] > 0
+
+
+def test_a_paused_webhook_is_told_everything_when_it_is_resumed_after_a_crash(services, receiver):
+    """Meanwhile the journal is its queue: nothing is pending, and it is said from where on it is owed."""
+    service = services(WEBHOOKS__ALLOW_HOSTS=f"127.0.0.1:{receiver.port}")
+    made = subscribe(service, receiver.url)
+    service.order(qty="0.01")
+    until(lambda: any(each["event"] == "order_filled" for each in receiver.events()))
+    until(lambda: service.get("/webhooks")["webhooks"][0]["statistics"]["pending"] == 0)
+    assert service.post(f"/webhooks/{made['webhookId']}/pause", {}).status_code == 200
+    placed = [service.order(qty="0.01").json()["orderId"] for _ in range(4)]
+    behind = until(lambda: service.get("/webhooks")["webhooks"][0].get("behindSeq"))
+    assert service.get("/webhooks")["webhooks"][0]["statistics"]["pending"] == 0
+    service.kill()
+    service.start()
+    placed += [service.order(qty="0.01").json()["orderId"] for _ in range(2)]
+    assert service.get("/webhooks")["webhooks"][0]["behindSeq"] == behind
+    assert service.post(f"/webhooks/{made['webhookId']}/resume", {}).status_code == 200
+
+    def filled() -> list[str]:
+        return [each["orderId"] for each in receiver.events() if each["event"] == "order_filled"]
+
+    until(lambda: set(placed) <= set(filled()))
+    until(lambda: "behindSeq" not in service.get("/webhooks")["webhooks"][0])
+    positions = [each["seq"] for each in receiver.events() if each["event"] == "position_changed"]
+    assert positions == sorted(positions)
+    assert len(positions) == len(set(positions)) == 7
