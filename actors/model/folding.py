@@ -54,11 +54,12 @@ def _nothing(_book: "Book", _event: ev.Event, _seq: int, _at_us: int) -> Change:
 
 
 def _keep_order(book: "Book", _event: ev.Event, change: Change, _at_us: int) -> None:
-    if change.order is not None:
-        _put(book, change.order)
+    _put(book, change.order)
 
 
-def _put(book: "Book", order: Order) -> None:
+def _put(book: "Book", order: Order | None) -> None:
+    if order is None:
+        return
     order_id = order.order_id
     if order.is_open:
         book.closed.pop(order_id, None)
@@ -92,9 +93,9 @@ def _accepted(book: "Book", event: ev.OrderAccepted, seq: int, at_us: int) -> Ch
     return Change(order=order)
 
 
-def _keep_accepted(book: "Book", event: ev.OrderAccepted, change: Change, at_us: int) -> None:
+def _keep_accepted(book: "Book", event: ev.OrderAccepted, change: Change, _at_us: int) -> None:
     book.venue_ids[event.intent.venue_id] = event.intent.order_id
-    _keep_order(book, event, change, at_us)
+    _put(book, change.order)
 
 
 def _require_new(book: "Book", intent: OrderIntent) -> None:
@@ -196,7 +197,7 @@ def _replaced(book: "Book", event: ev.OrderReplaced, _seq: int, at_us: int) -> C
     return Change(order=amending.replaced(before, event.amend_id, at_us))
 
 
-def _keep_replaced(book: "Book", event: ev.OrderReplaced, change: Change, at_us: int) -> None:
+def _keep_replaced(book: "Book", event: ev.OrderReplaced, change: Change, _at_us: int) -> None:
     before, order = _known(book, event.order_id), _order_of(change)
     known = book.trades.get(order.order_id)
     if known and not before.former:
@@ -205,7 +206,7 @@ def _keep_replaced(book: "Book", event: ev.OrderReplaced, change: Change, at_us:
     book.venue_ids[order.intent.venue_id] = order.order_id
     if before.former and before.former[0] not in order.former:
         book.venue_ids.pop(before.former[0], None)
-    _keep_order(book, event, change, at_us)
+    _put(book, change.order)
 
 
 def _order_of(change: Change) -> Order:
@@ -233,7 +234,7 @@ def _filled(book: "Book", event: ev.OrderFilled, _seq: int, at_us: int) -> Chang
     )
 
 
-def _keep_filled(book: "Book", event: ev.OrderFilled, change: Change, at_us: int) -> None:
+def _keep_filled(book: "Book", event: ev.OrderFilled, change: Change, _at_us: int) -> None:
     fill, order_id = event.fill, event.order_id
     before = book.order(order_id)
     if before is None:
@@ -248,7 +249,7 @@ def _keep_filled(book: "Book", event: ev.OrderFilled, change: Change, at_us: int
     _keep_position(book, change)
     book.watermarks[place] = max(book.watermarks.get(place, 0), fill.at_us)
     _keep_cash(book, change)
-    _keep_order(book, event, change, at_us)
+    _put(book, change.order)
 
 
 def _keep_position(book: "Book", change: Change) -> None:

@@ -10,7 +10,7 @@ from actors.model.amend import Amend, AmendState
 from actors.model.book import Book, DuplicateAdjustment, DuplicateFill, DuplicateOrder, Kill
 from actors.model.change import Change
 from actors.model.fill import Fill
-from actors.model.folding import CLOSED_KEPT, STATEMENT_KEPT, denied_order
+from actors.model.folding import ADJUSTMENTS_KEPT, CLOSED_KEPT, STATEMENT_KEPT, denied_order
 from actors.model.order import Order, OrderIntent, Submission, Terminal
 from actors.model.position import Position
 
@@ -253,6 +253,10 @@ def test_what_is_forgotten_leaves_nothing_behind() -> None:
     assert book.order("o1") is None
     assert (book.venue_ids, book.trades) == ({}, {})
     assert len(book.closed) == CLOSED_KEPT
+    intent = msgspec.structs.replace(INTENT, order_id="one more", venue_id="")
+    folded(ev.OrderDenied(intent=intent, code="X", detail="y"), book=book)
+    assert len(book.closed) == CLOSED_KEPT
+    assert book.order("o2") is None
 
 
 def test_a_fill_is_kept_with_its_time() -> None:
@@ -298,6 +302,8 @@ def test_an_order_in_memory_is_not_replaced_by_what_was_recalled_of_it() -> None
     assert order is not None
     assert (order.executed, order.terminal) == (9, None)
     assert book.trades["o1"] == {"t1": 77, "t3": 77, "t2": 77}
+    book = folded(ACCEPTED, WORKING, recalled("t1", "t2"))
+    assert book.trades["o1"] == {"t2": 77}
 
 
 def test_an_adjustment_moves_the_position_and_disturbs_its_exchange() -> None:
@@ -318,6 +324,39 @@ def test_an_adjustment_moves_the_position_and_disturbs_its_exchange() -> None:
         folded(adjusted, book=book)
     opening = msgspec.structs.replace(adjusted, evidence="opening:sim/BTC")
     assert folded(opening).disturbed == {}
+
+
+def test_every_opening_is_remembered() -> None:
+    """However many places there are: an opening that is told again must not count again."""
+    opening = ev.PositionAdjusted(
+        exchange="sim",
+        symbol="BTC/USDT",
+        quantity=Decimal(1),
+        price=Decimal(50),
+        cause="opening",
+        evidence="",
+    )
+    book = folded(
+        *(
+            msgspec.structs.replace(opening, evidence=f"opening:{number}")
+            for number in range(ADJUSTMENTS_KEPT + 2)
+        )
+    )
+    assert len(book.adjustments) == ADJUSTMENTS_KEPT + 2
+
+
+def test_an_absent_order_that_executes_after_all_is_open_again() -> None:
+    """It is among the working orders then, and no longer among the closed ones."""
+    absent = (
+        SENT,
+        ev.OrderUnresolved(reason="time-out", **ABOUT),
+        ev.OrderAbsent(proof="not listed", **ABOUT),
+    )
+    book = folded(ACCEPTED, *absent, filled())
+    order = book.order("o1")
+    assert order is not None
+    assert (order.executed, order.terminal) == (4, None)
+    assert (list(book.orders), list(book.closed)) == (["o1"], [])
 
 
 def test_an_account_is_opened_once() -> None:
