@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.model.events import CancelRequested
+from actors.model.events import BalanceAdjusted, CancelRequested
 from actors.risk.decide import Passed
 from actors.risk.limits import KINDS, RiskLimits, texts
 from actors.risk.rules import RULES, Breach
@@ -689,3 +689,48 @@ def test_a_denial_says_what_was_left_before_the_order(limits, orders, code, head
     assert isinstance(verdict, Breach)
     assert (verdict.code, verdict.headroom) == (code, headroom)
     assert verdict.detail.endswith(f"{headroom} is left")
+
+
+def test_what_closes_a_position_passes_though_the_symbol_is_over_its_limit_elsewhere():
+    """The limit counts all exchanges; closing at one of them opens nothing."""
+    desk = Desk(exchanges=("sim", "other"), max_net_usd=None)
+    desk.hold("buy", "1", "40000", exchange="other")
+    desk.hold("sell", "0.1", "40000")
+    desk.limits(max_pos_usd=D(30000))
+    assert desk.code("buy", "0.1") is None
+    assert desk.code("buy", "0.100001") == "MAX_POSITION"
+
+
+@pytest.mark.parametrize("limit", ["max_gross_usd", "max_exchange_usd"])
+@pytest.mark.parametrize(("held", "back"), [("sell", "buy"), ("buy", "sell")])
+def test_the_smaller_side_of_a_place_may_grow_where_gross_exposure_is_at_its_limit(limit, held, back):
+    """Only the larger side counts, and an order adds to its own side alone."""
+    desk = Desk(max_net_usd=None, **{limit: D(8000)})
+    desk.hold(held, "0.2", "40000")
+    assert desk.code(back, "0.05") is None
+    assert desk.code(held, "0.05") in ("MAX_GROSS_EXPOSURE", "MAX_EXCHANGE_EXPOSURE")
+
+
+def test_what_needs_no_more_margin_passes_though_there_is_too_little():
+    """Turning a position round to the same size binds as much as before; one step more is denied."""
+    desk = Desk(cash="10000", max_daily_loss_usd=None, max_net_usd=None)
+    desk.hold("buy", "0.1", "40000")
+    desk.record(
+        BalanceAdjusted(
+            exchange="sim", asset="USDT", amount=D(-6500), cause="withdrawal", evidence="w", happened_us=1
+        )
+    )
+    assert desk.code("sell", "0.2", "40000") is None
+    assert desk.code("sell", "0.200001", "40000") == "INSUFFICIENT_MARGIN"
+
+
+@pytest.mark.parametrize("name", ["max_gross_usd", "max_net_usd"])
+def test_a_sum_over_all_exchanges_is_unknown_where_one_of_them_has_no_price(name):
+    """Margin and exposure of the order's own exchange are known; the sum is not."""
+    desk = Desk(
+        exchanges=("sim", "other"), max_price_age_seconds=None, max_daily_loss_usd=None, **{name: D(50000)}
+    )
+    desk.hold("buy", "1", "2000", symbol=ETH)
+    assert desk.code("buy", "0.01", exchange="other") is None
+    desk.state.set_mark(msgspec.structs.replace(mark(ETH, "1"), mark=D("NaN")))
+    assert desk.code("buy", "0.01", exchange="other") == "STALE_PRICE"
