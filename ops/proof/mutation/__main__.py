@@ -66,6 +66,7 @@ SCOPES = {
     "ledger": Scope(
         ("actors/risk/ledger.py", "actors/risk/valuation.py"),
         (
+            "tests/actors/risk/test_ledger.py",
             "tests/actors/risk/test_valuation.py",
             "tests/actors/risk/test_rules.py",
             "tests/actors/risk/test_stops.py",

@@ -10,6 +10,7 @@ from actors.model.snapshot import decode_book, encode_book
 from actors.risk.counters import KeyedCount, SlidingCount
 from actors.risk.ledger import Account, Hold, assets_of
 from actors.risk.state import RiskState, day_of
+from actors.risk.valuation import NOTHING, Sum, Worth
 from tests.actors.risk.desk import BTC, ETH, START_US, D, Desk, instrument, mark
 
 
@@ -197,3 +198,123 @@ def moved(amount: str, cause: str, evidence: str, asset: str = "USDT") -> Balanc
     return BalanceAdjusted(
         exchange="sim", asset=asset, amount=D(amount), cause=cause, evidence=evidence, happened_us=START_US
     )
+
+
+def perpetual(desk: Desk, **changes: object) -> None:
+    """The exchange lists a perpetual swap that needs a tenth of its value as margin."""
+    made = instrument("BTC/USDT:USDT", **{"market_type": "swap", "initial_margin": D("0.1"), **changes})
+    desk.broker(instruments=(made,))
+
+
+def test_a_derivative_binds_its_share_of_margin_and_its_profit_is_equity_everywhere():
+    desk = Desk(symbol_whitelist=("BTC/USDT:USDT",), cash="1000")
+    perpetual(desk)
+    desk.price("BTC/USDT:USDT", "40000")
+    for _ in range(2):
+        desk.fill(desk.place("buy", "0.1", symbol="BTC/USDT:USDT"), "0.1", "40000", market="swap")
+    valuation, place = desk.state.valuation, ("sim", "BTC/USDT:USDT")
+    assert valuation.worth(place).margin == 800
+    desk.price("BTC/USDT:USDT", "40500")
+    desk.price("BTC/USDT:USDT", "40600")
+    assert valuation.equity_of("sim") == valuation.equity() == 1120
+    perpetual(desk, initial_margin=D("0.5"))
+    assert valuation.worth(place).margin == 4060
+    assert valuation.total.margin == 4060
+
+
+def test_an_exchange_that_has_told_nothing_is_worth_nothing():
+    assert Desk().state.valuation.equity_of("elsewhere") == 0
+
+
+def test_the_oldest_of_the_prices_in_use_is_known():
+    """Places that hold nothing don't count, nor do those without a price."""
+    desk = Desk(max_net_usd=None, max_price_age_seconds=None, max_daily_loss_usd=None)
+    valuation = desk.state.valuation
+    assert valuation.oldest_mark_us() is None
+    desk.hold("buy", "0.1", "40000")
+    desk.hold("buy", "1", "2000", symbol=ETH)
+    began = desk.now_us
+    desk.now_us += 5
+    desk.price(BTC, "40000")
+    assert valuation.oldest_mark_us() == began
+    desk.now_us += 5
+    desk.price(ETH, "2000")
+    assert valuation.oldest_mark_us() == began + 5
+    desk.state.set_mark(msgspec.structs.replace(mark(BTC, "1"), mark=D("NaN")))
+    assert valuation.oldest_mark_us() == began + 10
+    desk.state.set_mark(msgspec.structs.replace(mark(ETH, "1"), mark=D("NaN")))
+    assert valuation.oldest_mark_us() is None
+
+
+def test_a_place_is_unpriced_only_while_it_matters():
+    """What was held and earned there counts as long as it is not known what it is worth."""
+    desk = Desk(max_price_age_seconds=None, symbol_whitelist=("ETH/EUR", "BTC/USDT"), max_daily_loss_usd=None)
+    desk.broker(instruments=(instrument("ETH/EUR"), instrument(BTC)))
+    desk.price("EUR/USDT", "2")
+    desk.price("ETH/EUR", "1000")
+    valuation, place = desk.state.valuation, ("sim", "ETH/EUR")
+    order_id = desk.place("buy", "0.1", "900", symbol="ETH/EUR")
+    assert valuation.worth(place).gross == 200
+    no_euro = msgspec.structs.replace(mark("EUR/USDT", "1"), mark=D("NaN"))
+    desk.state.set_mark(no_euro)
+    assert list(valuation.unpriced) == [place]
+    assert valuation.worth(place).gross == 0
+    desk.state.set_mark(no_euro)
+    desk.price("EUR/USDT", "3")
+    assert list(valuation.unpriced) == []
+    assert valuation.worth(place).gross == 300
+    desk.state.set_mark(no_euro)
+    desk.cancelled(order_id)
+    assert list(valuation.unpriced) == []
+
+
+def test_of_equally_new_prices_that_of_the_first_place_counts():
+    desk = Desk(exchanges=("b", "a"))
+    desk.price("XRP/USDT", "2", "b")
+    desk.price("XRP/USDT", "3", "a")
+    assert desk.state.valuation.rate("XRP") == 3
+    desk.now_us += 1
+    desk.price("XRP/USDT", "1", "b")
+    assert desk.state.valuation.rate("XRP") == 1
+    for exchange in ("b", "a"):
+        gone = msgspec.structs.replace(mark("XRP/USDT", "1", exchange), mark=D("NaN"))
+        desk.state.set_mark(gone)
+        desk.state.set_mark(gone)
+    assert desk.state.valuation.rate("XRP") is None
+
+
+def test_a_dollar_coin_is_worth_a_dollar_whatever_its_market_says():
+    desk = Desk()
+    desk.price("USDC/USDT", "0.9")
+    assert desk.state.valuation.rate("USDC") == 1
+    assert "USDC" not in desk.state.valuation.rates
+
+
+def test_an_asset_without_a_price_that_is_owned_is_no_debt():
+    desk = Desk()
+    desk.record(
+        AccountOpened(exchange="sim", balances=(("USDT", D(1000)), ("DOGE", D("0.5")), ("SHIB", D(0))))
+    )
+    assert desk.state.valuation.equity_of("sim") == 1000
+
+
+def test_sums_are_equal_when_every_part_is():
+    one, two = Sum(), Sum()
+    assert one == two
+    assert one != "a sum"
+    for name in ("gross", "long", "short", "result", "margin"):
+        two.move(NOTHING, Worth(**{name: D(1)}))
+        assert one != two
+        one.move(NOTHING, Worth(**{name: D(1)}))
+        assert one == two
+        assert getattr(one, name) == 1
+
+
+def test_fees_are_counted_from_where_they_stood():
+    """By asset; an asset without a price makes the sum unknown only if something was paid in it."""
+    valuation = Desk().state.valuation
+    valuation.add_fees((), (("USDT", D(5)), ("XYZ", D(1))))
+    valuation.add_fees((("USDT", D(5)), ("XYZ", D(1))), (("USDT", D(9)), ("XYZ", D(1))))
+    assert valuation.fees == {"USDT": 9, "XYZ": 1}
+    assert valuation.fees_since({"USDT": D(2), "XYZ": D(1)}) == 7
+    assert valuation.fees_since({"USDT": D(2)}) is None
