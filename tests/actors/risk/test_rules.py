@@ -734,3 +734,29 @@ def test_a_sum_over_all_exchanges_is_unknown_where_one_of_them_has_no_price(name
     assert desk.code("buy", "0.01", exchange="other") is None
     desk.state.set_mark(msgspec.structs.replace(mark(ETH, "1"), mark=D("NaN")))
     assert desk.code("buy", "0.01", exchange="other") == "STALE_PRICE"
+
+
+def test_at_a_halted_exchange_only_exits_pass_and_at_one_that_reconciles_nothing():
+    """What the journal and the exchange agree on is not known there."""
+    desk = Desk()
+    desk.hold("buy", "0.1", "40000")
+    desk.broker(state="halted")
+    assert desk.code("sell", "0.1", reduce_only=True) is None
+    assert desk.code("buy", "0.1") == "EXCHANGE_RECONCILING"
+    desk.broker(state="reconciling")
+    assert desk.code("sell", "0.1", reduce_only=True) == "EXCHANGE_RECONCILING"
+
+
+def test_an_exchange_whose_clock_is_not_known_is_not_taken_for_wrong():
+    assert Desk(max_clock_skew_seconds=D(0)).code("buy", "0.1") is None
+
+
+def test_a_market_order_that_asks_for_post_only_is_left_to_the_exchange():
+    assert Desk(post_only_check=True).code("buy", "0.1", post_only=True) is None
+
+
+def test_exits_are_not_counted_as_repetitions():
+    desk = Desk(max_repeated_executions=2)
+    desk.hold("buy", "0.1", "40000")
+    for _ in range(4):
+        desk.fill(desk.place("sell", "0.01"), "0.01", "40000")

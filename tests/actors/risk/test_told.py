@@ -5,11 +5,12 @@ These sentences are read by people at night and their numbers by bots.
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from actors.model.order import OrderIntent
 from actors.risk.rules import Breach
-from tests.actors.risk.desk import BTC, ETH, D, Desk
+from tests.actors.risk.desk import BTC, ETH, D, Desk, instrument, mark
 
 Scene = Callable[[], tuple[Desk, OrderIntent]]
 
@@ -132,6 +133,13 @@ SCENES: dict[str, Scene] = {
     "an old price": lambda: order(later(10_500_000), "buy", "0.1"),
     "an old price of something held": lambda: order(fresh_but_for_eth(), "buy", "0.1"),
     "a clock that is off": lambda: order(skewed(), "buy", "0.1"),
+    "a symbol that is not traded": lambda: order(
+        Desk(symbol_whitelist=("XRP/USDT",)), "buy", "10", symbol="XRP/USDT"
+    ),
+    "no price": lambda: order(trading_elsewhere("XRP/USDT"), "buy", "10", symbol="XRP/USDT"),
+    "no price of what is paid with": lambda: order(priced_in_euro(), "buy", "0.1", symbol="ETH/EUR"),
+    "a stop between the last price and the mark": lambda: stop(marked("40000"), "sell", "0.1", "40050"),
+    "a stop without a last price": lambda: stop(marked(None), "sell", "0.1", "40150"),
     "unknown symbol": lambda: order(Desk(), "buy", "0.1", symbol="DOGE/USDT"),
 }
 
@@ -164,6 +172,26 @@ def fresh_but_for_eth() -> Desk:
 def skewed() -> Desk:
     desk = Desk(max_clock_skew_seconds=D(1))
     desk.state.skews["sim"] = -1_500_000
+    return desk
+
+
+def trading_elsewhere(symbol: str) -> Desk:
+    """The exchange lists a symbol that nobody has told a price of."""
+    desk = Desk(symbol_whitelist=(symbol,), max_daily_loss_usd=None)
+    desk.broker(instruments=(instrument(symbol),))
+    return desk
+
+
+def priced_in_euro() -> Desk:
+    desk = trading_elsewhere("ETH/EUR")
+    desk.price("ETH/EUR", "1800")
+    return desk
+
+
+def marked(last: str | None) -> Desk:
+    """The mark is 40100; what traded last may be something else, or not known."""
+    desk = taking_stops()
+    desk.state.set_mark(msgspec.structs.replace(mark(BTC, "40100"), last=None if last is None else D(last)))
     return desk
 
 
@@ -354,6 +382,17 @@ TOLD: dict[str, Breach] = {
         "1",
         "1.5",
         "0",
+    ),
+    "a symbol that is not traded": Breach(
+        "SYMBOL_NOT_ALLOWED", "XRP/USDT is not traded at sim", None, "XRP/USDT"
+    ),
+    "no price": Breach("STALE_PRICE", "there is no price for XRP/USDT at sim"),
+    "no price of what is paid with": Breach("STALE_PRICE", "there is no price for EUR in USD"),
+    "a stop between the last price and the mark": Breach(
+        "STOP_WOULD_TRIGGER", "a stop order to sell triggers below the last price 40000", "40000", "40050"
+    ),
+    "a stop without a last price": Breach(
+        "STOP_WOULD_TRIGGER", "a stop order to sell triggers below the last price 40100", "40100", "40150"
     ),
     "unknown symbol": Breach("SYMBOL_NOT_ALLOWED", "DOGE/USDT is not on the whitelist", None, "DOGE/USDT"),
 }
