@@ -99,6 +99,7 @@ def test_what_is_counted_in_comes_out_again(buy):
     ("held", "buy", "extra", "price", "value"),
     [
         ("0", True, "2", "90", "180"),
+        ("0", True, "2", "0.0000000000001", "0.0000000000002"),
         ("3", True, "2", "90", "480"),
         ("3", False, "3", "90", "300"),
         ("3", False, "3.5", "90", "300"),

@@ -747,7 +747,7 @@ def test_at_a_halted_exchange_only_exits_pass_and_at_one_that_reconciles_nothing
     assert desk.code("sell", "0.1", reduce_only=True) == "EXCHANGE_RECONCILING"
 
 
-def test_an_exchange_whose_clock_is_not_known_is_not_taken_for_wrong():
+def test_a_clock_that_is_right_passes_a_limit_of_nothing():
     assert Desk(max_clock_skew_seconds=D(0)).code("buy", "0.1") is None
 
 

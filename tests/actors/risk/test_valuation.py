@@ -5,7 +5,7 @@ price.
 import msgspec
 import pytest
 
-from actors.model.events import AccountOpened, BalanceAdjusted
+from actors.model.events import AccountOpened, BalanceAdjusted, PositionAdjusted
 from actors.model.snapshot import decode_book, encode_book
 from actors.risk.counters import KeyedCount, SlidingCount
 from actors.risk.ledger import Account, Hold, assets_of
@@ -51,6 +51,7 @@ def test_a_derivatives_profit_is_part_of_its_accounts_equity():
     spot_again = msgspec.structs.replace(perp, market_type="spot")
     desk.state.set_instruments((spot_again,))
     assert desk.state.valuation.of_exchange("sim").result == 500
+    assert desk.state.valuation.equity_of("sim") == 1_000_000
 
 
 def test_a_place_without_a_price_is_named_and_left_out():
@@ -266,6 +267,56 @@ def test_a_place_is_unpriced_only_while_it_matters():
     desk.state.set_mark(no_euro)
     desk.cancelled(order_id)
     assert list(valuation.unpriced) == []
+    desk.price("EUR/USDT", "3")
+    desk.state.set_mark(no_euro)
+    assert list(valuation.unpriced) == []
+
+
+def test_a_place_that_is_left_is_not_waited_for():
+    """Its old price makes nothing stale."""
+    desk = Desk()
+    desk.hold("buy", "0.1", "40000")
+    desk.fill(desk.place("sell", "0.1"), "0.1", "40000")
+    assert desk.state.valuation.oldest_mark_us() is None
+
+
+def test_a_spot_profit_is_in_the_assets_and_counts_once():
+    desk = Desk(cash="100000")
+    desk.record(AccountOpened(exchange="sim", balances=(("USDT", D(100000)), ("BTC", D(0)))))
+    desk.hold("buy", "1", "40000")
+    desk.price(BTC, "41000")
+    assert desk.state.valuation.equity_of("sim") == 101_000
+
+
+def test_a_symbol_without_an_instrument_needs_all_of_its_value_as_margin():
+    desk = Desk(symbol_whitelist=(BTC,))
+    desk.price("XRP/USDT", "2")
+    desk.record(
+        PositionAdjusted(
+            exchange="sim",
+            symbol="XRP/USDT",
+            quantity=D(10),
+            price=D(2),
+            cause="transfer",
+            evidence="transfer:1",
+        )
+    )
+    assert desk.state.valuation.worth(("sim", "XRP/USDT")).margin == 20
+
+
+def test_rates_are_named_where_something_rests_on_them():
+    """What is owned, what fees were paid in, what a place is quoted in; no other."""
+    desk = Desk(symbol_whitelist=("ETH/EUR",))
+    for asset in ("XRP", "FEE", "EUR", "DOGE"):
+        desk.price(f"{asset}/USDT", "2")
+    valuation = desk.state.valuation
+    valuation.set_cash("sim", "XRP", D(1))
+    valuation.add_fees((), (("FEE", D(1)),))
+    desk.broker(instruments=(instrument("ETH/EUR"),))
+    desk.price("ETH/EUR", "1000")
+    desk.place("buy", "0.1", "900", symbol="ETH/EUR")
+    named = [symbol for exchange, symbol, _ in valuation.references("sim", BTC) if not exchange]
+    assert sorted(named) == ["EUR", "FEE", "XRP"]
 
 
 def test_of_equally_new_prices_that_of_the_first_place_counts():
