@@ -208,6 +208,9 @@ def test_a_replaced_order_is_known_by_its_ids_and_those_that_it_had() -> None:
     order = book.order("o1")
     assert order is not None
     assert (order.former, order.updated_us, order.version) == (("v1",), 1005, 2)
+    just_replaced = folded(ACCEPTED, WORKING, *replaced("a1", "v2")[:2]).order("o1")
+    assert just_replaced is not None
+    assert just_replaced.updated_us == 1004
     for number in range(3, 60):
         folded(*replaced(f"a{number}", f"v{number}"), book=book)
         order = book.order("o1")
