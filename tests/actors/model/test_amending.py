@@ -271,3 +271,11 @@ def test_the_same_trade_id_of_two_orders_at_the_exchange_is_two_trades():
     for fill in (again, filled("1", "1").fill):
         with pytest.raises(DuplicateFill):
             fold(book, ev.OrderFilled(fill=fill, former=fill is not again, **ABOUT))
+
+
+def test_a_stop_order_can_not_be_amended():
+    """Nobody could say whether the old stop or the new one is what triggers."""
+    book = working(type="stop_limit", stop_price=Decimal(99))
+    order = fold(book, accepted())
+    assert order.amend is not None
+    assert (order.amend.state, order.amend.code) == (AmendState.REFUSED, "NOT_AMENDABLE")
