@@ -313,7 +313,7 @@ async def _limit_change(world: World, _fault: Fault, rng: Random) -> None:
             await process.runtime.system.ref("risk").ask(change, timeout=2.0)
             world.fired["limit_change"] += 1
         except KernelError:
-            pass
+            pass  # No answer: whether the limit changed is for the checkers to read in the journal.
         finally:
             process.life.disconnect(connection)
 

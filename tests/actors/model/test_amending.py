@@ -11,21 +11,11 @@ from actors.model import events as ev
 from actors.model.amend import AmendState
 from actors.model.book import Book, DuplicateFill, DuplicateOrder
 from actors.model.fill import Fill
-from actors.model.order import IllegalTransition, Order, OrderIntent, Terminal
+from actors.model.order import IllegalTransition, Order, Terminal
 from actors.model.snapshot import decode_book, encode_book
+from tests.fixtures.orders import INTENT
 
 ABOUT = {"exchange": "sim", "symbol": "BTC/USDT", "order_id": "o1"}
-INTENT = OrderIntent(
-    order_id="o1",
-    client_order_id="c1",
-    exchange="sim",
-    symbol="BTC/USDT",
-    side="buy",
-    type="limit",
-    quantity=Decimal(10),
-    limit_price=Decimal(100),
-    venue_id="v1",
-)
 
 
 def working(**changes) -> Book:

@@ -11,21 +11,11 @@ from actors.model.book import Book, DuplicateAdjustment, DuplicateFill, Duplicat
 from actors.model.change import Change
 from actors.model.fill import Fill
 from actors.model.folding import ADJUSTMENTS_KEPT, CLOSED_KEPT, STATEMENT_KEPT, denied_order
-from actors.model.order import Order, OrderIntent, Submission, Terminal
+from actors.model.order import Order, Submission, Terminal
 from actors.model.position import Position
+from tests.fixtures.orders import INTENT
 
 ABOUT = {"exchange": "sim", "symbol": "BTC/USDT", "order_id": "o1"}
-INTENT = OrderIntent(
-    order_id="o1",
-    client_order_id="c1",
-    exchange="sim",
-    symbol="BTC/USDT",
-    side="buy",
-    type="limit",
-    quantity=Decimal(10),
-    limit_price=Decimal(100),
-    venue_id="v1",
-)
 ACCEPTED = ev.OrderAccepted(intent=INTENT, reserve_price=Decimal(101), mark=Decimal(99), send_before_us=5)
 ASKED = ev.AmendAsked(amend_id="a1", quantity=Decimal(20), limit_price=Decimal(90))
 AMEND = ev.AmendAccepted(
@@ -273,7 +263,7 @@ def test_a_fill_is_kept_with_its_time() -> None:
 
 
 def test_a_sale_gives_the_base_and_takes_the_quote() -> None:
-    """Of a symbol that names its settlement too, the base ends at the first slash."""
+    """At the fill's price, and the fee comes off the quote."""
     intent = msgspec.structs.replace(INTENT, side="sell")
     book = folded(msgspec.structs.replace(ACCEPTED, intent=intent), WORKING, filled(side="sell"))
     assert book.cash == {("sim", "USDT"): Decimal(399), ("sim", "BTC"): Decimal(-4)}

@@ -8,21 +8,11 @@ import pytest
 from actors.model import amending
 from actors.model.amend import Amend, AmendState
 from actors.model.fill import Fill
-from actors.model.order import IllegalTransition, Order, OrderIntent, Step, Submission, Terminal, trade_key
+from actors.model.order import IllegalTransition, Order, Step, Submission, Terminal, trade_key
+from tests.fixtures.orders import INTENT
 
 D = Decimal
 replace = msgspec.structs.replace
-INTENT = OrderIntent(
-    order_id="o1",
-    client_order_id="c1",
-    exchange="sim",
-    symbol="BTC/USDT",
-    side="buy",
-    type="limit",
-    quantity=D(10),
-    limit_price=D(100),
-    venue_id="v1",
-)
 WORKING = Order(
     intent=INTENT,
     submission=Submission.WORKING,

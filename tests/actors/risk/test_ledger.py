@@ -6,23 +6,13 @@ import msgspec
 import pytest
 
 from actors.model.amend import Amend
-from actors.model.order import Order, OrderIntent, Submission, Terminal
+from actors.model.order import Order, Submission, Terminal
 from actors.model.position import Position
 from actors.risk.ledger import Account, Hold, Ledger, assets_of
 from tests.actors.risk.desk import D
+from tests.fixtures.orders import INTENT as BUY
 
-INTENT = OrderIntent(
-    order_id="o1",
-    client_order_id="c1",
-    exchange="sim",
-    symbol="BTC/USDT",
-    side="buy",
-    type="limit",
-    quantity=D(10),
-    limit_price=D(100),
-    venue_id="v1",
-    reduce_only=True,
-)
+INTENT = msgspec.structs.replace(BUY, reduce_only=True)
 ORDER = Order(intent=INTENT, submission=Submission.WORKING, reserve_price=D(101), executed=D(4))
 
 

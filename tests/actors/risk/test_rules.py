@@ -129,7 +129,7 @@ def test_every_limit_is_named_by_a_row_and_has_a_kind():
 
 
 def test_what_is_on_by_default_is_what_was_promised():
-    """x"""
+    """A limit that is off by default is one that a person has to ask for."""
     on = {rule.code for rule in RULES if rule.is_on(RiskLimits())}
     assert on == {
         "INVALID_LOT",
