@@ -17,24 +17,23 @@ def redis(chosen: Settings) -> str:
     from persistence.postgres.pool import open_bridge
     from supervisors.process import SystemClock
 
-    link = redis_link(chosen, "", SystemClock())
-    if link is None:
-        return "not used; it is not needed"
-
-    async def ask() -> str:
+    async def ask() -> tuple[str, SharedAway | None]:
+        link = redis_link(chosen, "", SystemClock())
+        if link is None:
+            return "not used; it is not needed", None
         async with open_bridge(lambda _what, _error: None):
             try:
                 await link.reach()
             except SharedAway as error:
-                return str(error)
+                return "", error
             finally:
                 await link.close()
-        return ""
+        return "it answers", None
 
-    why = trio.run(ask)
-    if why:
-        raise Away(f"{why}; trading goes on with local state")
-    return "it answers"
+    answer, away = trio.run(ask)
+    if away is not None:
+        raise Away(f"{away}; trading goes on with local state")
+    return answer
 
 
 def channels(chosen: Settings) -> str:

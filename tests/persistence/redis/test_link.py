@@ -129,7 +129,7 @@ async def test_no_answer_reaches_the_wrong_question_in_a_storm_of_cancellations(
 
 
 @pytest.mark.parametrize("url", ["redis://:se/cret@host:1", "redis://host:port", "http://x"])
-def test_an_address_that_cant_be_read_is_refused_without_repeating_it(url):
+async def test_an_address_that_cant_be_read_is_refused_without_repeating_it(url):
     with pytest.raises(BadAddress) as refusal:
         RedisLink(url, owner="test", clock=SystemClock())
     assert "cret" not in str(refusal.value)
