@@ -113,7 +113,7 @@ class BrokerActor(TrioActor):
         desk = self._desk = self._make_desk()
         self._inquiries = Inquiries(desk)
         self._cancels = Cancels(desk, self._inquiries, self._tell_operator)
-        self._submits = Submits(desk, self._inquiries, self._cancels.begin)
+        self._submits = Submits(desk, self.system.agenda, self._inquiries, self._cancels.begin)
         self._amends = Amends(desk, self._inquiries, self._cancels)
         self._reconciling = Reconciling(
             desk,

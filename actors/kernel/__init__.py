@@ -10,6 +10,7 @@ for looking in from outside. This room knows no trading.
 """
 
 from actors.kernel.actor import TrioActor
+from actors.kernel.agenda import Agenda
 from actors.kernel.cell import Cell
 from actors.kernel.clock import Clock, TrioClock
 from actors.kernel.courtesy import Courtesy
@@ -40,6 +41,7 @@ __all__ = [
     "ActorDead",
     "ActorStatistics",
     "AddressInUse",
+    "Agenda",
     "AskTimeout",
     "Cell",
     "Clock",

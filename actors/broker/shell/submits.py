@@ -17,6 +17,7 @@ from actors.broker.outcome import ENDED, is_whole, not_in_time, reduces
 from actors.broker.port import Confirmed, NotSent, Outcome, Rejected, Unresolved
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
+from actors.kernel import Agenda
 from actors.model.order import Order, OrderIntent, Submission
 
 MICROSECONDS = 1_000_000
@@ -24,8 +25,12 @@ MICROSECONDS = 1_000_000
 _log = structlog.get_logger(room="broker")
 
 
-class Sending(msgspec.Struct, kw_only=True):
-    """One order between the journal and its evidence."""
+class Sending(msgspec.Struct, kw_only=True, eq=False):
+    """One order between the journal and its evidence.
+
+    While the exchange is asked, `asking` is the scope of its sender, which is cancelled when the answer is
+    not there in time (`actors.kernel.agenda.Due`).
+    """
 
     intent: OrderIntent
     send_before_us: int
@@ -38,6 +43,18 @@ class Sending(msgspec.Struct, kw_only=True):
     cancel_wanted: bool = False
     withdrawn: bool = False
     waiting: trio.CancelScope | None = None
+    asking: trio.CancelScope | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the exchange still owes the answer."""
+        return self.asking is not None
+
+    def expire(self, _now: float) -> None:
+        """Wait no longer for the answer."""
+        asking, self.asking = self.asking, None
+        if asking is not None:
+            asking.cancel()
 
 
 IDLE_KEPT = 16
@@ -52,16 +69,18 @@ class Submits:
 
     Orders leave in the order of their commits, through child tasks that take one after the other. One that
     takes an order calls the next sender first, so an exchange that lets one order wait holds up no other;
-    one that answers at once has a whole batch sent by one task.
+    one that answers at once has a whole batch sent by one task. `agenda` keeps their time limits.
     """
 
     def __init__(
         self,
         desk: Desk,
+        agenda: Agenda,
         inquiries: Inquiries,
         cancel: Callable[[Order], None],
     ) -> None:
         self._desk = desk
+        self._agenda = agenda
         self._inquiries = inquiries
         self._cancel = cancel
         self._sending: dict[str, Sending] = {}
@@ -148,17 +167,23 @@ class Submits:
             await called.wait()
 
     async def _send_waiting(self) -> None:
-        sent = 0
         while self._next:
+            # One scope for many orders, since most are answered at once; the one that is not spends it.
+            with trio.CancelScope() as scope:
+                await self._send_under(scope)
+
+    async def _send_under(self, scope: trio.CancelScope) -> None:
+        sent = 0
+        while self._next and not scope.cancel_called:
             sending = self._next.popleft()
             if self._next:
                 self._call_sender()
-            await self._send(sending)
+            await self._send(sending, scope)
             sent += 1
             if sent % BURST == 0:
                 await trio.lowlevel.checkpoint()
 
-    async def _send(self, sending: Sending) -> None:
+    async def _send(self, sending: Sending, scope: trio.CancelScope) -> None:
         desk, intent = self._desk, sending.intent
         if not desk.trading or not desk.line.admit_nowait("submit", Priority.ENTRY):
             await self._wait_for_room(sending)
@@ -171,15 +196,21 @@ class Submits:
             return
         sending.begun_at, sending.begun_us = desk.clock.monotonic(), desk.clock.now_us()
         desk.gate.begin_send(intent.order_id, sending.amend_id)
-        outcome: Outcome | None = None
+        sending.asking = scope
+        self._agenda.add(sending.begun_at + desk.timings.submit, sending)
         try:
-            with trio.CancelScope(deadline=trio.current_time() + desk.timings.submit):
-                outcome = await desk.port.submit(intent)
+            outcome = await desk.port.submit(intent)
         except trio.Cancelled:
-            desk.line.release(permit)
+            if scope.cancel_called:
+                desk.line.done(permit, good=False)
+                self._conclude(sending, Unresolved(reason=f"no answer in {desk.timings.submit:g} s"))
+            else:
+                desk.line.release(permit)
             raise
-        if outcome is None:
-            outcome = Unresolved(reason=f"no answer in {desk.timings.submit:g} s")
+        finally:
+            if sending.asking is not None:
+                sending.asking = None
+                self._agenda.settled()
         if isinstance(outcome, NotSent) and outcome.local:
             desk.line.release(permit)
         else:
