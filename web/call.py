@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
+import trio
 
 from web.auth.port import Principal
 from web.problems import MEDIA_TYPE, Problem, ProblemError, invalid_field, problem, retry_after
@@ -42,7 +43,8 @@ class Answer(NamedTuple):
 class Call:
     """One request. Header values are as received; `principal` is set once the token was accepted.
 
-    `subject` is for the audit: the id of what a handler changed or made.
+    `subject` is for the audit: the id of what a handler changed or made. `scope` is that of the task that
+    answers, where it has one to itself.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Call:
         "principal",
         "query_string",
         "read_body",
+        "scope",
         "subject",
     )
 
@@ -81,6 +84,7 @@ class Call:
         headers: "RawHeaders",
         read_body: Callable[[], Awaitable[bytes]],
         params: Mapping[str, str],
+        scope: trio.CancelScope | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -88,6 +92,7 @@ class Call:
         self.client = client
         self.read_body = read_body
         self.params = params
+        self.scope = scope
         self.body = b""
         self.subject = ""
         self.authorization = self.content_type = self.idempotency_key = None

@@ -274,6 +274,40 @@ async def test_a_stopping_server_answers_what_it_has_begun(app, port):
             assert await everything(stream) == b""
 
 
+@pytest.mark.parametrize("pieces", [1, 2], ids=["whole", "in pieces"])
+async def test_a_command_under_way_is_not_torn_when_the_time_to_stop_is_over(app, services, port, pieces):
+    stop, began = trio.Event(), trio.Event()
+    place = port.place
+
+    async def slow_place(intent, **more):
+        began.set()
+        await trio.sleep(0.2)
+        return await place(intent, **more)
+
+    port.place = slow_place
+    whole = request(body=ORDER)
+    cut = len(whole) // pieces
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+
+            async def run(task_status=trio.TASK_STATUS_IGNORED):
+                settings = server.ServerSettings(port=0, graceful_seconds=0.05)
+                await server.serve(app, settings, shutdown=stop.wait, task_status=task_status)
+
+            [bound] = await nursery.start(run)
+            async with opened(bound.removeprefix("http://").split(":")) as stream:
+                await stream.send_all(whole[:cut])
+                if pieces > 1:
+                    await trio.sleep(0.05)
+                    await stream.send_all(whole[cut:])
+                await began.wait()
+                stop.set()
+    assert len(port.book.orders) == 1
+    await services.audit.flush()
+    [entry] = await services.audit.store.page(before=None, limit=5)
+    assert (entry.action, entry.status) == ("placeOrder", 201)
+
+
 async def test_many_idle_connections_do_not_outlive_their_time(address, app):
     with trio.fail_after(10):
         streams = [await trio.open_tcp_stream(address[0], int(address[1])) for _ in range(200)]

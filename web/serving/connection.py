@@ -62,6 +62,8 @@ class Connection:
         self.inbox = Inbox()
         self._due = math.inf
         self._clock = trio.CancelScope()
+        self.reading = trio.CancelScope()
+        """The scope of the task that reads, which answers what arrives whole as well."""
         self._write_lock = trio.Lock()
         self._silence: float | None = None
         self._protocol: EdgeProtocol
@@ -197,23 +199,42 @@ class Connection:
         )
 
     async def _read(self) -> None:
+        with self.reading:
+            await self._take_all()
+
+    async def _take_all(self) -> None:
         dropped = 0
         while dropped < LINGER_BYTES:
             try:
-                data = await self.stream.receive_some(MAX_RECEIVE)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                data = await self._receive()
+            except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
                 break
             if self._closing:
                 dropped += len(data)
             else:
                 if self._silence is not None:
                     self._end_at(trio.current_time() + self._silence)
-                received = bytes(data)
-                if not await self._protocol.take_whole(received):
-                    await self._protocol.handle(RawData(received))
+                if not await self._protocol.take_whole(data):
+                    await self._protocol.handle(RawData(data))
             if not data:
                 break
         await self._protocol.handle(Closed())
+
+    async def _receive(self) -> bytes:
+        """What the client sent next; nothing when it has ended.
+
+        From a plain socket it is read when the system says that it is there: trying first, as streams do, is
+        in vain between two requests.
+        """
+        if not isinstance(self.stream, trio.SocketStream):
+            return bytes(await self.stream.receive_some(MAX_RECEIVE))
+        while (descriptor := self.stream.socket.fileno()) >= 0:
+            await trio.lowlevel.wait_readable(descriptor)
+            try:
+                return os.read(descriptor, MAX_RECEIVE)
+            except BlockingIOError:
+                continue
+        raise trio.ClosedResourceError("this connection was closed on our side")
 
     async def _watch(self, reading: trio.CancelScope) -> None:
         """End the connection when its deadline passes, or, between two requests, when the service stops."""

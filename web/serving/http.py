@@ -133,7 +133,7 @@ class EdgeProtocol(H11Protocol):
         self._answering = True
         self.tcp.expect_nothing()
         client = self.client[0] if self.client else ""
-        call = Call(route.method, route.path, query, client, request.headers, body, {})
+        call = Call(route.method, route.path, query, client, request.headers, body, {}, self.tcp.reading)
         answer = await self.lane.edge.serve(route, call)
         closing = self.context.terminated.is_set()
         await self.tcp.write(_encoded(answer, call.correlation_id, closing=closing))
@@ -261,7 +261,14 @@ class FastStream:
         self._declared = 0
         client = protocol.client
         self._call = Call(
-            route.method, route.path, query, client[0] if client else "", request.headers, self._body, {}
+            route.method,
+            route.path,
+            query,
+            client[0] if client else "",
+            request.headers,
+            self._body,
+            {},
+            protocol.tcp.reading,
         )
         for name, value in request.headers:
             if name == b"content-length":
