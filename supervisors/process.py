@@ -14,8 +14,8 @@ INSTANCE_LENGTH = 4
 
 
 class SystemClock:
-    """The machine's wall clock, in microseconds since 1970 UTC, and the monotonic one of the running trio loop,
-    in seconds. Made inside the loop; raises RuntimeError outside.
+    """The machine's wall clock, in microseconds since 1970 UTC, and the monotonic one of trio's loop, in
+    seconds. Made inside the loop; raises RuntimeError outside.
     """
 
     def __init__(self) -> None:

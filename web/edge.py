@@ -217,23 +217,20 @@ class Edge:
             return await route.handler(self.services, call)
         if route.bounded:
             self.take_room()
+        scope = call.scope
         try:
-            return await self._undisturbed(route, call)
+            # A command does not feel that its caller is gone or the service ends.
+            if scope is None:
+                with trio.CancelScope(shield=True):
+                    answer = await route.handler(self.services, call)
+            else:
+                scope.shield = True
+                answer = await route.handler(self.services, call)
         finally:
+            if scope is not None:
+                scope.shield = False
             if route.bounded:
                 self.leave_room()
-
-    async def _undisturbed(self, route: Route, call: Call) -> Answer:
-        """Run the handler of a command, which does not feel that its caller is gone or the service ends."""
-        scope = call.scope
-        if scope is not None:
-            scope.shield = True
-            try:
-                return await route.handler(self.services, call)
-            finally:
-                scope.shield = False
-        with trio.CancelScope(shield=True):
-            answer = await route.handler(self.services, call)
         return answer
 
     def _fault(self, error: Exception, correlation_id: str) -> Problem:
