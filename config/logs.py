@@ -12,17 +12,18 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, MutableMapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from types import TracebackType
+from decimal import Decimal
+from functools import lru_cache
+from types import NoneType, TracebackType
 from typing import BinaryIO, cast
 
 import msgspec
 import structlog
-from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import FilteringBoundLogger, Processor, WrappedLogger
 
-from config.redaction import clean, clean_text, is_secret_key
+from config.log_output import Output
+from config.redaction import clean, clean_text, is_secret_key, may_hold_secret
 from config.secret import HIDDEN
 from config.values import LEVELS
 
@@ -73,27 +74,42 @@ threshold = Threshold()
 """The level of this process's log."""
 
 
-def configure(level: str = "INFO", *, stream: BinaryIO | None = None, now: Now = utc_now) -> None:
+class LineLogger:
+    """What structlog hands finished lines to: the method says how urgent a line is."""
+
+    def __init__(self, output: Output) -> None:
+        self.debug = self.info = self.msg = self.log = output.hold
+        self.warning = self.warn = self.error = self.exception = self.critical = self.fatal = output.send
+
+
+def configure(level: str = "INFO", *, stream: BinaryIO | None = None, now: Now = utc_now) -> Output:
     """Send every log line of ``level`` and above to ``stream`` (standard error unless given).
 
     Call it once, before anything logs; a later call replaces the earlier for loggers made after it.
-    Libraries are heard from WARNING up, unless ``level`` is ``DEBUG``.
+    Libraries are heard from WARNING up, unless ``level`` is ``DEBUG``. What it returns may be made an
+    instrument of trio's loop, so that lines are written once a turn.
     """
-    output = sys.stderr.buffer if stream is None else stream
     render = renderer(now)
+
+    def tell_lost(lines: int) -> bytes:
+        return cast(bytes, render(None, "error", {"event": "log_lines_lost", "room": "log", "lines": lines}))
+
+    output = Output(sys.stderr.buffer if stream is None else stream, tell_lost)
+    logger = LineLogger(output)
     structlog.configure(
-        processors=[threshold, merge_contextvars, render],
+        processors=[threshold, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=structlog.BytesLoggerFactory(output),
+        logger_factory=lambda *_args: logger,
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     for handler in list(root.handlers):
         if isinstance(handler, _LinesHandler):
             root.removeHandler(handler)
-    root.addHandler(_LinesHandler(structlog.BytesLogger(output), render))
+    root.addHandler(_LinesHandler(logger, render))
     logging.captureWarnings(True)
     threshold.set(level)
+    return output
 
 
 def get_logger(room: str) -> FilteringBoundLogger:
@@ -101,25 +117,42 @@ def get_logger(room: str) -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger(room=room))
 
 
-def correlated(correlation_id: str, user_id: str | None = None) -> AbstractContextManager[None]:
-    """Put the ids on every line that is written inside the block, by this task and the tasks it starts."""
-    ids = {"correlation_id": correlation_id}
-    if user_id is not None:
-        ids["user_id"] = user_id
-    return cast(AbstractContextManager[None], bound_contextvars(**ids))
+_PLAIN = frozenset({str, int, float, bool, NoneType, Decimal})
+"""Values that become JSON as they are."""
+
+
+@lru_cache(maxsize=1024)
+def _harmless(keys: tuple[str, ...]) -> bool:
+    """Whether values under these keys are no secrets; the lines of one place in the code share their keys."""
+    return "exc_info" not in keys and not any(is_secret_key(key) for key in keys)
+
+
+def _encoded_as_it_is(line: dict[str, object], details: MutableMapping[str, object]) -> bytes | None:
+    """The line of plain values that hold no secret, as nearly all do; None for any other."""
+    if not (_PLAIN.issuperset(map(type, details.values())) and _harmless(tuple(details))):
+        return None
+    try:
+        encoded = _encoder.encode({**line, "details": details})
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if may_hold_secret(encoded) else encoded
 
 
 def renderer(now: Now) -> Processor:
     """The last processor: turns the event of a log call into the bytes of its line."""
 
     def render(_logger: WrappedLogger, method: str, event: MutableMapping[str, object]) -> bytes:
-        line = {
+        line: dict[str, object] = {
             "timestamp": now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "level": _LEVELS.get(method) or method.upper(),
             "correlation_id": event.pop("correlation_id", None),
             "user_id": event.pop("user_id", None),
-            "action": clean_text(str(event.pop("event", ""))),
+            "action": str(event.pop("event", "")),
         }
+        encoded = _encoded_as_it_is(line, event)
+        if encoded is not None:
+            return encoded
+        line["action"] = clean_text(str(line["action"]))
         line["details"] = _details(event)
         try:
             return _encoder.encode(line)
@@ -162,17 +195,20 @@ def _traceback(exception: object) -> str:
 class _LinesHandler(logging.Handler):
     """Takes the records of libraries into the same lines."""
 
-    def __init__(self, output: structlog.BytesLogger, render: Processor) -> None:
+    def __init__(self, logger: LineLogger, render: Processor) -> None:
         super().__init__()
-        self._output = output
-        self._render = render
+        self._logger = logger
+        self._render_line = render
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; the logger's name becomes the room."""
         try:
             given = {name: value for name, value in vars(record).items() if name not in _RECORD_ATTRIBUTES}
             event = {"event": record.getMessage(), "room": record.name, "exc_info": record.exc_info, **given}
-            merged = merge_contextvars(None, "", event)
-            self._output.msg(cast(bytes, self._render(None, record.levelname.lower(), merged)))
+            line = cast(bytes, self._render_line(None, record.levelname.lower(), event))
+            if record.levelno >= logging.WARNING:
+                self._logger.warning(line)
+            else:
+                self._logger.info(line)
         except Exception:  # noqa: BLE001 - the standard library's own rule for handlers: report and go on
             self.handleError(record)

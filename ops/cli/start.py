@@ -90,7 +90,7 @@ def main(settings: Settings) -> int:
     Raises what keeps it from starting: EmbeddedPostgresError, UnsafeServer, MigrationFailed, VaultError,
     OSError.
     """
-    logs.configure(settings.log.level)
+    log_output = logs.configure(settings.log.level)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = with_sealed_keys(settings)
     allowed, hooks = allowed_hosts(settings.webhooks), hook_desk(settings.web.hooks_file)
@@ -99,7 +99,8 @@ def main(settings: Settings) -> int:
     spare_the_collector()
     with database(url, settings.data_dir) as (dsn, server):
         put_back = _put_back(settings, dsn)
-        return trio.run(_serve, settings, exchanges, dsn, server, allowed, hooks, channels, put_back)
+        serve = partial(_serve, settings, exchanges, dsn, server, allowed, hooks, channels, put_back)
+        return trio.run(serve, instruments=[log_output])
 
 
 def _put_back(settings: Settings, dsn: str) -> str | None:
