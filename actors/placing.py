@@ -35,6 +35,9 @@ withdrawn.
 FEW = 8
 """So many orders at once are judged in a time that nobody notices."""
 
+TOGETHER = 32
+"""So many orders of different callers go to RiskActor with one message, at most."""
+
 Claim = tuple[str, str]
 Reply = m.Admitted | m.Denied | m.Refused
 Give = Callable[[r.PlaceResult], None]
@@ -210,7 +213,8 @@ class Placings:
         self._clock = clock
         self._claims: dict[Claim, str] = {}
         self._turn = trio.Lock()
-        self._courtesy = Courtesy()
+        self._courtesy = system.courtesy
+        self._gathered: list[Placing] = []
 
     async def place_all(
         self, placements: Sequence[r.Placement], answer: Callable[[int, r.PlaceResult], None]
@@ -237,7 +241,7 @@ class Placings:
             async with self._turn:
                 await self._to_risk(under_way)
         elif under_way:
-            await self._to_risk(under_way)
+            await self._gather(under_way)
         await answers.all()
 
     def _open(self, placement: r.Placement, give: Give) -> Placing | None:
@@ -256,6 +260,24 @@ class Placings:
         placing = Placing(self, intent, claims, placement, give)
         self._admissions.watch(placing)
         return placing
+
+    async def _gather(self, placings: Sequence[Placing]) -> None:
+        """Let these orders go to RiskActor with those of others that come in the same turn of the loop.
+
+        Who comes first takes all of them along, and is not torn away from it.
+        """
+        gathered = self._gathered
+        first = not gathered
+        gathered.extend(placings)
+        if len(gathered) >= TOGETHER:
+            self._gathered = []
+        if not first:
+            return
+        with trio.CancelScope(shield=True):
+            await trio.lowlevel.checkpoint()
+            if self._gathered is gathered:
+                self._gathered = []
+            await self._to_risk(gathered)
 
     async def _to_risk(self, placings: Sequence[Placing]) -> None:
         now = self.now()
@@ -376,7 +398,7 @@ class _Answers:
         self._answer(index, result)
         self._missing -= 1
         if not self._missing and self._complete is not None:
-            self._complete.set()
+            self._courtesy.set_later(self._complete)
 
     async def all(self) -> None:
         """Return when every answer was given."""
@@ -385,7 +407,6 @@ class _Answers:
         else:
             self._complete = trio.Event()
             await self._complete.wait()
-            await self._courtesy.give_way()
 
 
 _CLIENT, _KEY = "client/", "key/"

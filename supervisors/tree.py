@@ -120,7 +120,7 @@ class Runtime:
         self.choices = choices
         self.metrics = RuntimeMetrics(CollectorRegistry(), outside.clock)
         self.stages = SeveralStages([self.metrics, *outside.stages])
-        self.system = System(rng=outside.rng, observer=outside.observer or self.metrics)
+        self.system = System(clock=outside.clock, rng=outside.rng, observer=outside.observer or self.metrics)
         self.log = CommittedTail()
         self.gate = Gate()
         self.prices = MarketFeed()

@@ -14,25 +14,40 @@ more orders a second; more turns brought nothing more. Without company they pass
 
 
 class Courtesy:
-    """Tasks that wait here go on together, a few turns of the loop after the first of them came.
+    """Sets events a few turns of the loop after the first of them was handed in: one task counts for all.
 
-    The first counts the turns and the others sleep, so waiting costs next to nothing. Cancelling one never
-    keeps the others waiting.
+    While it does not run, events are set at once: at the end of a system nobody is kept waiting.
     """
 
     def __init__(self) -> None:
-        self._counting = False
-        self._others = trio.lowlevel.ParkingLot()
+        self._events: list[trio.Event] = []
+        self._called = trio.Event()
+        self._present = False
 
-    async def give_way(self) -> None:
-        """Return when those who can go on now have done so, and those whom they woke."""
-        if self._counting:
-            await self._others.park()
+    def set_later(self, event: trio.Event) -> None:
+        """Set the event when those who can go on now have done so, and those whom they woke."""
+        if not self._present:
+            event.set()
             return
-        self._counting = True
+        if not self._events:
+            self._called.set()
+        self._events.append(event)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        self._present = True
         try:
-            for _ in range(TURNS):
-                await trio.lowlevel.checkpoint()
+            while True:
+                await self._called.wait()
+                self._called = trio.Event()
+                for _ in range(TURNS):
+                    await trio.lowlevel.checkpoint()
+                self._set_all()
         finally:
-            self._counting = False
-            self._others.unpark_all()
+            self._present = False
+            self._set_all()
+
+    def _set_all(self) -> None:
+        events, self._events = self._events, []
+        for event in events:
+            event.set()

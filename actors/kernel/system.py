@@ -20,6 +20,7 @@ import trio
 from actors.kernel.agenda import Agenda
 from actors.kernel.cell import Cell
 from actors.kernel.clock import Clock, TrioClock
+from actors.kernel.courtesy import Courtesy
 from actors.kernel.dead_letters import DeadLetters
 from actors.kernel.errors import AddressInUse, StartFailed
 from actors.kernel.handling import current_cell
@@ -72,6 +73,7 @@ class System:
         self.rng = rng or random.Random(0)
         self.observer = observer
         self.agenda = Agenda(self.clock)
+        self.courtesy = Courtesy()
         self._refs: dict[str, Ref] = {}
         self._cells: dict[Cell, None] = {}
         self._nursery: trio.Nursery | None = None
@@ -121,6 +123,7 @@ class System:
                 nursery.cancel_scope.shield = True
                 self._nursery = nursery
                 nursery.start_soon(self.agenda.run, name="agenda")
+                nursery.start_soon(self.courtesy.run, name="courtesy")
                 task_status.started()
         finally:
             self._nursery = None

@@ -1,7 +1,5 @@
 """Placing, reading and cancelling orders."""
 
-import trio
-
 from actors.model.order import OrderIntent
 from actors.queries import OrderFilter
 from web.asked import AmendRequest, NewOrder, Terms, decoder, intent_of, terms_of
@@ -54,7 +52,7 @@ _read_amend = decoder(AmendRequest)
 
 async def place(services: Services, call: Call) -> Answer:
     """Place one order."""
-    began = trio.current_time()
+    began = services.clock.monotonic()
     dry_run = bool(call.query_string) and parameters.flag(call.query("dryRun"), "dryRun")
     principal = call.principal
     intent = intent_of(
@@ -65,7 +63,7 @@ async def place(services: Services, call: Call) -> Answer:
     )
     wait = parameters.wait_seconds(call, services.settings.wait_seconds)
     outcome = await place_one(services, intent, wait, call.correlation_id, dry_run=dry_run)
-    services.metrics.order_latency.observe(trio.current_time() - began)
+    services.metrics.order_latency.observe(services.clock.monotonic() - began)
     return answer(outcome, call, locate=not dry_run)
 
 
