@@ -32,6 +32,7 @@ _DISPLAY_PLACES = Decimal("1e-8")
 MAX_INTEGER_DIGITS = 18
 MAX_FRACTION_DIGITS = 12
 _MAX_TEXT = 64
+_LAST_DIGITS = frozenset("123456789")
 
 
 class BadDecimal(ValueError):
@@ -87,6 +88,10 @@ def normal(value: Decimal) -> Decimal:
 
 def text(value: Decimal) -> str:
     """The canonical text of a decimal, for answers and logs: `0.01`, never `1E-2`."""
+    found = str(value)
+    # Nearly every value has its canonical text already: no exponent, no zero to strip, no negative zero.
+    if found.isdigit() or (found[-1] in _LAST_DIGITS and "." in found and "E" not in found):
+        return found
     return format(normal(value), "f")
 
 

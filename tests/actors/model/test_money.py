@@ -128,6 +128,13 @@ def test_any_text_is_read_or_refused_and_never_anything_else(said: str) -> None:
     assert parse_decimal(text(value)) == value
 
 
+@given(st.integers(-(10**20), 10**20), st.integers(-25, 10))
+def test_the_text_is_that_of_the_normal_form_however_the_value_is_written(digits: int, exponent: int) -> None:
+    """What already reads as its canonical text is not worked out again."""
+    value = Decimal(digits).scaleb(exponent)
+    assert text(value) == format(normal(value), "f")
+
+
 @given(st.decimals())
 def test_any_decimal_is_checked_or_refused_and_never_anything_else(value: Decimal) -> None:
     """Numbers from JSON come as decimals with wild exponents."""
