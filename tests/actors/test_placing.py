@@ -131,6 +131,39 @@ async def test_a_kill_answers_while_a_thousand_orders_wait_and_a_hundred_rest(au
     assert statuses == {"canceled"}
 
 
+async def test_orders_of_different_callers_that_come_together_are_judged_together(machine):
+    """Twenty callers at once: a message for all of them, a few commits, and an answer for each."""
+    async with machine.boot() as runtime:
+        commits, found = [], {}
+        runtime.log.subscribe(commits.append)
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(_place_as, number, runtime, found)
+    assert sorted(found) == list(range(20))
+    assert all(isinstance(each, r.Placed) for each in found.values())
+    assert len({each.order.order_id for each in found.values()}) == 20
+    assert len(commits) <= 4
+
+
+async def test_a_caller_that_goes_away_takes_none_of_the_others_along(machine):
+    """Whoever came first brings the orders of all to RiskActor, its own end notwithstanding."""
+    async with machine.boot() as runtime:
+        found = {}
+        async with trio.open_nursery() as nursery:
+            for number in (1, 2, 3):
+                nursery.start_soon(_place_as, number, runtime, found)
+            with trio.CancelScope() as gone:
+                gone.cancel()
+                await _place_as(0, runtime, found)
+        await trio.sleep(1)
+    assert sorted(found) == [0, 1, 2, 3]
+    assert len(machine.disk.orders) == 4
+
+
+async def _place_as(number, runtime, found):
+    await runtime.port.place_all((placement(),), lambda _index, result: found.__setitem__(number, result))
+
+
 async def test_nothing_is_kept_of_orders_that_are_answered(machine):
     """Placed, denied, replayed or only tried: nobody waits, no id is taken, no deadline is left."""
     async with machine.boot() as runtime:
