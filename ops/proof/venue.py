@@ -13,10 +13,11 @@ import msgspec
 import trio
 
 from actors.broker.adapters.instruments import LOT, TICK, own_instruments
+from actors.broker.adapters.simulated.admission import Refusal, Request
 from actors.broker.adapters.simulated.engine import Quote
 from actors.broker.adapters.simulated.ledger import OrderRow
 from actors.broker.adapters.simulated.market import MarketEvent
-from actors.broker.adapters.simulated.venue import Fees, Refusal, Request, Taken, Venue
+from actors.broker.adapters.simulated.venue import Fees, Taken, Venue
 from actors.broker.port import EXTERNAL, OrderReport, StreamItem
 from actors.model.fill import Fill
 from actors.model.messages import Tick

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 import trio
 
-from actors.broker.adapters.simulated.venue import Refusal
+from actors.broker.adapters.simulated.admission import Refusal
 from actors.broker.port import (
     Capabilities,
     Confirmed,

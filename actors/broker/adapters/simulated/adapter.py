@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import trio
 
+from actors.broker.adapters.simulated.admission import Refusal, Request
 from actors.broker.adapters.simulated.answers import outcome, report, unavailable
 from actors.broker.adapters.simulated.faults import Faults, NoFaults
 from actors.broker.adapters.simulated.ledger import LedgerUnavailable, OrderRow, SimLedger
@@ -22,7 +23,7 @@ from actors.broker.adapters.simulated.line import RECEIVE_WINDOW_SECONDS, CallFa
 from actors.broker.adapters.simulated.market import MarketEvent, MarketSource
 from actors.broker.adapters.simulated.playback import Playback
 from actors.broker.adapters.simulated.scribe import Scribe
-from actors.broker.adapters.simulated.venue import CLOSED_KEPT, Fees, Refusal, Request, Venue
+from actors.broker.adapters.simulated.venue import CLOSED_KEPT, Fees, Venue
 from actors.broker.port import (
     Capabilities,
     Confirmed,

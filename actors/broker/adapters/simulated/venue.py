@@ -18,13 +18,21 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 import msgspec
 
 from actors.broker.adapters.simulated.accounts import Accounts
+from actors.broker.adapters.simulated.admission import (
+    Refusal,
+    Request,
+    amend_objection,
+    funds_objection,
+    objection,
+    remaining_of,
+)
 from actors.broker.adapters.simulated.engine import Match, OrderBook, Quote, Resting
 from actors.broker.adapters.simulated.ledger import Entry, FillRow, Opening, OrderRow
 from actors.broker.adapters.simulated.market import MarketEvent
 from actors.broker.adapters.simulated.stops import Stops
 from actors.model.fill import Fill
 from actors.model.instrument import Instrument
-from actors.model.money import EXACT, text
+from actors.model.money import EXACT
 
 CLOSED_KEPT = 1024
 FILLS_KEPT = 2048
@@ -37,28 +45,6 @@ class Fees(msgspec.Struct, frozen=True, kw_only=True):
 
     maker: Decimal = Decimal("0.001")
     taker: Decimal = Decimal("0.001")
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as a client sends it."""
-
-    client_id: str
-    symbol: str
-    side: str
-    type: str
-    quantity: Decimal
-    limit_price: Decimal | None = None
-    time_in_force: str = "GTC"
-    post_only: bool = False
-    stop_price: Decimal | None = None
-
-
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange's no. `gone`: the order to cancel is not open any more."""
-
-    code: str
-    reason: str
-    gone: bool = False
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +105,7 @@ class Venue:
                 self._closed[order.number] = order
                 continue
             self._open[order.number] = order
-            self._reserve(order, _remaining(order))
+            self._reserve(order, remaining_of(order))
             if order.symbol in self._books:
                 if order.stop_price is not None and not order.triggered:
                     self._stops[order.symbol].add(order.number, order.side, order.stop_price)
@@ -235,17 +221,19 @@ class Venue:
         order = None if number is None else self._open.get(number)
         if order is None or order.symbol != symbol:
             return Refusal(code="ORDER_NOT_OPEN", reason=f"order {client_id} is not open", gone=True)
-        refusal = self._amend_objection(order, quantity, limit_price)
+        instrument = self.instruments[symbol]
+        free = self._accounts.free(account, instrument.quote)
+        refusal = amend_objection(order, quantity, limit_price, instrument, free)
         if refusal is not None:
             return refusal
         changed = msgspec.structs.replace(
             order, quantity=quantity, limit_price=limit_price, updated_us=self._now_us
         )
-        remaining = _remaining(changed)
+        remaining = remaining_of(changed)
         placed = self._books[symbol].amend(order.number, limit_price, remaining, post_only=order.post_only)
         if placed is None or placed.status == "refused":
             return Refusal(code="POST_ONLY_WOULD_TAKE", reason="the post-only order would execute at once")
-        self._reserve(order, _remaining(order).copy_negate())
+        self._reserve(order, remaining_of(order).copy_negate())
         self._open[order.number] = changed
         self._reserve(changed, remaining)
         before = len(self._new_fills)
@@ -254,30 +242,6 @@ class Venue:
             self._announce(changed)
         fills = tuple(row.fill for row in self._new_fills[before:] if row.order_number == order.number)
         return Taken(order=self._known(order.number), fills=fills)
-
-    def _amend_objection(self, order: OrderRow, quantity: Decimal, limit_price: Decimal) -> Refusal | None:
-        if order.stop_price is not None:
-            return Refusal(code="INVALID_ORDER", reason="a stop order can't be amended; cancel and place it")
-        instrument = self.instruments[order.symbol]
-        if order.limit_price is None or quantity <= order.executed or limit_price <= 0:
-            reason = f"{text(order.executed)} of {text(quantity)} has executed"
-            return Refusal(code="INVALID_ORDER", reason=reason)
-        breach = (
-            instrument.quantity_breach(quantity)
-            or instrument.price_breach(limit_price)
-            or instrument.notional_breach(quantity, limit_price)
-        )
-        if breach is not None:
-            return Refusal(code=breach.code, reason=f"{text(breach.value)} breaks {text(breach.limit)}")
-        if order.side != "buy":
-            return None
-        taken = EXACT.multiply(_remaining(order), order.limit_price)
-        needed = EXACT.multiply(EXACT.subtract(quantity, order.executed), limit_price)
-        free = EXACT.add(self._accounts.free(order.account, instrument.quote), taken)
-        if needed <= free:
-            return None
-        reason = f"{text(needed)} {instrument.quote} are needed, {text(free)} are free"
-        return Refusal(code="INSUFFICIENT_FUNDS", reason=reason)
 
     def market(self, symbol: str, event: MarketEvent, now_us: int) -> None:
         """The outside market moves; resting orders that it reaches execute, then stop orders trigger."""
@@ -334,9 +298,9 @@ class Venue:
     def _trigger(self, waiting: OrderRow) -> None:
         order = msgspec.structs.replace(waiting, triggered=True, updated_us=self._now_us)
         self._open[order.number] = order
-        objection = self._trigger_objection(order)
-        if objection is not None:
-            self._close(order.number, "canceled", objection.reason)
+        refusal = self._trigger_objection(order)
+        if refusal is not None:
+            self._close(order.number, "canceled", refusal.reason)
             return
         placed = self._books[order.symbol].place(_resting(order), order.time_in_force)
         self._execute(order.symbol, placed.matches)
@@ -351,7 +315,8 @@ class Venue:
         if order.side != "buy" or order.limit_price is not None or ask is None:
             return None
         instrument = self.instruments[order.symbol]
-        return self._funds_objection(order.account, instrument, order.side, order.quantity, ask)
+        free = self._accounts.free(order.account, instrument.quote)
+        return funds_objection(instrument, order.side, order.quantity, ask, free)
 
     def _tick(self, now_us: int) -> None:
         self._now_us = max(self._now_us, now_us)
@@ -365,43 +330,13 @@ class Venue:
             return Refusal(code="UNKNOWN_SYMBOL", reason=f"{self.name} does not trade {request.symbol}")
         if (account, request.client_id) in self._numbers:
             return Refusal(code="DUPLICATE_ORDER_ID", reason=f"order id {request.client_id} was used before")
-        outside = self._books[request.symbol].best()
-        reference = outside.ask if request.side == "buy" else outside.bid
-        price = _stated(request, reference)
-        if price is None:
-            return Refusal(code="NO_PRICE", reason=f"{request.symbol} has no price yet")
-        if request.quantity <= 0 or price <= 0:
-            return Refusal(code="INVALID_ORDER", reason="quantity and price must be above zero")
-        breach = instrument.quantity_breach(request.quantity) or instrument.notional_breach(
-            request.quantity, price
+        return objection(
+            request,
+            instrument,
+            self._books[request.symbol].best(),
+            self._lasts.get(request.symbol),
+            self._accounts.free(account, instrument.quote),
         )
-        if breach is None and request.type != "market":
-            breach = instrument.price_breach(price)
-        if breach is None and request.stop_price is not None:
-            breach = instrument.price_breach(request.stop_price)
-        if breach is not None:
-            return Refusal(code=breach.code, reason=f"{text(breach.value)} breaks {text(breach.limit)}")
-        if request.stop_price is not None:
-            last = self._lasts.get(request.symbol) or reference
-            beyond = last is not None and (
-                request.stop_price > last if request.side == "buy" else request.stop_price < last
-            )
-            if not beyond:
-                reason = f"the stop price {text(request.stop_price)} is reached already"
-                return Refusal(code="STOP_WOULD_TRIGGER", reason=reason)
-        return self._funds_objection(account, instrument, request.side, request.quantity, price)
-
-    def _funds_objection(
-        self, account: str, instrument: Instrument, side: str, quantity: Decimal, price: Decimal
-    ) -> Refusal | None:
-        if side != "buy":
-            return None
-        free = self._accounts.free(account, instrument.quote)
-        needed = EXACT.multiply(quantity, price)
-        if needed <= free:
-            return None
-        reason = f"{text(needed)} {instrument.quote} are needed, {text(free)} are free"
-        return Refusal(code="INSUFFICIENT_FUNDS", reason=reason)
 
     def _execute(self, symbol: str, matches: Sequence[Match]) -> None:
         for match in matches:
@@ -468,7 +403,7 @@ class Venue:
 
     def _close(self, number: int, status: str, reason: str) -> None:
         order = self._open.pop(number)
-        self._reserve(order, _remaining(order).copy_negate())
+        self._reserve(order, remaining_of(order).copy_negate())
         closed = msgspec.structs.replace(order, status=status, reason=reason, updated_us=self._now_us)
         self._closed[number] = closed
         if len(self._closed) > CLOSED_KEPT:
@@ -488,24 +423,13 @@ class Venue:
         self._items.append((order.account, changed))
 
 
-def _stated(request: Request, reference: Decimal | None) -> Decimal | None:
-    """The price that an order is for, as far as it says."""
-    if request.type in ("limit", "stop_limit"):
-        return request.limit_price
-    return request.stop_price if request.type == "stop" else reference
-
-
-def _remaining(order: OrderRow) -> Decimal:
-    return EXACT.subtract(order.quantity, order.executed)
-
-
 def _resting(order: OrderRow) -> Resting:
     return Resting(
         number=order.number,
         account=order.account,
         side=order.side,
         price=order.limit_price,
-        remaining=_remaining(order),
+        remaining=remaining_of(order),
     )
 
 

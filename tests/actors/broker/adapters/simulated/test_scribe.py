@@ -7,10 +7,11 @@ import trio
 import trio.testing
 
 from actors.broker.adapters.instruments import own_instruments
+from actors.broker.adapters.simulated.admission import Request
 from actors.broker.adapters.simulated.engine import Quote
 from actors.broker.adapters.simulated.ledger import Entry, LedgerUnavailable, MemoryLedger, OrderRow
 from actors.broker.adapters.simulated.scribe import Scribe
-from actors.broker.adapters.simulated.venue import Fees, Request, Venue
+from actors.broker.adapters.simulated.venue import Fees, Venue
 from actors.model.fill import Fill
 
 

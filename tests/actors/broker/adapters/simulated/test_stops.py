@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.broker.adapters.instruments import own_instruments
+from actors.broker.adapters.simulated.admission import Refusal, Request
 from actors.broker.adapters.simulated.engine import Quote
 from actors.broker.adapters.simulated.ledger import MemoryLedger, OrderRow
 from actors.broker.adapters.simulated.market import MarketEvent
 from actors.broker.adapters.simulated.stops import Stops
-from actors.broker.adapters.simulated.venue import Fees, Refusal, Request, Taken, Venue
+from actors.broker.adapters.simulated.venue import Fees, Taken, Venue
 
 D = Decimal
 SYMBOL = "BTC/USDT"

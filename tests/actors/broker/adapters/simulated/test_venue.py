@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from actors.broker.adapters.instruments import own_instruments
 from actors.broker.adapters.simulated import venue as venues
+from actors.broker.adapters.simulated.admission import Refusal, Request
 from actors.broker.adapters.simulated.engine import Quote
 from actors.broker.adapters.simulated.ledger import OrderRow
 from actors.broker.adapters.simulated.market import MarketEvent
-from actors.broker.adapters.simulated.venue import Fees, Refusal, Request, Taken, Venue
+from actors.broker.adapters.simulated.venue import Fees, Taken, Venue
 from actors.model.fill import Fill
 from actors.model.money import EXACT
 
