@@ -15,6 +15,7 @@ from actors.journal.port import Batch
 from actors.journal.projection import Projection
 from actors.journal.tail import CommittedTail
 from actors.model.book import Book, Change, DuplicateFill
+from actors.model.events import writable
 from actors.model.journal import Append, Record
 from actors.model.order import IllegalTransition
 
@@ -153,10 +154,11 @@ class Drafter:
             try:
                 for event in append.events:
                     seq += 1
+                    event, payload = writable(event)
                     change = apply(event, seq, at_us)
                     projection.add(change)
                     changes.append(change)
-                    record = seal(event, seq, previous, at_us, stream, correlation, causation)
+                    record = seal(event, payload, seq, previous, at_us, stream, correlation, causation)
                     records.append(record)
                     previous = record.hash
             except REFUSALS as error:

@@ -8,7 +8,7 @@ records are kept.
 from collections.abc import Iterable
 from hashlib import sha256
 
-from actors.model.events import AnyEvent, encode, type_name
+from actors.model.events import AnyEvent, type_name
 from actors.model.journal import Record
 
 GENESIS = bytes(32)
@@ -50,6 +50,7 @@ def link(
 
 def seal(
     event: AnyEvent,
+    payload: bytes,
     seq: int,
     previous: bytes,
     at_us: int,
@@ -57,8 +58,8 @@ def seal(
     correlation_id: str,
     causation_id: str,
 ) -> Record:
-    """The record of an event that follows `previous`."""
-    kind, payload = type_name(event), encode(event)
+    """The record of an event that follows `previous`; `payload` is the event's canonical bytes."""
+    kind = type_name(event)
     return Record(
         seq=seq,
         stream=stream,

@@ -5,6 +5,7 @@ order, decimals as text), and never changed afterwards. A new field gets a defau
 read. Each kind has one writer, named beside its group.
 """
 
+import re
 from decimal import Decimal
 
 import msgspec
@@ -369,6 +370,8 @@ AnyEvent = (
     | BalanceAdjusted
 )
 
+_NUL = b"\\u0000"
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
@@ -376,6 +379,30 @@ _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 def encode(event: Event) -> bytes:
     """The canonical bytes of an event: what the journal stores and hashes."""
     return _encoder.encode(event)
+
+
+def writable(event: AnyEvent) -> tuple[AnyEvent, bytes]:
+    """The event as the journal can keep it, and its canonical bytes.
+
+    A text from outside may hold what no database takes: NUL, or half of a surrogate pair. In its place comes
+    U+FFFD, the sign for what can't be shown, so that the fact itself is never lost for a character in it.
+    """
+    try:
+        payload = encode(event)
+    except UnicodeEncodeError:
+        payload = _NUL
+    if _NUL not in payload:
+        return event, payload
+    changed: AnyEvent = msgspec.convert(_readable(msgspec.to_builtins(event)), AnyEvent)
+    return changed, encode(changed)
+
+
+def _readable(value: object) -> object:
+    if isinstance(value, str):
+        return _UNREADABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {key: _readable(each) for key, each in value.items()}
+    return [_readable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def decode(payload: bytes) -> AnyEvent:

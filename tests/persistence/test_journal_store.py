@@ -45,6 +45,18 @@ async def test_any_text_in_an_event_keeps_its_bytes(writer: Writer, text: str) -
     assert record == writer.tail.after(0)[0]
 
 
+@pytest.mark.parametrize("text", ["a\0b", "half of a pair: \ud800", "\\u0000 is six characters"])
+async def test_a_text_that_no_database_takes_is_written_with_a_sign_in_its_place(
+    writer: Writer, text: str
+) -> None:
+    """What an exchange says may hold anything; the fact that it said it must not be lost."""
+    await writer.write(TradingResumed(kill_ids=("k",), reason=text, by="ann"))
+    (record,) = await writer.store.read(0, 1)
+    replay([record])
+    assert record == writer.tail.after(0)[0]
+    assert record.event.reason == text.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
+
+
 async def test_replaying_the_store_gives_the_state_of_the_writer(writer: Writer) -> None:
     """The hash of the state is the same on both ways."""
     await writer.write_each(

@@ -164,7 +164,7 @@ def test_an_impossible_event_names_its_append_and_resets_the_draft() -> None:
         acknowledged(9),
         accepted(1),
         filled(1, 1, "0.50001"),
-        CancelRequested(**PLACE, order_id=order_id(1), by="\ud800"),
+        CancelRequested(**PLACE, order_id=order_id(1), by=object()),
     ],
     ids=["unknown order", "order twice", "executes too much", "no text"],
 )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.journal.chain import GENESIS, BrokenChain, link, seal, verify
-from actors.model.events import TradingResumed, decode
+from actors.model.events import TradingResumed, decode, writable
 from actors.model.journal import Record
 from tests.fixtures.journal import START_US, accepted, acknowledged, filled
 
@@ -30,7 +30,7 @@ def chain(*events: object) -> list[Record]:
     records: list[Record] = []
     previous = GENESIS
     for seq, event in enumerate(events, start=1):
-        records.append(seal(event, seq, previous, START_US + seq, "risk", "c", ""))
+        records.append(seal(*writable(event), seq, previous, START_US + seq, "risk", "c", ""))
         previous = records[-1].hash
     return records
 
@@ -50,9 +50,8 @@ def test_a_chain_verifies_to_its_end() -> None:
 
 def test_the_hash_of_a_known_record_is_what_it_always_was() -> None:
     """A journal written today must verify in ten years."""
-    record = seal(
-        TradingResumed(kill_ids=("k1",), reason="dört", by="ann"), 1, GENESIS, 17, "operator", "c1", "k"
-    )
+    event = TradingResumed(kill_ids=("k1",), reason="dört", by="ann")
+    record = seal(*writable(event), 1, GENESIS, 17, "operator", "c1", "k")
     assert record.payload == (
         b'{"type":"TradingResumed","kill_ids":["k1"],"reason":"d\xc3\xb6rt","by":"ann","approved_by":null}'
     )

@@ -55,6 +55,23 @@ def test_every_event_reads_back_from_its_canonical_bytes(event: ev.AnyEvent) -> 
     assert msgspec.json.decode(payload)["type"] == ev.type_name(event)
 
 
+@given(st.one_of([st.from_type(kind) for kind in KINDS]))
+def test_an_event_that_can_be_written_stays_as_it_is_and_any_other_becomes_one(event: ev.AnyEvent) -> None:
+    """Only texts with NUL are changed, and once changed they stay."""
+    written, payload = ev.writable(event)
+    assert payload == ev.encode(written)
+    assert ev.writable(written) == (written, payload)
+    assert msgspec.to_builtins(written) == _without_nul(msgspec.to_builtins(event))
+
+
+def _without_nul(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {key: _without_nul(each) for key, each in value.items()}
+    return type(value)(map(_without_nul, value)) if isinstance(value, list | tuple) else value
+
+
 def test_bytes_from_before_a_field_was_added_still_read() -> None:
     """A new field has a default."""
     old = b'{"type":"KillEngaged","kill_id":"k","level":"cancel","exchange":null,"symbol":null,'
