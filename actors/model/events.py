@@ -5,13 +5,13 @@ order, decimals as text), and never changed afterwards. A new field gets a defau
 read. Each kind has one writer, named beside its group.
 """
 
-import re
 from decimal import Decimal
 
 import msgspec
 
 from actors.model.fill import Fill
 from actors.model.order import Order, OrderIntent
+from actors.model.readable import readable
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag=True):
@@ -371,7 +371,6 @@ AnyEvent = (
 )
 
 _NUL = b"\\u0000"
-_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
@@ -384,8 +383,7 @@ def encode(event: Event) -> bytes:
 def writable(event: AnyEvent) -> tuple[AnyEvent, bytes]:
     """The event as the journal can keep it, and its canonical bytes.
 
-    A text from outside may hold what no database takes: NUL, or half of a surrogate pair. In its place comes
-    U+FFFD, the sign for what can't be shown, so that the fact itself is never lost for a character in it.
+    Its texts are made `readable`, so that a fact is never lost for a character in it.
     """
     try:
         payload = encode(event)
@@ -393,16 +391,16 @@ def writable(event: AnyEvent) -> tuple[AnyEvent, bytes]:
         payload = _NUL
     if _NUL not in payload:
         return event, payload
-    changed: AnyEvent = msgspec.convert(_readable(msgspec.to_builtins(event)), AnyEvent)
+    changed: AnyEvent = msgspec.convert(_made_readable(msgspec.to_builtins(event)), AnyEvent)
     return changed, encode(changed)
 
 
-def _readable(value: object) -> object:
+def _made_readable(value: object) -> object:
     if isinstance(value, str):
-        return _UNREADABLE.sub("\ufffd", value)
+        return readable(value)
     if isinstance(value, dict):
-        return {key: _readable(each) for key, each in value.items()}
-    return [_readable(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: _made_readable(each) for key, each in value.items()}
+    return [_made_readable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def decode(payload: bytes) -> AnyEvent:

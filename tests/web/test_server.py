@@ -140,6 +140,21 @@ async def test_ten_megabytes_are_413_and_can_be_read(address, port, path):
     assert (port.placed, port.killed) == ([], [])
 
 
+async def test_a_connection_ends_only_as_its_last_answer_has_said(address):
+    """An answer that comes before its request was read to the end is the last one, and it says so."""
+    body = b'{"a": 1}'
+    async with opened(address) as stream:
+        await stream.send_all(request(path=b"/no-such-thing", body=body).removesuffix(body))
+        status, fields, _ = await one_answer(stream)
+        assert (status, fields[b"connection"]) == (404, b"close")
+        assert await everything(stream) == b""
+    async with opened(address) as stream:
+        for _ in range(3):
+            await stream.send_all(request(b"GET", b"/no-such-thing"))
+            status, fields, _ = await one_answer(stream)
+            assert (status, fields.get(b"connection")) == (404, None)
+
+
 async def test_a_chunked_body_is_bounded_too(address, port):
     head = b"POST /orders HTTP/1.1\r\nHost: x\r\n" + TOKEN + b"Transfer-Encoding: chunked\r\n\r\n"
     async with opened(address) as stream:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from actors.model.readable import readable
 from web.asked import WHOLE, Asked, decoder
 from web.auth.port import TokenRecord
 from web.auth.tokens import new_token, rotated
@@ -84,7 +85,7 @@ async def made(services: Services, call: Call) -> Answer:
     now = services.clock.now_us()
     lasts = asked.expires_in_seconds
     expires = None if lasts is None else now + int(lasts) * 1_000_000
-    text, record = new_token(asked.user, asked.scopes, now, expires_us=expires, note=asked.note)
+    text, record = new_token(asked.user, asked.scopes, now, expires_us=expires, note=readable(asked.note))
     call.subject = record.token_id
     await services.tokens.add(record)
     return answer_json(MadeToken(token=text, record=token_body(record)), 201)

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from actors.model.readable import readable
 from actors.webhook.desk import Unfit, WebhookDesk
 from actors.webhook.port import Delivery, Endpoint, Statistics
 from web.asked import WHOLE, Asked, decoder
@@ -121,7 +122,7 @@ async def create(services: Services, call: Call) -> Answer:
     call.query()
     asked = _read_new(call.body)
     try:
-        made = await _desk(services).create(asked.url, asked.events, asked.note)
+        made = await _desk(services).create(asked.url, asked.events, readable(asked.note))
     except Unfit as error:
         raise unfit(f"#/{error.field}", error.why) from None
     call.subject = made.endpoint_id

@@ -104,6 +104,15 @@ class EdgeProtocol(H11Protocol):
         """Whether a request is being received or answered."""
         return self._answering or self.stream is not None
 
+    @property
+    def _is_last(self) -> bool:
+        """Whether the connection ends with this answer: its request was not read to the end or asked for it,
+        or the service stops. A client must hear of it, or it sends the next request into nothing.
+        """
+        connection = cast(h11.Connection, self.connection)
+        unread = connection.their_state is h11.SEND_BODY
+        return unread or connection.our_state is h11.MUST_CLOSE or self.context.terminated.is_set()
+
     async def expire(self) -> None:
         """The time for this request is up: say so if there is still somebody to say it to."""
         if self._fast is not None and not self._fast.complete:
@@ -159,7 +168,7 @@ class EdgeProtocol(H11Protocol):
         except h11.LocalProtocolError:
             await self.tcp.close()
             return
-        closing = connection.our_state is h11.MUST_CLOSE
+        closing = self._is_last
         await self.tcp.write(_encoded(answer, correlation_id, closing=closing))
         await self._maybe_recycle()
 
@@ -167,6 +176,8 @@ class EdgeProtocol(H11Protocol):
         """Send a part of an answer; its head waits for the first part of its body."""
         if isinstance(event, Response) and event.status_code >= 200:
             headers = [*event.headers, date_header()]
+            if self._is_last:
+                headers.append((b"connection", b"close"))
             self._head = self._encode(h11.Response(headers=headers, status_code=event.status_code))
         elif isinstance(event, Body):
             head, self._head = self._head, b""
