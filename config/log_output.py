@@ -18,13 +18,14 @@ class Output(trio.abc.Instrument):
     """Writes lines to a stream, in the order in which they came; may be used from any thread.
 
     A stream that can't be written to must not stop trading: the lines are dropped, and as soon as one can be
-    written again the line that `tell_lost` makes says how many are missing.
+    written again the line that `tell_lost` makes says how many may be missing.
     """
 
     def __init__(self, stream: BinaryIO, tell_lost: Callable[[int], bytes]) -> None:
         self._stream = stream
         self._tell_lost = tell_lost
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._writing = False
         self._held: list[bytes] = []
         self._holding = False
         self._lost = 0
@@ -63,12 +64,24 @@ class Output(trio.abc.Instrument):
         self.flush()
 
     def _write(self) -> None:
+        if self._writing:
+            # The garbage collector ran while we write, and what it ended has logged: the loop below takes it.
+            return
+        self._writing = True
+        try:
+            while self._held:
+                self._write_held()
+        finally:
+            self._writing = False
+
+    def _write_held(self) -> None:
         lines, self._held = self._held, []
-        told = [self._tell_lost(self._lost)] if self._lost else []
+        # What failed before may have left half a line.
+        told = [b"", self._tell_lost(self._lost)] if self._lost else []
         try:
             self._stream.write(b"\n".join((*told, *lines, b"")))
             self._stream.flush()
-        except OSError:
+        except Exception:  # noqa: BLE001 - whatever a stream raises, trading goes on, and the gap is told
             self._lost += len(lines)
         else:
             self._lost = 0

@@ -11,7 +11,7 @@ from tests.fixtures.runtime import Machine, intent
 
 
 @pytest.fixture(params=[True, False], ids=["in place", "by replacement"])
-def machine(request, autojump_clock):
+def machine(request):
     """The simulated exchange, with and without amends of its own."""
     machine = Machine(kind="sim")
     machine.amends_in_place = request.param
@@ -49,7 +49,7 @@ def unsettled(order):
     return order.amending is not None or order.status == "unknown"
 
 
-async def test_an_amend_is_answered_with_the_order_under_its_new_terms(machine):
+async def test_an_amend_is_answered_with_the_order_under_its_new_terms(autojump_clock, machine):
     """The intent is in the journal before anything reaches the exchange."""
     async with machine.boot() as runtime:
         order = await resting(runtime)
@@ -66,7 +66,7 @@ async def test_an_amend_is_answered_with_the_order_under_its_new_terms(machine):
         assert machine.disk.orders[order.order_id] == result.order
 
 
-async def test_asking_for_the_terms_that_an_order_has_does_nothing(machine):
+async def test_asking_for_the_terms_that_an_order_has_does_nothing(autojump_clock, machine):
     """An amend says what is to be."""
     async with machine.boot() as runtime:
         order = await resting(runtime)
@@ -76,7 +76,7 @@ async def test_asking_for_the_terms_that_an_order_has_does_nothing(machine):
         assert len(machine.disk.records) == before
 
 
-async def test_a_late_repetition_under_its_key_never_brings_old_terms_back(machine):
+async def test_a_late_repetition_under_its_key_never_brings_old_terms_back(autojump_clock, machine):
     """The journal is asked what became of the request, also by the next process."""
     async with machine.boot() as runtime:
         order = await resting(runtime)
@@ -91,7 +91,7 @@ async def test_a_late_repetition_under_its_key_never_brings_old_terms_back(machi
         assert (type(again), again.order.intent.quantity) == (r.Amended, Decimal("0.03"))
 
 
-async def test_many_at_once_under_one_key_are_one_amend(machine):
+async def test_many_at_once_under_one_key_are_one_amend(autojump_clock, machine):
     """And many without one, for other terms, wait their turn."""
     results = []
 
@@ -117,7 +117,7 @@ async def test_many_at_once_under_one_key_are_one_amend(machine):
         }
 
 
-async def test_a_limit_that_speaks_against_it_is_journaled_and_repeated(machine):
+async def test_a_limit_that_speaks_against_it_is_journaled_and_repeated(autojump_clock, machine):
     """The order works on as it was."""
     async with machine.boot() as runtime:
         order = await resting(runtime)
@@ -132,7 +132,7 @@ async def test_a_limit_that_speaks_against_it_is_journaled_and_repeated(machine)
         assert used < 1000
 
 
-async def test_what_is_not_there_or_over_can_not_be_amended(machine):
+async def test_what_is_not_there_or_over_can_not_be_amended(autojump_clock, machine):
     """Each with its own answer."""
     async with machine.boot() as runtime:
         order = await resting(runtime)
@@ -153,7 +153,7 @@ async def test_what_is_not_there_or_over_can_not_be_amended(machine):
         assert (type(closed), closed.code) == (r.NotAmended, "ORDER_CLOSED")
 
 
-async def test_an_amend_whose_intent_is_too_slow_is_refused_and_never_sent(machine):
+async def test_an_amend_whose_intent_is_too_slow_is_refused_and_never_sent(autojump_clock, machine):
     """The commit lands after the answer: the order stays as it was."""
     async with machine.boot() as runtime:
         order = await resting(runtime)
@@ -167,7 +167,7 @@ async def test_an_amend_whose_intent_is_too_slow_is_refused_and_never_sent(machi
         assert (await amend(runtime, order, "0.02")).order.version == 2
 
 
-async def test_nothing_is_amended_after_a_kill(machine):
+async def test_nothing_is_amended_after_a_kill(autojump_clock, machine):
     """Not even to less."""
     async with machine.boot() as runtime:
         order = await resting(runtime)
@@ -180,7 +180,9 @@ async def test_nothing_is_amended_after_a_kill(machine):
 
 
 @pytest.mark.parametrize("moment", [0.0015, 0.0025, 0.004])
-async def test_a_process_that_dies_during_an_amend_leaves_one_order_and_the_truth(machine, moment):
+async def test_a_process_that_dies_during_an_amend_leaves_one_order_and_the_truth(
+    autojump_clock, machine, moment
+):
     """The next one finds out what the exchange made of it."""
     machine.faults.latency_seconds = 0.001
     async with machine.boot() as runtime, trio.open_nursery() as nursery:

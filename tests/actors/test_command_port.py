@@ -10,7 +10,7 @@ from tests.fixtures.runtime import Machine, intent
 
 
 @pytest.fixture
-def machine(autojump_clock):
+def machine():
     return Machine()
 
 
@@ -19,7 +19,7 @@ async def place(runtime, order=None, wait_seconds=5.0, **more):
     return await runtime.port.place(wanted, wait_seconds=wait_seconds, correlation_id="test", **more)
 
 
-async def test_an_order_is_answered_with_what_the_exchange_made_of_it(machine):
+async def test_an_order_is_answered_with_what_the_exchange_made_of_it(autojump_clock, machine):
     """The answer follows the committed log to the fill."""
     async with machine.boot() as runtime:
         result = await place(runtime)
@@ -28,7 +28,7 @@ async def test_an_order_is_answered_with_what_the_exchange_made_of_it(machine):
     assert machine.disk.orders[result.order.order_id] == result.order
 
 
-async def test_the_same_request_under_the_same_ids_is_the_same_order(machine):
+async def test_the_same_request_under_the_same_ids_is_the_same_order(autojump_clock, machine):
     """By client order id and by idempotency key; another request under them is a conflict."""
     async with machine.boot() as runtime:
         first = await place(runtime, intent(client_order_id="mine", idempotency_key="key"))
@@ -42,7 +42,7 @@ async def test_the_same_request_under_the_same_ids_is_the_same_order(machine):
             assert conflict.code == "IDEMPOTENCY_MISMATCH"
 
 
-async def test_a_request_is_in_progress_until_the_journal_has_settled_it(machine):
+async def test_a_request_is_in_progress_until_the_journal_has_settled_it(autojump_clock, machine):
     """Fifty at once under one key: one order, the others are told to wait or get that order."""
     machine.faults.latency_seconds = 0.05
     results = []
@@ -60,7 +60,7 @@ async def test_a_request_is_in_progress_until_the_journal_has_settled_it(machine
     assert len(machine.disk.orders) == 1
 
 
-async def test_an_order_whose_intent_is_too_slow_is_refused_and_never_sent(machine):
+async def test_an_order_whose_intent_is_too_slow_is_refused_and_never_sent(autojump_clock, machine):
     """The commit lands after the answer: the order ends denied, not sent."""
     async with machine.boot() as runtime:
         machine.faults.latency_seconds = 1.5
@@ -93,7 +93,7 @@ async def test_while_the_store_is_away_orders_are_refused_and_cancels_pass(autoj
         assert isinstance(await place(runtime), r.Placed)
 
 
-async def test_a_dry_run_says_what_would_happen_and_records_nothing(machine):
+async def test_a_dry_run_says_what_would_happen_and_records_nothing(autojump_clock, machine):
     """Neither an order nor a denial is left."""
     async with machine.boot() as runtime:
         head = runtime.log.head
@@ -104,7 +104,7 @@ async def test_a_dry_run_says_what_would_happen_and_records_nothing(machine):
         assert runtime.log.head == head
 
 
-async def test_an_unknown_exchange_is_refused(machine):
+async def test_an_unknown_exchange_is_refused(autojump_clock, machine):
     """The router names what there is."""
     async with machine.boot() as runtime:
         refused = await place(runtime, intent(exchange="nowhere"))
@@ -112,7 +112,7 @@ async def test_an_unknown_exchange_is_refused(machine):
     assert "sim" in refused.detail
 
 
-async def test_cancelling_what_is_closed_or_unknown_changes_nothing(machine):
+async def test_cancelling_what_is_closed_or_unknown_changes_nothing(autojump_clock, machine):
     """A filled order is already closed, whoever remembers it; an id that never was is no order."""
     async with machine.boot() as runtime:
         order = (await place(runtime)).order

@@ -13,7 +13,7 @@ from tests.fixtures.runtime import Machine, intent
 
 
 @pytest.fixture
-def machine(autojump_clock):
+def machine():
     return Machine()
 
 
@@ -29,7 +29,7 @@ async def place_all(runtime, *placements):
     return [found[index] for index in range(len(placements))]
 
 
-async def test_each_order_of_many_has_its_own_answer(machine):
+async def test_each_order_of_many_has_its_own_answer(autojump_clock, machine):
     """What is wrong with one says nothing of the others, and the answers keep the order of the request."""
     async with machine.boot() as runtime:
         found = await place_all(
@@ -47,7 +47,7 @@ async def test_each_order_of_many_has_its_own_answer(machine):
     assert orders == 3
 
 
-async def test_one_id_twice_in_one_batch_makes_one_order(machine):
+async def test_one_id_twice_in_one_batch_makes_one_order(autojump_clock, machine):
     """The second is told that the first is being answered."""
     async with machine.boot() as runtime:
         first, second = await place_all(
@@ -60,7 +60,7 @@ async def test_one_id_twice_in_one_batch_makes_one_order(machine):
     assert isinstance(again, r.Replayed)
 
 
-async def test_many_orders_share_a_commit(machine):
+async def test_many_orders_share_a_commit(autojump_clock, machine):
     """A batch of fifty is journaled in a handful of transactions, not in a hundred."""
     async with machine.boot() as runtime:
         commits = []
@@ -70,7 +70,7 @@ async def test_many_orders_share_a_commit(machine):
     assert len(commits) <= 6
 
 
-async def test_answers_come_as_soon_as_they_are_known(machine):
+async def test_answers_come_as_soon_as_they_are_known(autojump_clock, machine):
     """An order that waits for nothing is not held up by one that waits for the exchange."""
     answered = []
     async with machine.boot() as runtime:
@@ -85,7 +85,7 @@ async def test_answers_come_as_soon_as_they_are_known(machine):
     assert early < late
 
 
-async def test_whoever_stops_waiting_takes_nothing_back(machine):
+async def test_whoever_stops_waiting_takes_nothing_back(autojump_clock, machine):
     """The orders of a caller that went away are placed, and their ids are free afterwards."""
     async with machine.boot() as runtime:
         machine.faults.latency_seconds = 0.2
@@ -131,7 +131,7 @@ async def test_a_kill_answers_while_a_thousand_orders_wait_and_a_hundred_rest(au
     assert statuses == {"canceled"}
 
 
-async def test_orders_of_different_callers_that_come_together_are_judged_together(machine):
+async def test_orders_of_different_callers_that_come_together_are_judged_together(autojump_clock, machine):
     """Twenty callers at once: a message for all of them, a few commits, and an answer for each."""
     async with machine.boot() as runtime:
         commits, found = [], {}
@@ -145,7 +145,7 @@ async def test_orders_of_different_callers_that_come_together_are_judged_togethe
     assert len(commits) <= 4
 
 
-async def test_a_caller_that_goes_away_takes_none_of_the_others_along(machine):
+async def test_a_caller_that_goes_away_takes_none_of_the_others_along(autojump_clock, machine):
     """Whoever came first brings the orders of all to RiskActor, its own end notwithstanding."""
     async with machine.boot() as runtime:
         found = {}
@@ -164,7 +164,7 @@ async def _place_as(number, runtime, found):
     await runtime.port.place_all((placement(),), lambda _index, result: found.__setitem__(number, result))
 
 
-async def test_nothing_is_kept_of_orders_that_are_answered(machine):
+async def test_nothing_is_kept_of_orders_that_are_answered(autojump_clock, machine):
     """Placed, denied, replayed or only tried: nobody waits, no id is taken, no deadline is left."""
     async with machine.boot() as runtime:
         deadlines = len(runtime.system.agenda)

@@ -10,7 +10,7 @@ from tests.fixtures.runtime import Machine, intent
 
 
 @pytest.fixture
-def machine(autojump_clock):
+def machine():
     """The simulated exchange."""
     return Machine(kind="sim")
 
@@ -25,7 +25,7 @@ async def stop(runtime, side="sell", share="1", limit=None, **more):
     return await runtime.port.place(asked, wait_seconds=5, correlation_id="t")
 
 
-async def test_a_stop_order_is_open_while_it_waits_and_in_the_journal_whole(machine):
+async def test_a_stop_order_is_open_while_it_waits_and_in_the_journal_whole(autojump_clock, machine):
     """Its trigger comes back with it from the store."""
     async with machine.boot() as runtime:
         placed = await stop(runtime, share="0.5")
@@ -35,7 +35,7 @@ async def test_a_stop_order_is_open_while_it_waits_and_in_the_journal_whole(mach
         assert machine.disk.orders[placed.order.order_id] == placed.order
 
 
-async def test_a_waiting_stop_order_outlives_a_restart_and_is_not_taken_for_absent(machine):
+async def test_a_waiting_stop_order_outlives_a_restart_and_is_not_taken_for_absent(autojump_clock, machine):
     """The exchange lists it among the open orders."""
     async with machine.boot() as runtime:
         order = (await stop(runtime, share="0.5")).order
@@ -48,7 +48,7 @@ async def test_a_waiting_stop_order_outlives_a_restart_and_is_not_taken_for_abse
         assert result.order.status == "canceled"
 
 
-async def test_a_stop_order_is_not_amended_and_stays_as_it_is(machine):
+async def test_a_stop_order_is_not_amended_and_stays_as_it_is(autojump_clock, machine):
     """The refusal says what to do instead."""
     async with machine.boot() as runtime:
         order = (await stop(runtime, share="0.5", limit="18000", type="stop_limit")).order

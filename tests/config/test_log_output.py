@@ -87,4 +87,34 @@ def test_a_stream_that_fails_raises_nothing_and_the_gap_is_told(output, stream, 
         output.send(b"two")
     output.hold(b"three")
     output.hold(b"four")
-    assert stream.getvalue() == b"lost 2\nthree\nfour\n"
+    assert stream.getvalue() == b"\nlost 2\nthree\nfour\n"
+
+
+def test_any_error_of_a_stream_is_survived_and_the_loop_goes_on_writing(output, stream, monkeypatch):
+    def closed(_data):
+        raise ValueError("write to closed file")
+
+    async def main():
+        with monkeypatch.context() as broken:
+            broken.setattr(stream, "write", closed)
+            output.hold(b"one")
+            await trio.lowlevel.checkpoint()
+        output.hold(b"two")
+        await trio.lowlevel.checkpoint()
+        return stream.getvalue()
+
+    assert trio.run(main, instruments=[output]) == b"\nlost 1\ntwo\n"
+
+
+def test_a_line_that_comes_while_lines_are_written_follows_them(output, stream, monkeypatch):
+    """The garbage collector may end something at any time that logs, in the middle of a write."""
+    write = stream.write
+
+    def collecting(data):
+        if b"one" in data:
+            output.send(b"from a finaliser")
+        return write(data)
+
+    monkeypatch.setattr(stream, "write", collecting)
+    output.send(b"one")
+    assert stream.getvalue() == b"one\nfrom a finaliser\n"

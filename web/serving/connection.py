@@ -228,10 +228,12 @@ class Connection:
         """
         if not isinstance(self.stream, trio.SocketStream):
             return bytes(await self.stream.receive_some(MAX_RECEIVE))
-        while (descriptor := self.stream.socket.fileno()) >= 0:
-            await trio.lowlevel.wait_readable(descriptor)
+        socket = self.stream.socket
+        while socket.fileno() >= 0:
+            await trio.lowlevel.wait_readable(socket)
             try:
-                return os.read(descriptor, MAX_RECEIVE)
+                # The number is asked for again: of a socket closed meanwhile, it may be another's by now.
+                return os.read(socket.fileno(), MAX_RECEIVE)
             except BlockingIOError:
                 continue
         raise trio.ClosedResourceError("this connection was closed on our side")

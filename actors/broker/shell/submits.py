@@ -12,6 +12,7 @@ import msgspec
 import structlog
 import trio
 
+from actors.broker.breaker import Permit
 from actors.broker.limiter import Priority
 from actors.broker.outcome import ENDED, is_whole, not_in_time, reduces
 from actors.broker.port import Confirmed, NotSent, Outcome, Rejected, Unresolved
@@ -55,6 +56,18 @@ class Sending(msgspec.Struct, kw_only=True, eq=False):
         asking, self.asking = self.asking, None
         if asking is not None:
             asking.cancel()
+
+
+class Turn:
+    """What one sender sends under one cancel scope: most orders are answered at once, and many share it; one
+    that has no answer in time spends it.
+    """
+
+    __slots__ = ("scope", "unanswered")
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.unanswered: tuple[Sending, Permit] | None = None
 
 
 IDLE_KEPT = 16
@@ -168,22 +181,33 @@ class Submits:
 
     async def _send_waiting(self) -> None:
         while self._next:
-            # One scope for many orders, since most are answered at once; the one that is not spends it.
-            with trio.CancelScope() as scope:
-                await self._send_under(scope)
+            turn = Turn()
+            try:
+                with turn.scope:
+                    await self._send_under(turn)
+            except BaseException:
+                # Given up on our side: the life ends. The next one finds the order unanswered in the journal.
+                if turn.unanswered is not None:
+                    self._desk.line.release(turn.unanswered[1])
+                raise
+            if turn.unanswered is not None:
+                sending, permit = turn.unanswered
+                self._desk.line.done(permit, good=False)
+                reason = f"no answer in {self._desk.timings.submit:g} s"
+                self._conclude(sending, Unresolved(reason=reason))
 
-    async def _send_under(self, scope: trio.CancelScope) -> None:
+    async def _send_under(self, turn: Turn) -> None:
         sent = 0
-        while self._next and not scope.cancel_called:
+        while self._next and not turn.scope.cancel_called:
             sending = self._next.popleft()
             if self._next:
                 self._call_sender()
-            await self._send(sending, scope)
+            await self._send(sending, turn)
             sent += 1
             if sent % BURST == 0:
                 await trio.lowlevel.checkpoint()
 
-    async def _send(self, sending: Sending, scope: trio.CancelScope) -> None:
+    async def _send(self, sending: Sending, turn: Turn) -> None:
         desk, intent = self._desk, sending.intent
         if not desk.trading or not desk.line.admit_nowait("submit", Priority.ENTRY):
             await self._wait_for_room(sending)
@@ -196,21 +220,15 @@ class Submits:
             return
         sending.begun_at, sending.begun_us = desk.clock.monotonic(), desk.clock.now_us()
         desk.gate.begin_send(intent.order_id, sending.amend_id)
-        sending.asking = scope
+        sending.asking, turn.unanswered = turn.scope, (sending, permit)
         self._agenda.add(sending.begun_at + desk.timings.submit, sending)
         try:
             outcome = await desk.port.submit(intent)
-        except trio.Cancelled:
-            if scope.cancel_called:
-                desk.line.done(permit, good=False)
-                self._conclude(sending, Unresolved(reason=f"no answer in {desk.timings.submit:g} s"))
-            else:
-                desk.line.release(permit)
-            raise
         finally:
             if sending.asking is not None:
                 sending.asking = None
                 self._agenda.settled()
+        turn.unanswered = None
         if isinstance(outcome, NotSent) and outcome.local:
             desk.line.release(permit)
         else:
