@@ -69,14 +69,17 @@ class Writer:
             self.close()
             raise
 
-    def fence(self) -> None:
-        """Write nothing until the journal has said what of ours is in it; then `Whole` is told."""
+    def fence(self, *, pause: float = 0.0) -> None:
+        """Write nothing until the journal has said what of ours is in it, asked after `pause` seconds; then
+        `Whole` is told.
+        """
         self.whole = False
         if not self._fencing:
             self._fencing = True
-            self._actor.start_task(self._keep_asking, name="fence")
+            self._actor.start_task(self._keep_asking, pause, name="fence")
 
-    async def _keep_asking(self) -> None:
+    async def _keep_asking(self, pause: float) -> None:
+        await trio.sleep(pause)
         while True:
             try:
                 fenced = await self._ask()

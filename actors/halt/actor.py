@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import msgspec
+import structlog
 import trio
 
 from actors.halt import duties
@@ -29,6 +30,10 @@ from actors.model.two_people import Asking, TwoPeople
 from actors.writer import Advance, Whole, Writer
 
 RETRY_SECONDS = 1.0
+REFUSED_SECONDS = 1.0
+"""Until what the journal refused to write is tried again."""
+
+_log = structlog.get_logger(room="halt")
 RESUME_SECONDS = 1.5
 """A resume that has not begun to be written by then is refused, so that it can't take effect long after its
 answer.
@@ -232,7 +237,11 @@ class OperatorActor(TrioActor):
     def _on_append_failed(self, failed: AppendFailed) -> None:
         self._records.failed(failed.append_id)
         self._lose(failed.append_id, failed.detail)
-        if failed.code != "JOURNAL_UNAVAILABLE":
+        if failed.code == "EVENT_REFUSED":
+            # What is in force stays so, and is written again: slowly, since it may be refused for ever.
+            _log.error("operator_event_refused", append_id=failed.append_id, detail=failed.detail)
+            self._writer.fence(pause=REFUSED_SECONDS)
+        elif failed.code != "JOURNAL_UNAVAILABLE":
             self._writer.fence()
 
     def _lose(self, append_id: str, why: str) -> None:

@@ -286,8 +286,9 @@ def _filled(draft: _Draft, item: Evidence) -> None:
         return
     total = EXACT.add(order.executed, fill.quantity)
     amend = order.amending
-    if total > order.intent.quantity and amend is not None and amend.in_place and total <= amend.quantity:
-        # More than the old terms allow has executed, so the new ones have taken effect.
+    beyond = total > order.intent.quantity or _is_beyond_limit(order, fill)
+    if beyond and amend is not None and amend.in_place and not former and total <= amend.quantity:
+        # The old terms don't allow this execution, so the new ones have taken effect.
         order = draft.amended(order, amend.amend_id)
     excess = total > order.intent.quantity and not former
     if excess or (order.submission, Step.FILLED) not in TRANSITIONS:
@@ -298,6 +299,14 @@ def _filled(draft: _Draft, item: Evidence) -> None:
         )
         return
     draft.fill(order, fill, former=former)
+
+
+def _is_beyond_limit(order: Order, fill: Fill) -> bool:
+    """Whether the execution is at a worse price than the order allows."""
+    limit = order.intent.limit_price
+    if limit is None:
+        return False
+    return fill.price > limit if order.intent.side == "buy" else fill.price < limit
 
 
 def _foreign_fill(draft: _Draft, item: Evidence) -> None:

@@ -44,6 +44,24 @@ async def amend(runtime, order, qty=None, price=None, *, key=None, wait=5.0, fin
     )
 
 
+@pytest.mark.parametrize("side", ["buy", "sell"])
+async def test_a_new_price_that_executes_at_once_is_a_done_amend(autojump_clock, machine, side):
+    """Whatever is heard of first, the fill or the answer."""
+    async with machine.boot() as runtime:
+        mark = (await runtime.port.marks())[0].mark
+        away, across = (Decimal("0.95"), Decimal("1.02"))[:: 1 if side == "buy" else -1]
+        price, wanted = ((mark * each).quantize(Decimal(1)) for each in (away, across))
+        placed = await runtime.port.place(
+            intent(price=str(price), side=side), wait_seconds=5, correlation_id="t"
+        )
+        result = await amend(runtime, placed.order, None, str(wanted))
+        assert isinstance(result, r.Amended), result
+        await trio.sleep(1)
+        order = runtime.log.book.order(placed.order.order_id)
+    assert (order.status, order.version, order.amend.state) == ("filled", 2, "done")
+    assert order.intent.limit_price == wanted
+
+
 def unsettled(order):
     """Whether the exchange has still to be asked what the order is."""
     return order.amending is not None or order.status == "unknown"

@@ -146,11 +146,12 @@ class Amends:
     def _conclude(self, order: Order, amend: Amend, outcome: Outcome) -> int | None:
         _log.info("amend_answered", order_id=order.order_id, amend_id=amend.amend_id, outcome=str(outcome))
         if isinstance(outcome, Confirmed):
+            # The exchange's word for the new terms goes before what they executed at once.
+            if outcome.status in ("open", "filled"):
+                self._say(order, amend, "amended")
             self._desk.take_fills(outcome.fills)
             if outcome.status == TAKEN:
                 return None
-            if outcome.status in ("open", "filled"):
-                self._say(order, amend, "amended")
             self._look_after(order, outcome.status)
         elif isinstance(outcome, Rejected):
             self._desk.line.heed(outcome.retry_after_seconds)

@@ -153,6 +153,27 @@ async def test_a_kill_while_the_journal_is_away_is_in_force_after_a_crash_and_jo
         assert [event.kill_id for event in floor.events(KillEngaged)] == [result.kill_id]
 
 
+async def test_a_kill_that_the_journal_refuses_is_in_force_and_is_tried_again_at_leisure(autojump_clock):
+    tries: list[float] = []
+
+    def rule(batch):
+        if any(isinstance(record.event, KillEngaged) for record in batch.records):
+            tries.append(trio.current_time())
+            return "not this one"
+        return None
+
+    async with Floor().open() as floor:
+        floor.faults.refuse = rule
+        result = await pull(floor)
+        await trio.sleep(10)
+        assert list(floor.gate.kills) == [result.kill_id]
+        assert 5 <= len(tries) <= 15
+        floor.faults.refuse = None
+        await trio.sleep(2)
+        assert [event.kill_id for event in floor.events(KillEngaged)] == [result.kill_id]
+        assert await resume(floor) == m.Resumed(kill_ids=(result.kill_id,))
+
+
 async def test_a_kill_with_a_full_disk_is_in_force_after_a_crash_through_the_journal(autojump_clock):
     first = Floor()
     async with first.open() as floor:
