@@ -249,7 +249,7 @@ class Placings:
         try:
             intent = route(placement.intent, self._exchanges, self._ids.order_id())
         except UnknownExchange as error:
-            give(r.Refused(code="VALIDATION", detail=str(error)))
+            give(r.Refused(code="EXCHANGE_NOT_FOUND", detail=str(error)))
             return None
         claims = _claims_of(intent, named=bool(placement.intent.client_order_id))
         if any(claim in self._claims for claim in claims):
@@ -293,7 +293,7 @@ class Placings:
         try:
             intent = route(placement.intent, self._exchanges, self._ids.order_id())
         except UnknownExchange as error:
-            return r.Refused(code="VALIDATION", detail=str(error))
+            return r.Refused(code="EXCHANGE_NOT_FOUND", detail=str(error))
         asked = m.PlaceOrder(intent=intent, correlation_id=placement.correlation_id, dry_run=True)
         (reply,) = await self._ask_risk((asked,))
         if isinstance(reply, m.Denied):

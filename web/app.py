@@ -88,7 +88,7 @@ def create_app(services: Services, routes: tuple[Route, ...] = ROUTES) -> EdgeAp
             view_func=_view(app.edge, route),
             methods=[route.method],
         )
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, _refusal(app.edge))
     return app
 
 
@@ -177,15 +177,24 @@ def _methods_at(path: str) -> set[str]:
     return {route.method for route in ROUTES if route.path == path}
 
 
-async def _http_error(error: HTTPException) -> Response:
-    """What the framework refuses: no such route, no such method, a fault outside of the handlers."""
-    status = error.code or 500
-    code = _CODES.get(status) or ("VALIDATION" if status < 500 else "INTERNAL")
-    allowed = _methods_at(request.path) or getattr(error, "valid_methods", None) or ()
-    headers: Headers = ()
-    if allowed:
-        headers = ((b"allow", ", ".join(sorted(allowed)).encode()),)
-    if status >= 500:
-        _log.error("request_failed", path=request.path, status=status, exc_info=error.__cause__ or error)
-    detail = f"{request.method} {request.path[:200]}: {HTTPStatus(status).phrase.lower()}"
-    return _response(answer_problem(problem(code, detail, status=status), "", headers), "")
+def _refusal(edge: Edge) -> Callable[[HTTPException], Awaitable[Response]]:
+    """What answers for the framework where it refuses by itself."""
+
+    async def refusal(error: HTTPException) -> Response:
+        """What the framework refuses: no such route, no such method, a fault outside of the handlers."""
+        status = error.code or 500
+        code = _CODES.get(status) or ("VALIDATION" if status < 500 else "INTERNAL")
+        allowed = _methods_at(request.path) or getattr(error, "valid_methods", None) or ()
+        headers: Headers = ()
+        if allowed:
+            headers = ((b"allow", ", ".join(sorted(allowed)).encode()),)
+        if status >= 500:
+            _log.error("request_failed", path=request.path, status=status, exc_info=error.__cause__ or error)
+        detail = f"{request.method} {request.path[:200]}: {HTTPStatus(status).phrase.lower()}"
+        given = request.headers.get("X-Correlation-ID") or request.headers.get("X-Request-ID") or ""
+        correlation_id = edge.correlations.of(given)
+        return _response(
+            answer_problem(problem(code, detail, status=status), correlation_id, headers), correlation_id
+        )
+
+    return refusal

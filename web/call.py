@@ -98,6 +98,7 @@ class Call:
         self.authorization = self.content_type = self.idempotency_key = None
         self.prefer = self.origin = None
         request_id = correlation_id = trace_parent = b""
+        keys = 0
         for name, value in headers:
             if name == b"authorization":
                 self.authorization = value
@@ -108,7 +109,9 @@ class Call:
             elif name == b"x-request-id":
                 request_id = value
             elif name == b"idempotency-key":
-                self.idempotency_key = value
+                # Said twice it is a list, as any header; and a list is no key.
+                self.idempotency_key = value if keys == 0 else b"several keys"
+                keys += 1
             elif name == b"prefer":
                 self.prefer = value
             elif name == b"origin":
@@ -149,7 +152,8 @@ class Route(NamedTuple):
 
     `scope` None means that it is open. One with a `body` takes JSON (`any_type`: whatever it is said to
     be). A `command` changes something and is never interrupted when its client goes away; a `bounded` one
-    counts against the limit of concurrent commands. A `fast` one skips the framework.
+    counts against the limit of concurrent commands. A `fast` one skips the framework. One that is `urgent` is
+    never refused for how often it is asked.
     """
 
     method: str
@@ -164,6 +168,7 @@ class Route(NamedTuple):
     bounded: bool = False
     fast: bool = False
     quiet: bool = False
+    urgent: bool = False
 
 
 def answer_json(body: object, status: int = 200, headers: Headers = ()) -> Answer:

@@ -59,7 +59,7 @@ class Edge:
             if route.scope is not None:
                 holder = await self._holder(call)
                 call.principal = holder.principal
-                budget = await self.admitted(holder, route.scope)
+                budget = await self.admitted(holder, route.scope, urgent=route.urgent)
             answer = await self._handle(route, call)
         except ProblemError as error:
             answer = answer_problem(error.problem, call.correlation_id, error.headers)
@@ -96,21 +96,22 @@ class Edge:
             )
         return answer
 
-    async def admitted(self, holder: Holder, scope: str) -> Headers:
+    async def admitted(self, holder: Holder, scope: str, *, urgent: bool) -> Headers:
         """Like `admit`, where budgets may be shared with other processes. Cancels wait for none."""
         if scope != "cancel":
             await self.pay(holder)
-        return self.admit(holder, scope)
+        return self.admit(holder, scope, urgent=urgent)
 
     async def pay(self, holder: Holder) -> None:
         """Settle with the budget that processes share, if they share it: before `admit`, or after it."""
         if isinstance(holder.bucket, SharedBucket):
             await holder.bucket.fill()
 
-    def admit(self, holder: Holder, scope: str) -> Headers:
+    def admit(self, holder: Holder, scope: str, *, urgent: bool = False) -> Headers:
         """Check scope and rate, and count the request; the headers that tell the budget. Raises ProblemError.
 
-        Cancels and kills have a budget of their own, which orders can't use up.
+        Cancels and kills have a budget of their own, which orders can't use up; what is `urgent`, a kill, is
+        counted there and never refused.
         """
         if scope not in holder.principal.scopes:
             detail = f"this needs the scope {scope}; the token has: {', '.join(holder.record.scopes)}"
@@ -123,7 +124,7 @@ class Edge:
             (b"ratelimit-policy", self._policy),
             (b"ratelimit", b'"token";r=%d;t=1' % verdict.remaining),
         )
-        if not allowed:
+        if not (allowed or urgent):
             detail = f"the token may ask {bucket.count} times a second; nothing was done"
             wait = verdict.retry_after_seconds
             raise ProblemError(problem("RATE_LIMITED", detail, retry_after_seconds=wait), left)

@@ -108,7 +108,7 @@ async def test_an_unknown_exchange_is_refused(autojump_clock, machine):
     """The router names what there is."""
     async with machine.boot() as runtime:
         refused = await place(runtime, intent(exchange="nowhere"))
-    assert (type(refused), refused.code) == (Refused, "VALIDATION")
+    assert (type(refused), refused.code) == (Refused, "EXCHANGE_NOT_FOUND")
     assert "sim" in refused.detail
 
 

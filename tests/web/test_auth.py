@@ -116,6 +116,17 @@ async def test_a_token_revoked_elsewhere_is_refused_after_the_next_refresh(
     assert (await client.get("/risk", headers=headers)).status_code == 401
 
 
+async def test_a_kill_is_never_refused_for_how_often_a_token_asks(app, client, make_token, autojump_clock):
+    app.edge.services.keyring.requests_per_second = 3
+    headers = {"Authorization": f"Bearer {await make_token('cancel')}"}
+    answers = [await client.delete("/orders", headers=headers) for _ in range(5)]
+    assert answers[-1].status_code == 429
+    for _ in range(5):
+        answer = await client.post("/operator/kill", json={"reason": "enough"}, headers=headers)
+        assert answer.status_code == 200
+        assert answer.headers["RateLimit"] == '"token";r=0;t=1'
+
+
 async def test_a_token_that_asks_too_often_is_told_when_to_come_back(
     app, client, port, make_token, autojump_clock
 ):

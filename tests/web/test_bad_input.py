@@ -1,5 +1,6 @@
 """Whatever comes in: an answer below 500 in the one form of errors, and nothing was done."""
 
+import base64
 import json
 from contextlib import suppress
 
@@ -7,6 +8,7 @@ import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.datastructures import Headers
 
 from tests.web.test_orders import LIMIT
 
@@ -186,6 +188,44 @@ async def test_a_bad_query_is_refused(client, auth, path):
 async def test_a_cursor_that_is_none_of_ours_can_not_be_used(client, auth):
     for path in ("/orders", "/fills", "/events"):
         await refused(await client.get(f"{path}?cursor=YWJj", headers=auth), 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "cursor"),
+    [
+        ("/orders", "1."),
+        ("/fills", "1.x"),
+        ("/events", "1.0f8fad5b-d9cb-469f-a165-70867728950e"),
+        ("/limits/changes", "1.x"),
+        ("/operator/audit", "0."),
+    ],
+)
+async def test_a_cursor_of_another_list_can_not_be_used(client, auth, path, cursor):
+    text = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
+    found = await refused(await client.get(f"{path}?cursor={text}", headers=auth), 422)
+    assert "nextCursor" in found["detail"]
+
+
+async def test_a_key_that_is_said_twice_is_none(client, auth, port):
+    headers = [*auth.items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    await refused(await client.post("/orders", json=LIMIT, headers=Headers(headers)))
+    assert port.placed == []
+
+
+async def test_what_the_framework_refuses_has_a_correlation_id_too(client, auth):
+    for headers, expected in ((auth | {"X-Correlation-ID": "mine-7"}, "mine-7"), (auth, None)):
+        answer = await client.get("/no-such-thing", headers=headers)
+        found = (await answer.get_json())["correlationId"]
+        assert answer.headers["X-Correlation-ID"] == found
+        assert found == expected or (expected is None and found)
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ufffd"])
+async def test_a_note_may_hold_any_text(client, auth, value):
+    asked = {"user": "bot", "scopes": ["read"], "note": value}
+    answer = await client.post("/operator/tokens", json=asked, headers=auth)
+    assert answer.status_code == 201
+    assert (await answer.get_json())["record"]["note"] == value.replace("\0", "\ufffd")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ async def test_a_token_may_come_in_the_first_frame(address, port):
 async def test_a_bad_first_frame_ends_the_connection(address, frame):
     async with joined(address, headers=[]) as talker:
         await talker.say(**frame)
-        assert (await talker.hear())["code"] == "UNAUTHENTICATED"
+        heard = await talker.hear()
+        assert (heard["type"], heard["code"]) == ("error", "UNAUTHENTICATED")
         assert await close_code(talker) == 1008
 
 
@@ -166,7 +167,9 @@ async def test_market_data_are_conflated_and_end_with_the_newest_price(address, 
 async def test_a_frame_that_is_not_understood_is_answered_and_too_many_end_the_connection(address):
     async with joined(address) as talker:
         await talker.socket.send_message("{")
-        assert (await talker.hear())["code"] == "VALIDATION"
+        heard = await talker.hear()
+        assert (heard["type"], heard["code"]) == ("error", "VALIDATION")
+        assert "channel" not in heard
         for _ in range(25):
             await talker.socket.send_message('{"action":"dance"}')
         assert await close_code(talker) == 1008

@@ -70,6 +70,12 @@ async def test_a_denied_order_is_a_problem_that_names_the_order_and_the_limit(cl
     )
 
 
+async def test_a_code_of_the_exchange_itself_is_told_under_one_that_clients_know(client, auth, port):
+    port.on_place = lambda intent: r.Denied(order=port.accept(), code="-2010", detail="no funds")
+    body = await (await client.post("/orders", json=LIMIT, headers=auth)).get_json()
+    assert (body["code"], body["detail"]) == ("EXCHANGE_REJECTED", "-2010: no funds")
+
+
 @pytest.mark.parametrize(
     ("result", "status", "retry"),
     [

@@ -155,6 +155,15 @@ async def test_a_connection_ends_only_as_its_last_answer_has_said(address):
             assert (status, fields.get(b"connection")) == (404, None)
 
 
+async def test_a_body_with_two_lengths_is_refused_and_nothing_after_it_is_read(address, port):
+    head = request(length=5).removesuffix(b"\r\n\r\n") + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with opened(address) as stream:
+        await stream.send_all(head + b"0\r\n\r\n" + request(b"GET", b"/healthz"))
+        answers = await everything(stream)
+    assert answers[9:12] == b"400"
+    assert b"HTTP/1.1 200" not in answers
+
+
 async def test_a_chunked_body_is_bounded_too(address, port):
     head = b"POST /orders HTTP/1.1\r\nHost: x\r\n" + TOKEN + b"Transfer-Encoding: chunked\r\n\r\n"
     async with opened(address) as stream:

@@ -62,6 +62,16 @@ async def test_a_bad_order_is_refused_under_its_id(address, port, order, pointer
     assert port.placed == []
 
 
+async def test_a_request_that_is_not_understood_is_answered_under_its_id(address, port):
+    async with joined(address, "/ws/trade") as talker:
+        await talker.say(action="place", id="7", order=MARKET, wait="soon")
+        heard = await talker.hear()
+        assert (heard["type"], heard["code"], heard["id"]) == ("error", "VALIDATION", "7")
+        await talker.say(action="place", id="", order=MARKET)
+        assert "id" not in await talker.hear()
+    assert port.placed == []
+
+
 async def test_denials_refusals_and_faults_are_problems_as_over_rest(address, port):
     denied = r.Denied(order=port.accept(), code="MAX_POSITION", detail="too large", limit="1", value="2")
 

@@ -63,13 +63,33 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     data: object
 
 
-class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A frame that was not understood, or a request that failed; `code` as in problem details."""
+class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame that was not understood, or a request that failed; `code` as in problem details. `id` is that of
+    the request, where it could be read.
+    """
 
-    type: str = msgspec.field(default="error")
+    type: str = "error"
     code: str
     detail: str
-    channel: str | None = None
+    channel: str | msgspec.UnsetType = msgspec.UNSET
+    id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What can still be read of a frame that is not understood."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+_read_name = msgspec.json.Decoder(Named).decode
+
+
+def name_of(text: str | bytes) -> str | msgspec.UnsetType:
+    """The id that a frame has, whatever is wrong with the rest of it."""
+    try:
+        return _read_name(text).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.UNSET
 
 
 class PongFrame(msgspec.Struct, frozen=True, kw_only=True):

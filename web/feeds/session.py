@@ -15,7 +15,17 @@ from actors.journal.port import StoreUnavailable
 from web.feeds import channels
 from web.feeds.channels import Symbols
 from web.feeds.hub import Hub, Item
-from web.feeds.protocol import Action, Encoded, ErrorFrame, Ping, PongFrame, Subscribe, Unsubscribe, encode
+from web.feeds.protocol import (
+    Action,
+    Encoded,
+    ErrorFrame,
+    Ping,
+    PongFrame,
+    Subscribe,
+    Unsubscribe,
+    encode,
+    name_of,
+)
 from web.feeds.replay import REPLAYED, replay
 from web.observability import Metrics
 from web.port import CommandPort
@@ -130,7 +140,7 @@ class Session:
         try:
             action = self._decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self.mistake(f"not understood: {str(error)[:200]}")
+            self.mistake(f"not understood: {str(error)[:200]}", name=name_of(text))
             return
         self.act(action)
 
@@ -157,12 +167,18 @@ class Session:
             self.hub.follow_market(self)
         self.wake()
 
-    def mistake(self, detail: str, code: str = "VALIDATION") -> None:
+    def mistake(
+        self,
+        detail: str,
+        code: str = "VALIDATION",
+        *,
+        name: str | msgspec.UnsetType = msgspec.UNSET,
+    ) -> None:
         """Say that a frame can't be acted on; raise Hangup when it is one too many."""
         self._mistakes += 1
         if self._mistakes > MAX_MISTAKES:
             raise Hangup(POLICY, "too many frames that are not understood")
-        self.reply(ErrorFrame(code=code, detail=detail))
+        self.reply(ErrorFrame(code=code, detail=detail, id=name))
 
     async def _tell(self) -> None:
         market_at = -math.inf

@@ -283,7 +283,7 @@ class TradeSession(Session):
         correlation_id = self._next_correlation()
         body: KillBody | None = None
         with self._edge.problems(correlation_id) as caught:
-            self._edge.admit(self._holder, "cancel")
+            self._edge.admit(self._holder, "cancel", urgent=True)
             try:
                 kill = _read_kill(asked.kill)
             except msgspec.ValidationError as error:

@@ -23,5 +23,5 @@ class HookDesk:
         budget = self._budgets[name]
         if not budget.take(now_ns):
             wait = budget.verdict(now_ns, allowed=False).retry_after_seconds
-            detail = f"the hook may place {self.specs[name].per_minute} orders a minute; nothing was done"
+            detail = f"the hook takes {self.specs[name].per_minute} alerts a minute; nothing was done"
             raise ProblemError(problem("RATE_LIMITED", detail, retry_after_seconds=wait))

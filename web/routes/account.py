@@ -1,6 +1,7 @@
 """What is held, what was executed, what may still be risked, and the journal itself."""
 
 from web.call import Answer, Call, answer_json
+from web.patterns import UUID
 from web.routes import parameters
 from web.routes.orders import event_page
 from web.services import Services
@@ -58,7 +59,7 @@ async def fills(services: Services, call: Call) -> Answer:
         symbol=parameters.symbol(query),
         order_id=parameters.query_order_id(query),
         limit=limit + 1,
-        before=parameters.read_cursor(query),
+        before=parameters.read_cursor(query, UUID),
     )
     page = found[:limit]
     last = page[-1] if len(found) > limit else None

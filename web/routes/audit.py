@@ -6,6 +6,7 @@ import msgspec
 
 from web.audit import AuditEntry
 from web.call import Answer, Call, answer_json
+from web.patterns import AUDIT_ENTRY_ID
 from web.problems import unfit
 from web.routes import parameters
 from web.services import Services
@@ -42,7 +43,7 @@ async def listed(services: Services, call: Call) -> Answer:
     """A page of the audit, newest first."""
     query = call.query("limit", "cursor")
     limit = parameters.page_size(query)
-    place = parameters.read_cursor(query)
+    place = parameters.read_cursor(query, AUDIT_ENTRY_ID)
     before = None if place is None else place[1]
     if before is not None and _entry_id(before) is None:
         raise unfit("?cursor", "is none of ours; use the nextCursor of a page")

@@ -5,6 +5,7 @@ from actors.queries import OrderFilter
 from web.asked import AmendRequest, NewOrder, Terms, decoder, intent_of, terms_of
 from web.auth.port import Principal
 from web.call import Answer, Call, Headers, answer_json, answer_problem
+from web.patterns import UUID
 from web.problems import invalid_field
 from web.routes import parameters
 from web.routes.outcomes import Outcome, of_amend, of_cancel, of_place
@@ -164,7 +165,7 @@ async def listed(services: Services, call: Call) -> Answer:
         exchange=parameters.exchange(query),
         symbol=parameters.symbol(query),
         limit=limit + 1,
-        before=parameters.read_cursor(query),
+        before=parameters.read_cursor(query, UUID),
     )
     found = await services.port.orders(wanted)
     page = found[:limit]

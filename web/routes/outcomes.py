@@ -20,7 +20,7 @@ from actors.model.results import (
     Refused,
     Replayed,
 )
-from web.problems import Problem, problem
+from web.problems import CODES, Problem, problem
 
 REFUSED_STATUS = {
     "VALIDATION": 422,
@@ -103,10 +103,11 @@ def of_cancel(result: CancelResult) -> Outcome:
 
 
 def denied(result: Denied) -> Problem:
-    """The problem of an order that was recorded and is over."""
+    """The problem of an order that was recorded and is over. A code of the exchange's own is a detail."""
+    known = result.code in CODES
     return problem(
-        result.code,
-        result.detail,
+        result.code if known else "EXCHANGE_REJECTED",
+        result.detail if known else f"{result.code}: {result.detail}",
         status=422,
         order_id=result.order.order_id,
         limit=result.limit,

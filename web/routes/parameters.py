@@ -102,8 +102,10 @@ def write_cursor(at: int, row_id: str = "") -> str:
     return base64.urlsafe_b64encode(f"{at}.{row_id}".encode()).decode().rstrip("=")
 
 
-def read_cursor(query: Mapping[str, str]) -> tuple[int, str] | None:
-    """The place that a cursor stands for, or None when there is none."""
+def read_cursor(query: Mapping[str, str], row_ids: str = r"\Z") -> tuple[int, str] | None:
+    """The place that a cursor stands for, or None when there is none. `row_ids` is the form of the ids of the
+    list that it is for: a cursor of another list is none of its.
+    """
     found = query.get("cursor")
     if found is None:
         return None
@@ -114,10 +116,10 @@ def read_cursor(query: Mapping[str, str]) -> tuple[int, str] | None:
         at, dot, row_id = (
             base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
         )
-        if not dot or not at.isdigit() or len(at) > 18:
+        if not dot or not at.isdigit() or len(at) > 18 or re.match(row_ids, row_id) is None:
             raise ValueError(found)
     except (ValueError, binascii.Error):
-        raise unfit("?cursor", "is none of ours; use the nextCursor of a page") from None
+        raise unfit("?cursor", "is none of this list; use the nextCursor of a page") from None
     return int(at), row_id
 
 

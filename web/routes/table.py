@@ -96,6 +96,7 @@ ROUTES: tuple[Route, ...] = (
         body=True,
         command=True,
         fast=True,
+        urgent=True,
     ),
     Route(
         "POST",

@@ -13,6 +13,7 @@ from actors.webhook.desk import Unfit, WebhookDesk
 from actors.webhook.port import Delivery, Endpoint, Statistics
 from web.asked import WHOLE, Asked, decoder
 from web.call import Answer, Call, answer_json
+from web.patterns import DEAD_LETTER_ID
 from web.problems import ProblemError, problem, unfit
 from web.routes import parameters
 from web.services import Services
@@ -40,6 +41,11 @@ class ReplayRequest(Asked, frozen=True, kw_only=True):
     """Which dead letters to send again: those of one endpoint, or all."""
 
     webhook_id: Annotated[str, Meta(max_length=64)] | None = None
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint, as the store may be asked for it."""
+        return None if self.webhook_id is None else readable(self.webhook_id)
 
 
 class WebhookStatistics(Wire, frozen=True, kw_only=True):
@@ -194,7 +200,7 @@ async def dead_letters(services: Services, call: Call) -> Answer:
     query = call.query("webhookId", "limit", "cursor")
     limit = parameters.page_size(query)
     found = await _desk(services).dead_letters(
-        parameters.webhook_id(query), limit + 1, parameters.read_cursor(query)
+        parameters.webhook_id(query), limit + 1, parameters.read_cursor(query, DEAD_LETTER_ID)
     )
     page = found[:limit]
     last = page[-1] if len(found) > limit else None
@@ -224,7 +230,7 @@ async def replay_all(services: Services, call: Call) -> Answer:
     """Send all dead letters again, or those of one endpoint."""
     call.query()
     asked = _read_replay(call.body)
-    count = await _desk(services).replay(None, asked.webhook_id)
+    count = await _desk(services).replay(None, asked.endpoint)
     return answer_json(Replayed(replayed=count), 202)
 
 

@@ -210,6 +210,11 @@ class EdgeProtocol(H11Protocol):
             await self._send_error_response(431)
             await self.tcp.close()
             return
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in request.headers}:
+            # Whoever stands between may see another end of this request than we do (RFC 9112, 6.1).
+            await self._send_error_response(400)
+            await self.tcp.close()
+            return
         target, _, query = request.target.partition(b"?")
         route = self.lane.routes.get((request.method, target))
         if route is not None:

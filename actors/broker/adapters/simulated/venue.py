@@ -177,7 +177,7 @@ class Venue:
         resting = _resting(order)
         placed = self._books[order.symbol].place(resting, order.time_in_force, post_only=order.post_only)
         if placed.status == "refused":
-            return Refusal(code="POST_ONLY_WOULD_TAKE", reason="the post-only order would execute at once")
+            return Refusal(code="POST_ONLY", reason="the post-only order would execute at once")
         self._admit(order)
         before = len(self._new_fills)
         self._execute(order.symbol, placed.matches)
@@ -232,7 +232,7 @@ class Venue:
         remaining = remaining_of(changed)
         placed = self._books[symbol].amend(order.number, limit_price, remaining, post_only=order.post_only)
         if placed is None or placed.status == "refused":
-            return Refusal(code="POST_ONLY_WOULD_TAKE", reason="the post-only order would execute at once")
+            return Refusal(code="POST_ONLY", reason="the post-only order would execute at once")
         self._reserve(order, remaining_of(order).copy_negate())
         self._open[order.number] = changed
         self._reserve(changed, remaining)

@@ -129,7 +129,7 @@ def test_two_accounts_trade_with_each_other() -> None:
         (request(2, "buy", "-1"), "INVALID_ORDER"),
         (request(2, "buy", "0"), "INVALID_ORDER"),
         (request(2, "buy", "1", "-5"), "INVALID_ORDER"),
-        (request(2, "buy", "1", "101", post_only=True), "POST_ONLY_WOULD_TAKE"),
+        (request(2, "buy", "1", "101", post_only=True), "POST_ONLY"),
         (request(2, "buy", "10000"), "INSUFFICIENT_FUNDS"),
         (request(1), "DUPLICATE_ORDER_ID"),
     ],
