@@ -64,8 +64,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame that was not understood, or a request that failed; `code` as in problem details. `id` is that of
-    the request, where it could be read.
+    """A frame that was not understood, or a request that failed; `code` as in problem details.
+
+    `id` is that of the request, where it could be read.
     """
 
     type: str = "error"
