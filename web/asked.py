@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from actors.model.money import BadDecimal, parse_decimal, text
 from actors.model.order import OrderIntent
-from web.patterns import ASSET, CLIENT_ORDER_ID, EXCHANGE, REFERENCE, SYMBOL
+from web.patterns import ASSET, CLIENT_ORDER_ID, EXCHANGE, REFERENCE, SYMBOL, TEXT
 from web.problems import FieldError, ProblemError, invalid, invalid_field
 
 _PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII).fullmatch
@@ -65,7 +65,7 @@ class Terms(NamedTuple):
 class KillRequest(Asked, frozen=True, kw_only=True):
     """How to stop."""
 
-    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+    reason: Annotated[str, Meta(pattern=TEXT, max_length=500)]
     level: Literal["halt", "cancel", "flatten"] = "cancel"
     exchange: Annotated[str, Meta(pattern=EXCHANGE)] | None = None
     symbol: Annotated[str, Meta(pattern=SYMBOL)] | None = None
@@ -74,7 +74,7 @@ class KillRequest(Asked, frozen=True, kw_only=True):
 class ResumeRequest(Asked, frozen=True, kw_only=True):
     """Why trading may go on, and what is lifted."""
 
-    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+    reason: Annotated[str, Meta(pattern=TEXT, max_length=500)]
     kill_ids: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=100)
     ] = ()
@@ -85,15 +85,15 @@ class ResumeRequest(Asked, frozen=True, kw_only=True):
 class LimitRequest(Asked, frozen=True, kw_only=True):
     """What to set a limit to."""
 
-    value: Annotated[str, Meta(pattern=r"\S", max_length=4000)]
-    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+    value: Annotated[str, Meta(pattern=TEXT, max_length=4000)]
+    reason: Annotated[str, Meta(pattern=TEXT, max_length=500)]
 
 
 class VerdictRequest(Asked, frozen=True, kw_only=True):
     """What a person found out about an unknown order."""
 
     verdict: Literal["absent"]
-    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+    reason: Annotated[str, Meta(pattern=TEXT, max_length=500)]
 
 
 class AdjustmentRequest(Asked, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class AdjustmentRequest(Asked, frozen=True, kw_only=True):
     asset: Annotated[str, Meta(pattern=ASSET)]
     amount: str
     reference: Annotated[str, Meta(pattern=REFERENCE)]
-    reason: Annotated[str, Meta(pattern=r"\S", max_length=500)]
+    reason: Annotated[str, Meta(pattern=TEXT, max_length=500)]
 
 
 class LogLevelRequest(Asked, frozen=True, kw_only=True):
@@ -112,6 +112,7 @@ class LogLevelRequest(Asked, frozen=True, kw_only=True):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
+_BLANK = f"Expected `str` matching regex {TEXT!r}"
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -138,7 +139,9 @@ def refused(error: msgspec.ValidationError, pointer: str = "#") -> ProblemError:
     found = _AT.match(str(error))
     what, path = (found["what"], found["path"] or "") if found else (str(error), "")
     steps = "".join(f"/{name or index}" for name, index in _STEP.findall(path))
-    if "unknown field" in what:
+    if what == _BLANK:
+        detail = "more than white space is needed"
+    elif "unknown field" in what:
         detail = what.replace("Object contains", "found an")
     elif "Expected `str" in what and ("got `int`" in what or "got `float`" in what):
         detail = f'{what}; decimals are sent as strings, such as "0.01"'

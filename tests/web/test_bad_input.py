@@ -206,6 +206,23 @@ async def test_a_cursor_of_another_list_can_not_be_used(client, auth, path, curs
     assert "nextCursor" in found["detail"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [("", 400), (" \t\n", 400), ("\u3000\ufeff", 400), ("\x1c", 200), ("\x85", 200), ("x", 200)],
+)
+async def test_a_reason_says_something_in_the_sense_of_the_contract(client, auth, reason, status):
+    """What is white space in JSON Schema's regular expressions is another set than in Python's."""
+    answer = await client.post("/operator/kill", json={"reason": reason}, headers=auth)
+    assert answer.status_code == status
+    if status == 400:
+        assert (await refused(answer))["errors"][0]["detail"] == "more than white space is needed"
+
+
+async def test_no_more_statuses_are_taken_than_there_are(client, auth):
+    assert (await client.get("/orders?status=" + ",".join(["open"] * 11), headers=auth)).status_code == 200
+    await refused(await client.get("/orders?status=" + ",".join(["open"] * 12), headers=auth))
+
+
 async def test_a_key_that_is_said_twice_is_none(client, auth, port):
     headers = [*auth.items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
     await refused(await client.post("/orders", json=LIMIT, headers=Headers(headers)))

@@ -211,6 +211,8 @@ def _statuses(found: str | None) -> tuple[str, ...]:
     if not found:
         return ()
     wanted = tuple(found.split(","))
+    if len(wanted) > len(STATUSES):
+        raise invalid_field("?status", f"found {len(wanted)}; at most {len(STATUSES)} are taken")
     for status in wanted:
         if status not in STATUSES:
             raise invalid_field("?status", f"found {status[:40]!r}; there are: {', '.join(STATUSES)}")
