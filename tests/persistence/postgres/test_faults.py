@@ -159,10 +159,7 @@ async def test_a_lock_on_the_head_is_waited_for_and_then_says_away(setting: Sett
 
 
 async def test_a_text_that_the_database_can_not_hold_is_refused(setting: Setting) -> None:
-    """PostgreSQL has no room for a NUL; that must not look like a lost store."""
-    with pytest.raises(BatchRefused):
-        await setting.store.append(setting.writer.batch(accepted(2, user="a\0b")), setting.writer.epoch)
-    setting.writer.drafter.reset()
+    """PostgreSQL has no room for such an id; that must not look like a lost store."""
     with pytest.raises(BatchRefused):
         await setting.store.append(
             setting.writer.batch(accepted(2, order_id="no uuid")), setting.writer.epoch
