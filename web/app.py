@@ -178,10 +178,9 @@ def _methods_at(path: str) -> set[str]:
 
 
 def _refusal(edge: Edge) -> Callable[[HTTPException], Awaitable[Response]]:
-    """What answers for the framework where it refuses by itself."""
+    """What answers where the framework refuses: no such route or method, a fault outside of the handlers."""
 
     async def refusal(error: HTTPException) -> Response:
-        """What the framework refuses: no such route, no such method, a fault outside of the handlers."""
         status = error.code or 500
         code = _CODES.get(status) or ("VALIDATION" if status < 500 else "INTERNAL")
         allowed = _methods_at(request.path) or getattr(error, "valid_methods", None) or ()

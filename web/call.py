@@ -98,7 +98,6 @@ class Call:
         self.authorization = self.content_type = self.idempotency_key = None
         self.prefer = self.origin = None
         request_id = correlation_id = trace_parent = b""
-        keys = 0
         for name, value in headers:
             if name == b"authorization":
                 self.authorization = value
@@ -110,8 +109,7 @@ class Call:
                 request_id = value
             elif name == b"idempotency-key":
                 # Said twice it is a list, as any header; and a list is no key.
-                self.idempotency_key = value if keys == 0 else b"several keys"
-                keys += 1
+                self.idempotency_key = value if self.idempotency_key is None else b"several keys"
             elif name == b"prefer":
                 self.prefer = value
             elif name == b"origin":

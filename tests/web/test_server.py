@@ -273,59 +273,50 @@ async def test_a_command_goes_on_when_its_client_hangs_up(app, address, port, nu
     assert len(port.book.orders) == 1
 
 
-async def test_a_stopping_server_answers_what_it_has_begun(app, port):
+@asynccontextmanager
+async def slow_server(app, port, *, place_seconds, graceful_seconds):
+    """A server whose orders take their time: its address, the event of one begun, and what stops it."""
     stop, began = trio.Event(), trio.Event()
     place = port.place
 
     async def slow_place(intent, **more):
         began.set()
-        await trio.sleep(0.1)
+        await trio.sleep(place_seconds)
         return await place(intent, **more)
 
+    async def run(task_status=trio.TASK_STATUS_IGNORED):
+        settings = server.ServerSettings(port=0, graceful_seconds=graceful_seconds)
+        await server.serve(app, settings, shutdown=stop.wait, task_status=task_status)
+
     port.place = slow_place
-    settings = server.ServerSettings(port=0, graceful_seconds=2)
-    async with trio.open_nursery() as nursery:
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            [bound] = await nursery.start(run)
+            yield bound.removeprefix("http://").split(":"), began, stop
 
-        async def run(task_status=trio.TASK_STATUS_IGNORED):
-            await server.serve(app, settings, shutdown=stop.wait, task_status=task_status)
 
-        [bound] = await nursery.start(run)
-        async with opened(bound.removeprefix("http://").split(":")) as stream:
-            await stream.send_all(request(body=ORDER))
-            await began.wait()
-            stop.set()
-            assert (await one_answer(stream))[0] == 201
-            assert await everything(stream) == b""
+async def test_a_stopping_server_answers_what_it_has_begun(app, port):
+    slow = slow_server(app, port, place_seconds=0.1, graceful_seconds=2)
+    async with slow as (address, began, stop), opened(address) as stream:
+        await stream.send_all(request(body=ORDER))
+        await began.wait()
+        stop.set()
+        assert (await one_answer(stream))[0] == 201
+        assert await everything(stream) == b""
 
 
 @pytest.mark.parametrize("pieces", [1, 2], ids=["whole", "in pieces"])
 async def test_a_command_under_way_is_not_torn_when_the_time_to_stop_is_over(app, services, port, pieces):
-    stop, began = trio.Event(), trio.Event()
-    place = port.place
-
-    async def slow_place(intent, **more):
-        began.set()
-        await trio.sleep(0.2)
-        return await place(intent, **more)
-
-    port.place = slow_place
     whole = request(body=ORDER)
     cut = len(whole) // pieces
-    with trio.fail_after(5):
-        async with trio.open_nursery() as nursery:
-
-            async def run(task_status=trio.TASK_STATUS_IGNORED):
-                settings = server.ServerSettings(port=0, graceful_seconds=0.05)
-                await server.serve(app, settings, shutdown=stop.wait, task_status=task_status)
-
-            [bound] = await nursery.start(run)
-            async with opened(bound.removeprefix("http://").split(":")) as stream:
-                await stream.send_all(whole[:cut])
-                if pieces > 1:
-                    await trio.sleep(0.05)
-                    await stream.send_all(whole[cut:])
-                await began.wait()
-                stop.set()
+    slow = slow_server(app, port, place_seconds=0.2, graceful_seconds=0.05)
+    async with slow as (address, began, stop), opened(address) as stream:
+        await stream.send_all(whole[:cut])
+        if pieces > 1:
+            await trio.sleep(0.05)
+            await stream.send_all(whole[cut:])
+        await began.wait()
+        stop.set()
     assert len(port.book.orders) == 1
     await services.audit.flush()
     [entry] = await services.audit.store.page(before=None, limit=5)
