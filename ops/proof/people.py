@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ops.proof.world import World
 
 WAIT_SECONDS = 2.0
+KINDS = ("limit", "market", "stop", "stop_limit")
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -134,7 +135,7 @@ class Client:
         venue = world.venues[rng.choice(world.plan.exchanges)]
         symbol = rng.choice(world.plan.symbols)
         side = rng.choice(("buy", "sell"))
-        kind = rng.choice(("limit", "limit", "limit", "market"))
+        kind = rng.choices(KINDS, (12, 4, 2, 1))[0]
         mid = venue.mid(symbol)
         price = None
         if kind == "limit":
@@ -144,8 +145,11 @@ class Client:
         quantity = max(LOT, (worth / mid).quantize(LOT, rounding=ROUND_DOWN))
         exits = rng.random() < 0.15
         if exits and (held := self._held(venue.name, symbol)) and rng.random() < 0.8:
-            side, quantity, price = self._exit(held, mid)
-            price = None if kind == "market" else price
+            side, quantity, price = self._exit(held, mid, whole=kind in ("stop", "stop_limit"))
+            price = price if kind == "limit" else None
+        stop_price = None
+        if kind in ("stop", "stop_limit"):
+            stop_price, price = self._stop(side, mid, limited=kind == "stop_limit")
         return OrderIntent(
             order_id="",
             client_order_id=request,
@@ -155,7 +159,8 @@ class Client:
             type=kind,
             quantity=quantity,
             limit_price=price,
-            time_in_force=rng.choice(("GTC", "GTC", "GTC", "IOC", "FOK")) if kind == "limit" else "IOC",
+            stop_price=stop_price,
+            time_in_force=self._time_in_force(kind),
             post_only=kind == "limit" and rng.random() < 0.05,
             reduce_only=exits,
             user=f"user {self.number}",
@@ -164,11 +169,27 @@ class Client:
             fingerprint=request,
         )
 
-    def _exit(self, held: Decimal, mid: Decimal) -> tuple[str, Decimal, Decimal]:
-        """Close a part of what is held, away from the market: several of these together would close more
-        than there is.
+    def _time_in_force(self, kind: str) -> str:
+        if kind == "limit":
+            return self._rng.choice(("GTC", "GTC", "GTC", "IOC", "FOK"))
+        return "IOC" if kind == "market" else "GTC"
+
+    def _stop(self, side: str, mid: Decimal, *, limited: bool) -> tuple[Decimal, Decimal | None]:
+        """A price beyond the market that triggers, seldom one that has been passed already; and the limit, a
+        little worse than that.
         """
-        part = Decimal(str(round(self._rng.uniform(0.3, 1.0), 2)))
+        away = self._rng.choice((0.0005, 0.002, 0.008)) * self._rng.random()
+        beyond = Decimal(str(round(away if self._rng.random() < 0.95 else -away, 6)))
+        worse = Decimal(str(round(self._rng.uniform(-0.0005, 0.002), 6)))
+        sign = 1 if side == "buy" else -1
+        stop_price = (mid * (1 + sign * beyond)).quantize(TICK)
+        return stop_price, (stop_price * (1 + sign * worse)).quantize(TICK) if limited else None
+
+    def _exit(self, held: Decimal, mid: Decimal, *, whole: bool) -> tuple[str, Decimal, Decimal]:
+        """Close what is held, away from the market; if not the whole, a part of it: several of these together
+        would close more than there is.
+        """
+        part = Decimal(1) if whole else Decimal(str(round(self._rng.uniform(0.3, 1.0), 2)))
         quantity = max(LOT, (abs(held) * part).quantize(LOT, rounding=ROUND_DOWN))
         side, away = ("sell", "1.004") if held > 0 else ("buy", "0.996")
         return side, quantity, (mid * Decimal(away)).quantize(TICK)

@@ -70,6 +70,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The exchanges that change a working order; at the others it is replaced."""
     impatient: tuple[str, ...]
     """Exchanges whose adapter gives a request up while it may still be taken."""
+    holds_stops: tuple[str, ...]
+    """The exchanges that take stop orders."""
     opening_base: bool
     market_period: float
     market_swing: float
@@ -89,6 +91,7 @@ def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Pl
     """The plan of a seed; the same for ever, as long as nobody edits this function."""
     rng = Random(f"{seed}/plan")
     habits = Random(f"{seed}/amends")
+    stops = Random(f"{seed}/stops")
     exchanges = ("north", "south", "east")[: rng.choice((1, 2, 2, 2, 2, 3))]
     symbols = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")[: rng.choice((2, 3, 3, 3, 4))]
     midnight_us = 1_767_225_600_000_000
@@ -109,10 +112,11 @@ def make_plan(seed: int, *, faults: bool = True, seconds: float = SECONDS) -> Pl
         no_positions=tuple(name for name in exchanges if rng.random() < 0.4),
         amends_in_place=tuple(name for name in exchanges if habits.random() < 0.5),
         impatient=tuple(name for name in exchanges if habits.random() < 0.5),
+        holds_stops=tuple(name for name in exchanges if stops.random() < 0.85),
         opening_base=rng.random() < 0.5,
         market_period=rng.uniform(0.25, 0.6),
         market_swing=rng.choice((0.001, 0.002, 0.006)),
-        limits=_limits(rng),
+        limits=_limits(rng) | _stop_limits(stops),
         snapshot_every=rng.choice((40, 100, 300, 10_000)),
         ends_killed=rng.choice(("", "", "", "cancel", "flatten", "halt")),
         faults=_faults(rng, exchanges, seconds) if faults else (),
@@ -140,6 +144,16 @@ def _limits(rng: Random) -> dict[str, str]:
     if rng.random() < 0.3:
         limits["max_daily_loss_usd"] = str(Decimal(rng.choice((30, 200, 1000))))
     return limits
+
+
+def _stop_limits(rng: Random) -> dict[str, str]:
+    """What is asked of positions: now and then, that a live stop stands behind each."""
+    if rng.random() >= 0.25:
+        return {}
+    return {
+        "max_seconds_without_stop": rng.choice(("5", "20")),
+        "flatten_without_stop": rng.choice(("off", "off", "on")),
+    }
 
 
 def _faults(rng: Random, exchanges: tuple[str, ...], seconds: float) -> tuple[Fault, ...]:

@@ -21,6 +21,13 @@ from ops.proof.risk_checker import Unfounded
 from ops.proof.risk_world import EXCHANGES, PRICES, REFUSED, RiskWorld
 
 CLIENTS = 50
+TYPES = {
+    (False, False): "market",
+    (True, False): "limit",
+    (False, True): "stop",
+    (True, True): "stop_limit",
+}
+"""By whether an order has a limit price, and whether it has a stop price."""
 OPEN_WANTED = 60
 LIMITS = RiskLimits(
     symbol_whitelist=("BTC/USDT", "ETH/USDT"),
@@ -126,6 +133,10 @@ class Driver:
                 (1, Decimal("0.1"), Decimal("0.1"))
             )
             price = (mark * (1 + away)).quantize(Decimal("0.0001") if mark < 1 else Decimal("0.01"))
+        stop_price = None
+        if rng.random() < 0.12:
+            stop_price = self._stop_price(mark, buy)
+            price = price and (price / mark * stop_price).quantize(stop_price)
         order_id = self.world.ids.order_id()
         name = REFUSED if rng.random() < 0.001 else ""
         return OrderIntent(
@@ -134,11 +145,19 @@ class Driver:
             exchange=exchange,
             symbol=symbol,
             side="buy" if buy else "sell",
-            type="market" if price is None else "limit",
+            type=TYPES[price is not None, stop_price is not None],
             quantity=quantity,
             limit_price=price,
+            stop_price=stop_price,
             reduce_only=reduce_only,
             user=f"client-{rng.randrange(CLIENTS)}",
+        )
+
+    def _stop_price(self, mark: Decimal, buy: bool) -> Decimal:
+        """A price beyond the mark that triggers, seldom one on this side of it."""
+        away = Decimal(self.rng.randrange(-50, 1500)).scaleb(-4)
+        return (mark * (1 + away if buy else 1 - away)).quantize(
+            Decimal("0.0001") if mark < 1 else Decimal("0.01")
         )
 
     def _what_is_left(self, exchange: str, symbol: str, mark: Decimal, buy: bool) -> Decimal:
@@ -370,13 +389,22 @@ class Driver:
             await trio.sleep(1)
             for order in tuple(self.world.log.book.orders.values()):
                 if order.order_id not in self._under_way:
-                    self._cancel(order) if order.submission is Submission.WORKING else self._acknowledge(
-                        order
-                    )
+                    self._end(order)
             await trio.sleep(1)
             if not self.world.log.book.orders:
                 return
         raise Unfounded(f"{len(self.world.log.book.orders)} orders do not end")
+
+    def _end(self, order: Order) -> None:
+        """The next step of an order towards its end. One at the market executes, for what flattens a position
+        is placed again until it is flat.
+        """
+        if order.submission is not Submission.WORKING:
+            self._acknowledge(order)
+        elif order.intent.type == "market":
+            self._fill(order)
+        else:
+            self._cancel(order)
 
     def check_nothing_reserved(self) -> None:
         """Raise unless the ledger is empty and equal to one that is built anew."""

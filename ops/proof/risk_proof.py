@@ -90,8 +90,8 @@ async def episode(seed: str, attempts: int) -> Driver:
         world.checker.finish()
         if world.store.verdict is not None:
             raise world.store.verdict
-        if world.checker.working:
-            raise Unfounded(f"the judge has {len(world.checker.working)} orders open")
+        if world.checker.books.working:
+            raise Unfounded(f"the judge has {len(world.checker.books.working)} orders open")
         return driver
 
 

@@ -38,6 +38,8 @@ from ops.proof.risk_checker import Checker, Unfounded
 
 START_US = 1_792_800_000_000_000
 EXCHANGES = ("one", "two")
+STOPS_AT = "one"
+"""The exchange that takes stop orders."""
 PRICES = {"BTC/USDT": Decimal(40_000), "ETH/USDT": Decimal(2_000), "XRP/USDT": Decimal("0.5")}
 REFUSED = "refused-"
 """How the client order id of an order begins that the store will refuse, as it refuses a duplicate."""
@@ -276,6 +278,7 @@ class RiskWorld:
             detail="",
             instruments=instruments,
             balances=(("USDT", Decimal(52_000)), ("ETH", Decimal(3))),
+            takes_stops=exchange == STOPS_AT,
         )
         for address in ("risk", "operator"):
             self.system.ref(address).tell(told)

@@ -48,6 +48,10 @@ MARKERS = (
     "a kill across a crash",
     "positions were flattened",
     "a limit was breached and journaled",
+    "a stop order executed",
+    "a stop order was open across a crash",
+    "a stop order was refused where none are held",
+    "a position had no live stop for too long",
     "a client was told not now",
     "a client's request was answered twice with the same order",
     "a client lost its connection",
@@ -118,6 +122,7 @@ def count_from(world: "World", story: Story) -> None:
         markers["a client lost its connection"] += call.life > 0 and not call.answer
     markers["a watcher fell out of the ring"] += sum(watcher.gaps for watcher in world.watchers)
     _from_journal(world, story)
+    _from_stops(world, story)
 
 
 def _from_journal(world: "World", story: Story) -> None:
@@ -158,6 +163,28 @@ def _from_journal(world: "World", story: Story) -> None:
     markers["positions were flattened"] += any(
         tale.intent.get("user") == "operator" and tale.executed for tale in story.orders.values()
     )
+
+
+def _from_stops(world: "World", story: Story) -> None:
+    """What stop orders came to."""
+    markers = world.markers
+    crashes = [world.plan.start_us + int(ended.at * 1e6) for ended in world.ended if "crash" in ended.why]
+    stops: dict[str, int] = {}
+    for entry in story.entries:
+        body, order_id = entry.body, str(entry.body.get("order_id", ""))
+        if entry.kind == "OrderAcknowledged":
+            if story.orders[order_id].intent.get("stop_price") is not None:
+                stops.setdefault(order_id, entry.at_us)
+        elif entry.kind == "OrderFilled" and order_id in stops:
+            markers["a stop order executed"] += 1
+            markers["a stop order was open across a crash"] += any(
+                stops[order_id] < crash_us < entry.at_us for crash_us in crashes
+            )
+        elif entry.kind == "OrderDenied":
+            unsupported = body["code"] == "ORDER_TYPE_UNSUPPORTED"
+            markers["a stop order was refused where none are held"] += unsupported
+        elif entry.kind == "LimitBreached":
+            markers["a position had no live stop for too long"] += body["code"] == "NO_LIVE_STOP"
 
 
 def _from_amends(markers: Counter[str], story: Story, kind: str, body: dict[str, Any]) -> None:

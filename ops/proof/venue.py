@@ -178,6 +178,7 @@ class SimVenue:
                 limit_price=intent.limit_price,
                 time_in_force=intent.time_in_force,
                 post_only=intent.post_only,
+                stop_price=intent.stop_price,
             ),
             self.now_us(),
         )
@@ -293,14 +294,14 @@ class SimVenue:
         """Book the last trade of an order that was called canceled a moment ago, then end it."""
         await trio.sleep(self._rng.uniform(0.1, 4.0))
         self._too_late.pop(listed.venue_id, None)
-        report = self.order(listed.venue_id)
-        if report is None or report.status != "open" or report.limit_price is None:
+        row = self._venue.order(OURS, f"{listed.venue_id}#{self._uses[listed.venue_id]}")
+        if row is None or row.status != "open":
             return
-        part = (report.quantity - report.executed) * Decimal(str(round(self._rng.uniform(0.2, 1.0), 2)))
+        part = (row.quantity - row.executed) * Decimal(str(round(self._rng.uniform(0.2, 1.0), 2)))
         event = MarketEvent(
             at_us=0,
             quote=self._quote(listed.symbol),
-            price=report.limit_price + (-TICK if listed.side == "buy" else TICK),
+            price=_price_that_executes(row),
             quantity=max(LOT, part.quantize(LOT, rounding=ROUND_DOWN)),
             side="sell" if listed.side == "buy" else "buy",
         )
@@ -387,3 +388,11 @@ class SimVenue:
             reason=row.reason,
             at_us=row.updated_us,
         )
+
+
+def _price_that_executes(row: OrderRow) -> Decimal:
+    """A trade at this price triggers a stop order that waits, and reaches any other."""
+    waits = row.stop_price is not None and not row.triggered
+    price = row.stop_price if waits else row.limit_price
+    beyond = -TICK if (row.side == "buy") != waits else TICK
+    return (price or Decimal(0)) + beyond

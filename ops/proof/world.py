@@ -288,6 +288,7 @@ class World:
                 absence_window_seconds=None if name in self.plan.no_proof_of_absence else RECEIVE_WINDOW,
                 fills_with_answer=name in self.plan.fills_with_answer,
                 reports_positions=name not in self.plan.no_positions,
+                takes_stops=name in self.plan.holds_stops,
             ),
             timeout=SHORT_TIMEOUT if name in self.plan.impatient else TIMEOUT,
         )

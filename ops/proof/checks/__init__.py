@@ -11,6 +11,7 @@ from ops.proof.checks.killed import killed
 from ops.proof.checks.limits import judged, limits
 from ops.proof.checks.liveness import liveness
 from ops.proof.checks.orders import orders
+from ops.proof.checks.protection import protection
 from ops.proof.checks.snapshots import snapshots
 from ops.proof.checks.story import Story, tell
 from ops.proof.checks.views import views
@@ -23,7 +24,18 @@ def check(world: World) -> list[Violation]:
     """Everything that is wrong with a run, in the order of the invariants."""
     story = tell(world.disk.records)
     found: list[Violation] = []
-    for one in (orders, agreement, limits, judged, killed, snapshots, views, liveness, live_agreement):
+    for one in (
+        orders,
+        agreement,
+        limits,
+        judged,
+        protection,
+        killed,
+        snapshots,
+        views,
+        liveness,
+        live_agreement,
+    ):
         found.extend(one(world, story))
     return found
 

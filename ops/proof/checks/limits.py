@@ -90,13 +90,22 @@ def _problems(story: Story, values: dict[str, str], unseen: _Unseen, entry: Entr
     found = []
     if intent["symbol"] not in values.get("symbol_whitelist", "").split(","):
         found.append(f"in {intent['symbol']}, which is not on the whitelist")
-    collar = _limit(values, "price_collar")
-    if price is not None and collar is not None and not mark * (1 - collar) <= price <= mark * (1 + collar):
-        found.append(f"at {price}, {collar} away from {mark}")
+    collar, stop = (
+        _limit(values, "price_collar"),
+        Decimal(intent["stop_price"]) if intent.get("stop_price") else None,
+    )
+    middle = mark if stop is None else stop
+    if (
+        price is not None
+        and collar is not None
+        and not middle * (1 - collar) <= price <= middle * (1 + collar)
+    ):
+        found.append(f"at {price}, {collar} away from {middle}")
+    worth = max(price if price is not None else mark, stop or Decimal(0))
     if intent.get("reduce_only"):
         found.extend(_reduce_only(story, open_orders, unseen, intent, decided_us))
     else:
-        found.extend(_sizes(values, open_orders, intent, quantity * (price if price is not None else mark)))
+        found.extend(_sizes(values, open_orders, intent, quantity * worth))
     for name in ("max_pos_usd", "max_long_usd" if buy else "max_short_usd"):
         limit = _limit(values, name)
         if limit is not None:

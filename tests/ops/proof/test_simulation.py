@@ -1,7 +1,9 @@
 """A few seeds of the simulation, small enough for every test run."""
 
+import msgspec
 import pytest
 
+from actors.risk.protection import Protection
 from ops.proof.plan import make_plan
 from ops.proof.play import play
 
@@ -20,3 +22,12 @@ def test_a_fine_day_violates_nothing_and_fills_orders():
     assert result.violations == ()
     assert not any(call.answer in ("", "Refused") for call in world.calls if call.what == "cancel")
     assert any(venue.traded for venue in world.venues.values())
+
+
+def test_a_runtime_that_overlooks_positions_without_a_stop_is_found(monkeypatch):
+    """The check of the run's end sees what the risk room does not."""
+    plan = make_plan(11, faults=False, seconds=120.0)
+    plan = msgspec.structs.replace(plan, limits={**plan.limits, "max_seconds_without_stop": "5"})
+    assert play(plan)[1].violations == ()
+    monkeypatch.setattr(Protection, "look", lambda *_: None)
+    assert any("without a live stop" in each.what for each in play(plan)[1].violations)
