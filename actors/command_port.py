@@ -1,7 +1,8 @@
 """The one door for web, console and simulator into the actors.
 
 A command is routed, made unique and handed to the actor that decides it; the answer then follows the
-committed log, not an actor's reply. How an order gets to its answer is in `actors.placing`.
+committed log, not an actor's reply. How an order gets to its answer is in `actors.placings` and
+`actors.placing`.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +22,8 @@ from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.model.order import Order, OrderIntent, Terminal
 from actors.model.stages import NoStages, Stages
-from actors.placing import Halts, Placings, PortTimings
+from actors.placing import Halts, PortTimings
+from actors.placings import Placings
 from actors.queries import Archive, TreeNode
 from actors.questions import ASK_SECONDS, Held, Prices
 
