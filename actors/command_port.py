@@ -26,6 +26,7 @@ from actors.placing import Halts, PortTimings
 from actors.placings import Placings
 from actors.queries import Archive, TreeNode
 from actors.questions import ASK_SECONDS, Held, Prices
+from actors.router import misnamed
 
 __all__ = ["CommandPort", "PortTimings"]
 
@@ -174,8 +175,13 @@ class CommandPort(Amends):
 
     async def cancel_all(
         self, *, exchange: str | None, symbol: str | None, side: str | None, by: str, correlation_id: str
-    ) -> tuple[str, ...]:
-        """Request the cancel of every open order that matches; return their ids, oldest first."""
+    ) -> tuple[str, ...] | r.Refused:
+        """Request the cancel of every open order that matches; return their ids, oldest first. A scope in
+        which nothing can lie is refused.
+        """
+        refused = misnamed(exchange, symbol, self._exchanges, self._log.book)
+        if refused is not None:
+            return refused
         taken: list[str] = []
         for order in tuple(self._log.book.orders.values()):
             intent = order.intent
@@ -199,8 +205,14 @@ class CommandPort(Amends):
         reason: str,
         by: str,
         correlation_id: str,
-    ) -> r.KillResult:
-        """Close the gate and the latch now; journaling and cancelling follow. Passes no mailbox."""
+    ) -> r.KillResult | r.Refused:
+        """Close the gate and the latch now; journaling and cancelling follow. Passes no mailbox.
+
+        A scope in which nothing can lie is refused, and nothing is stopped.
+        """
+        refused = misnamed(exchange, symbol, self._exchanges, self._log.book)
+        if refused is not None:
+            return refused
         return await self._kills(
             level=level, exchange=exchange, symbol=symbol, reason=reason, by=by, correlation_id=correlation_id
         )

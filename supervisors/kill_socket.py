@@ -15,6 +15,8 @@ import msgspec
 import structlog
 import trio
 
+from actors.model.results import Refused
+
 if TYPE_CHECKING:
     from supervisors.tree import Runtime
 
@@ -89,9 +91,12 @@ async def _answer(runtime: "Runtime", stream: trio.SocketStream) -> None:
             by="kill socket",
             correlation_id="kill-socket",
         )
-        answer = KillAnswer(
-            trading_state=result.trading_state, kill_id=result.kill_id, durable=result.durable
-        )
+        if isinstance(result, Refused):
+            answer = KillAnswer(error=f"{result.detail}; nothing was stopped")
+        else:
+            answer = KillAnswer(
+                trading_state=result.trading_state, kill_id=result.kill_id, durable=result.durable
+            )
     with suppress(trio.BrokenResourceError):
         await stream.send_all(msgspec.json.encode(answer) + b"\n")
 

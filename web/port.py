@@ -23,6 +23,7 @@ from actors.model.results import (
     Placement,
     PlaceResult,
     PositionView,
+    Refused,
     ResumeResult,
     VerdictResult,
 )
@@ -80,7 +81,7 @@ class Commands(Protocol):
 
     async def cancel_all(
         self, *, exchange: str | None, symbol: str | None, side: str | None, by: str, correlation_id: str
-    ) -> Sequence[str]:
+    ) -> Sequence[str] | Refused:
         """Ask to cancel every open order in scope; the ids of those asked for."""
         ...
 
@@ -93,7 +94,7 @@ class Commands(Protocol):
         reason: str,
         by: str,
         correlation_id: str,
-    ) -> KillResult: ...
+    ) -> KillResult | Refused: ...
 
     async def resume(
         self,

@@ -4,8 +4,10 @@ import pytest
 import trio
 
 from actors.model import results as r
+from actors.model.book import Book
 from actors.model.messages import AlreadyClosed, NoSuchOrder, Refused
 from actors.queries import OrderFilter
+from actors.router import misnamed
 from tests.fixtures.runtime import Machine, intent
 
 
@@ -136,6 +138,45 @@ async def test_cancel_all_takes_only_what_matches(autojump_clock):
         assert taken == (sell.order.order_id,)
         opened = await runtime.port.orders(OrderFilter(statuses=("open",)))
         assert [order.order_id for order in opened] == [buy.order.order_id]
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        ({"exchange": "nowhere", "symbol": None}, "EXCHANGE_NOT_FOUND"),
+        ({"exchange": None, "symbol": "BTC/USD"}, "SYMBOL_NOT_ALLOWED"),
+    ],
+)
+async def test_a_scope_that_is_mistyped_is_refused_and_not_called_stopped(
+    autojump_clock, machine, names, code
+):
+    """Who reads that a kill holds would believe that nothing trades there any more."""
+    async with machine.boot() as runtime:
+        killed = await runtime.port.kill(level="halt", reason="test", by="me", correlation_id="c", **names)
+        cancelled = await runtime.port.cancel_all(side=None, by="me", correlation_id="c", **names)
+        assert [(type(each), each.code) for each in (killed, cancelled)] == [(Refused, code)] * 2
+        assert (await runtime.port.halt()).trading_state == "active"
+        assert isinstance(await place(runtime), r.Placed)
+
+
+async def test_a_symbol_that_left_the_whitelist_can_be_killed_while_something_is_held(
+    autojump_clock, machine
+):
+    """What is held there is a place to stop."""
+    async with machine.boot() as runtime:
+        await place(runtime)
+        await runtime.port.change_limit(
+            name="symbol_whitelist", value="ETH/USDT", reason="test", by="me", correlation_id="c"
+        )
+        killed = await runtime.port.kill(
+            level="halt", exchange=None, symbol="BTC/USDT", reason="test", by="me", correlation_id="c"
+        )
+        assert isinstance(killed, r.KillResult)
+
+
+def test_any_symbol_can_be_killed_before_the_journal_has_been_read():
+    """Nobody knows yet what is allowed; a kill is never refused for that."""
+    assert misnamed(None, "ANY/THING", ("sim",), Book()) is None
 
 
 async def test_a_new_process_finds_orders_positions_and_a_kill_as_they_were(autojump_clock):

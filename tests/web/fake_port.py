@@ -16,6 +16,7 @@ from actors.model.fill import Fill
 from actors.model.journal import Record
 from actors.model.order import Order, OrderIntent
 from actors.queries import OrderFilter
+from actors.router import misnamed
 
 START_US = 1_795_348_800_000_000
 
@@ -200,6 +201,8 @@ class FakePort:
         return tuple(order.order_id for order in found)
 
     async def kill(self, **asked):
+        if (refused := misnamed(asked["exchange"], asked["symbol"], ("sim",), self.book)) is not None:
+            return refused
         self.killed.append(asked)
         self.state = "halted"
         return r.KillResult(kill_id="k-1", trading_state="halted", durable=self.durable)

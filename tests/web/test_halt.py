@@ -73,3 +73,10 @@ async def test_a_kill_without_a_reason_is_refused_under_its_id(address, port):
         found = await talker.hear()
     assert (found["id"], found["status"], found["problem"]["code"]) == ("9", 400, "VALIDATION")
     assert port.killed == []
+
+
+async def test_a_kill_of_an_exchange_that_is_not_configured_is_refused(client, auth, port):
+    answer = await client.post("/operator/kill", json={"reason": "x", "exchange": "binanse"}, headers=auth)
+    found = await answer.get_json()
+    assert (answer.status_code, found["code"], port.killed) == (422, "EXCHANGE_NOT_FOUND", [])
+    assert "sim" in found["detail"]

@@ -67,7 +67,7 @@ async def kill(services: Services, call: Call) -> Answer:
 
 
 async def pull(port: CommandPort, asked: KillRequest, by: str, correlation_id: str) -> KillBody:
-    """Pull the kill switch; raise ProblemError when it would not outlive the process."""
+    """Pull the kill switch; raise ProblemError when it would not outlive the process, or stop nothing."""
     result = await port.kill(
         level=asked.level,
         exchange=asked.exchange,
@@ -76,6 +76,8 @@ async def pull(port: CommandPort, asked: KillRequest, by: str, correlation_id: s
         by=by,
         correlation_id=correlation_id,
     )
+    if isinstance(result, Refused):
+        raise ProblemError(refused(result))
     if not result.durable:
         detail = "trading is halted, but the latch could not be written: the halt may not outlive the process"
         found = problem("HALTED_NOT_DURABLE", detail, kill_id=result.kill_id, retry_after_seconds=1.0)

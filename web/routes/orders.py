@@ -1,14 +1,15 @@
 """Placing, reading and cancelling orders."""
 
 from actors.model.order import OrderIntent
+from actors.model.results import Refused
 from actors.queries import OrderFilter
 from web.asked import AmendRequest, NewOrder, Terms, decoder, intent_of, terms_of
 from web.auth.port import Principal
 from web.call import Answer, Call, Headers, answer_json, answer_problem
 from web.patterns import UUID
-from web.problems import invalid_field
+from web.problems import ProblemError, invalid_field
 from web.routes import parameters
-from web.routes.outcomes import Outcome, of_amend, of_cancel, of_place
+from web.routes.outcomes import Outcome, of_amend, of_cancel, of_place, refused
 from web.services import Services
 from web.wire import EventBody, OrderBody, Wire, event_body, order_body
 
@@ -143,6 +144,8 @@ async def cancel_all(services: Services, call: Call) -> Answer:
         by=call.principal.user,
         correlation_id=call.correlation_id,
     )
+    if isinstance(cancelled, Refused):
+        raise ProblemError(refused(cancelled))
     return answer_json(CancelledAll(order_ids=tuple(cancelled)))
 
 

@@ -15,6 +15,7 @@ import trio
 
 from actors.broker.port import ExchangePort, Outcome
 from actors.model.order import OrderIntent
+from actors.model.results import Refused
 from supervisors.tree import Runtime
 
 BUNCH_SECONDS = 0.005
@@ -121,6 +122,8 @@ class Scene:
             stream.cancel_scope.cancel()
         dispatched = [self._cancelled.get(venue_id) for venue_id in resting]
         late = any(at is None for at in dispatched)
+        if isinstance(result, Refused):
+            raise TypeError(f"a kill of everything was refused: {result.detail}")
         found = Round(
             acknowledged_seconds=acknowledged - asked,
             busy_seconds=busy,
