@@ -6,7 +6,7 @@ back only when the journal says that the order is over, or that its intent defin
 does not know everything (its fence is not answered, the journal is away) it takes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import ClassVar
 
@@ -17,17 +17,8 @@ from actors.model import messages as m
 from actors.model.amending import objection
 from actors.model.book import Book
 from actors.model.clock import Clock, Ids
-from actors.model.events import (
-    AccountOpened,
-    AmendAsked,
-    AnyEvent,
-    DayOpened,
-    LimitChanged,
-    OrderAccepted,
-    OrderDenied,
-)
+from actors.model.events import AmendAsked, AnyEvent, LimitChanged, OrderAccepted, OrderDenied
 from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalState
-from actors.model.money import EXACT
 from actors.model.order import Order
 from actors.model.stages import NoStages, Stages
 from actors.risk import amends
@@ -38,8 +29,9 @@ from actors.risk.decide import Decider, Passed
 from actors.risk.guard import Guard
 from actors.risk.known import Known
 from actors.risk.limits import RiskLimits, from_texts
+from actors.risk.openings import OWN, Opening, account_openings, day_opening, peak_opening
 from actors.risk.port import AdmissionBoard, TradingGate
-from actors.risk.state import SECOND_US, Day, RiskState
+from actors.risk.state import SECOND_US, RiskState
 from actors.risk.view import limits_view, view
 from actors.writer import Advance, Whole, Writer
 
@@ -51,9 +43,6 @@ Answer = m.Admitted | m.Denied | m.Refused
 
 AMEND = "amend/"
 """How the ids of appends begin that are about an amend; the order's id and the amend's follow."""
-
-OWN = "risk/"
-"""How the ids of appends begin that are not about an order."""
 
 
 class Second(msgspec.Struct, frozen=True):
@@ -193,7 +182,7 @@ class RiskActor(TrioActor):
             return refused
         intent, state, now_us = message.intent, self._state, self._clock.now_us()
         if state.day_due(now_us) and not message.dry_run:
-            self._open_day(now_us)
+            self._open(day_opening(self._state, now_us))
         exchange, symbol = intent.exchange, intent.symbol
         verdict = self._decider.decide(
             state,
@@ -294,7 +283,7 @@ class RiskActor(TrioActor):
         if found is not None:
             return m.Refused(code=found[0], detail=found[1])
         if self._state.day_due(now_us):
-            self._open_day(now_us)
+            self._open(day_opening(self._state, now_us))
         place = (order.intent.exchange, order.intent.symbol)
         killed = self._gate.killed_by_person(*place)
         state_there = self._gate.state_for(*place)
@@ -358,47 +347,17 @@ class RiskActor(TrioActor):
             return
         now_us = self._clock.now_us()
         if self._state.day_due(now_us):
-            self._open_day(now_us)
+            self._open(day_opening(self._state, now_us))
         self._guard.on_second(self._state, self._log.book)
-        self._keep_peak()
+        self._open(peak_opening(self._state))
 
-    def _keep_peak(self) -> None:
-        """Journal the highest result when it has grown by a hundredth of what it may fall; a restart must
-        know it.
-        """
-        state, limit = self._state, self._state.limits.max_drawdown_usd
-        if limit is not None and state.day.name and (state.peak - state.day.peak) * 100 > limit:
-            state.open_day(msgspec.structs.replace(state.day, peak=state.peak))
-            self._writer.append(f"{OWN}peak", (_day_opened(state.day),))
-
-    def _open_day(self, now_us: int) -> None:
-        day = self._state.next_day(now_us)
-        if day is not None:
-            self._state.open_day(day)
-            self._writer.append(f"{OWN}day/{day.name}", (_day_opened(day),))
+    def _open(self, openings: Iterable[Opening]) -> None:
+        for append_id, events in openings:
+            self._writer.append(append_id, events)
 
     def _open_accounts(self) -> None:
-        """Journal what an exchange account holds when it is first seen; the day's equity moves by as much."""
-        if not self._writer.can_write:
-            return
-        state = self._state
-        opened = {exchange for exchange, _ in state.valuation.cash}
-        for exchange, broker in state.brokers.items():
-            if broker.state != "trading" or not broker.balances or exchange in opened:
-                continue
-            before = state.valuation.equity()
-            for asset, amount in broker.balances:
-                state.valuation.set_cash(exchange, asset, amount)
-            events: tuple[AnyEvent, ...] = (AccountOpened(exchange=exchange, balances=broker.balances),)
-            if state.day.name:
-                gained = EXACT.subtract(state.valuation.equity(), before)
-                day = msgspec.structs.replace(state.day, equity=EXACT.add(state.day.equity, gained))
-                state.open_day(day)
-                events = (*events, _day_opened(day))
-            self._writer.append(f"{OWN}account/{exchange}", events)
-        now_us = self._clock.now_us()
-        if state.valuation.cash and state.day_due(now_us):
-            self._open_day(now_us)
+        if self._writer.can_write:
+            self._open(account_openings(self._state, self._clock.now_us()))
 
     # Limits.
 
@@ -451,17 +410,6 @@ def _denied(order_id: str, breach: Breach) -> m.Denied:
         limit=breach.limit,
         value=breach.value,
         headroom=breach.headroom,
-    )
-
-
-def _day_opened(day: Day) -> DayOpened:
-    return DayOpened(
-        day=day.name,
-        equity=day.equity,
-        result=day.result,
-        fees=tuple(sorted(day.fees.items())),
-        net=day.net,
-        peak=day.peak,
     )
 
 
