@@ -233,7 +233,7 @@ def _address(chosen: Settings) -> str:
 
 
 def _exchanges(chosen: Settings) -> str:
-    from ops.cli.start import exchange_choices
+    from ops.cli.choices import exchange_choices
     from supervisors.deadman.line import SOCKET
     from supervisors.exchanges import guarded_by_watchdog, is_untested
 

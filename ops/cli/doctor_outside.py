@@ -41,8 +41,8 @@ def channels(chosen: Settings) -> str:
     work.
     """
     from config import SettingsError
+    from ops.cli.choices import allowed_hosts
     from ops.cli.notify import notify_channels
-    from ops.cli.start import allowed_hosts
 
     try:
         known = notify_channels(chosen, allowed_hosts(chosen.webhooks)).known

@@ -40,7 +40,7 @@ def _complain(what: str, error: BaseException | None) -> None:
 async def _guard(chosen: Settings) -> None:
     import trio
 
-    from ops.cli.start import exchange_choices
+    from ops.cli.choices import exchange_choices
     from persistence.postgres.pool import open_bridge
     from supervisors.deadman.line import SOCKET
     from supervisors.deadman.memory import FileMemory

@@ -7,7 +7,7 @@ import pytest
 
 from config import load
 from ops.cli import main as cli
-from ops.cli.start import with_sealed_keys
+from ops.cli.choices import with_sealed_keys
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from actors.risk.limits import KINDS, RiskLimits
 from config import load
-from ops.cli.start import _choices
+from ops.cli.choices import runtime_choices
 
 
 def test_every_limit_is_a_setting_with_the_same_default(tmp_path: Path) -> None:
     settings = load({"HOME": str(tmp_path)})
     assert set(asdict(settings.risk)) == set(KINDS)
-    assert _choices(settings, ()).limits == RiskLimits()
+    assert runtime_choices(settings, ()).limits == RiskLimits()
 
 
 def test_what_takes_two_people_reaches_the_tree(tmp_path: Path) -> None:
     settings = load({"HOME": str(tmp_path), "TRADEWARDEN_SECOND_PERSON": "resume"})
-    choices = _choices(settings, ())
-    assert (choices.second_person_for_limits, choices.second_person_to_resume) == (False, True)
+    told = runtime_choices(settings, ())
+    assert (told.second_person_for_limits, told.second_person_to_resume) == (False, True)
