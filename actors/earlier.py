@@ -4,7 +4,7 @@ What is being answered right now is claimed in memory; the rest the archive know
 order that it made before, another one under the same id is refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import trio
 
@@ -17,6 +17,12 @@ from actors.queries import Archive
 
 _CLIENT, _KEY = "client/", "key/"
 
+AWAY = r.Refused(
+    code="JOURNAL_UNAVAILABLE",
+    detail="earlier requests can't be looked up now; nothing was done",
+    retry_after_seconds=1.0,
+)
+
 
 def claims_of(intent: OrderIntent, *, named: bool) -> tuple[Claim, ...]:
     """What an order claims while it is under way. `named`: its client order id is the client's own."""
@@ -24,6 +30,14 @@ def claims_of(intent: OrderIntent, *, named: bool) -> tuple[Claim, ...]:
     if intent.idempotency_key is not None:
         claims = (*claims, (_KEY + intent.token_id, intent.idempotency_key))
     return claims
+
+
+def is_key(claim: Claim) -> bool:
+    """Whether it is an idempotency key that is claimed."""
+    return claim[0].startswith(_KEY)
+
+
+IN_PROGRESS = r.Conflict(code="IN_PROGRESS", detail="the same request is being answered right now")
 
 
 class Earlier:
@@ -34,39 +48,52 @@ class Earlier:
         self._archive = archive
         self._read_seconds = read_seconds
 
-    async def answer(self, placings: Sequence[Placing]) -> None:
-        """Answer those of these, all with claims, whose request was made before."""
+    async def answer(self, placings: Sequence[Placing], busy: Collection[str]) -> None:
+        """Answer those of these, all with claims, whose request was made before; and those that are new in a
+        group of which others are `busy` or were asked for by another request.
+        """
+        changed: dict[str, None] = {}
         if len(placings) == 1:
-            await self._answer(placings[0])
-            return
-        async with trio.open_nursery() as nursery:
-            for placing in placings:
-                nursery.start_soon(self._answer, placing)
+            await self._answer(placings[0], changed)
+        else:
+            async with trio.open_nursery() as nursery:
+                for placing in placings:
+                    nursery.start_soon(self._answer, placing, changed)
+        for placing in placings:
+            if placing.wanted and placing.group in changed:
+                placing.answer(_mismatch("another request was made under this key"))
+            elif placing.wanted and placing.group in busy:
+                placing.answer(IN_PROGRESS)
 
-    async def _answer(self, placing: Placing) -> None:
-        found = await self._look_up(placing.intent, placing.claims)
-        if found is not None:
-            placing.answer(found)
-
-    async def _look_up(self, intent: OrderIntent, claims: Sequence[Claim]) -> r.PlaceResult | None:
-        found = None
+    async def _answer(self, placing: Placing, changed: dict[str, None]) -> None:
+        intent, found = placing.intent, None
         try:
             with trio.fail_after(self._read_seconds):
                 if intent.idempotency_key is not None:
                     found = await self._archive.order_by_key(intent.token_id, intent.idempotency_key)
-                if found is None and any(kind.startswith(_CLIENT) for kind, _ in claims):
+                if found is None and any(not is_key(claim) for claim in placing.claims):
                     found = await self._archive.order_by_client_id(intent.exchange, intent.client_order_id)
         except (StoreUnavailable, trio.TooSlowError):
-            return r.Refused(
-                code="JOURNAL_UNAVAILABLE",
-                detail="earlier requests can't be looked up now; nothing was done",
-                retry_after_seconds=1.0,
-            )
+            placing.answer(AWAY)
+            return
         if found is None:
-            return None
-        if found.intent.fingerprint != intent.fingerprint:
-            return r.Conflict(
-                code="IDEMPOTENCY_MISMATCH",
-                detail=f"another request made order {found.order_id} under this id",
-            )
-        return r.Replayed(order=self._log.book.order(found.order_id) or found)
+            return
+        by_key = intent.idempotency_key is not None and found.intent.idempotency_key == intent.idempotency_key
+        if _is_same(found.intent.fingerprint, intent.fingerprint, by_key=by_key):
+            placing.answer(r.Replayed(order=self._log.book.order(found.order_id) or found))
+            return
+        if placing.group and by_key:
+            changed[placing.group] = None
+        placing.answer(_mismatch(f"another request made order {found.order_id} under this id"))
+
+
+def _is_same(found: str, asked: str, *, by_key: bool) -> bool:
+    """Whether two fingerprints are of one request: of the order, and behind a slash of the batch that it came
+    with. A key is the batch's, a client order id the order's own.
+    """
+    (order, _, batch), (order_asked, _, batch_asked) = found.partition("/"), asked.partition("/")
+    return order == order_asked and (not by_key or not batch or batch == batch_asked)
+
+
+def _mismatch(detail: str) -> r.Conflict:
+    return r.Conflict(code="IDEMPOTENCY_MISMATCH", detail=detail)

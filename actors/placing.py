@@ -76,6 +76,7 @@ class Placing(Expected):
         self.intent = intent
         self.claims = claims
         self.correlation_id = placement.correlation_id
+        self.group = placement.group
         self._placer = placer
         self._wait_seconds = placement.wait_seconds
         self._give = give

@@ -1,13 +1,13 @@
 """Orders of many callers on their way to RiskActor: as many as possible with one message."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import trio
 
 from actors.admission import Admissions
 from actors.decisions import UNREACHABLE
-from actors.earlier import Earlier, claims_of
+from actors.earlier import IN_PROGRESS, Earlier, claims_of, is_key
 from actors.kernel import Courtesy, System
 from actors.model import messages as m
 from actors.model import results as r
@@ -71,14 +71,15 @@ class Placings:
         for index, placement in enumerate(placements):
             if placement.dry_run:
                 answers.give(index, await self._preview(placement))
+        busy: dict[str, None] = {}
         opened = [
-            self._open(placement, partial(answers.give, index))
+            self._open(placement, partial(answers.give, index), busy)
             for index, placement in enumerate(placements)
             if not placement.dry_run
         ]
         under_way = [each for each in opened if each is not None]
         if any(each.claims for each in under_way):
-            under_way = await self._without_earlier(under_way)
+            under_way = await self._without_earlier(under_way, busy)
         if len(under_way) > FEW:
             # One batch in each turn of the loop: a kill must not find twenty of them before it.
             async with self._turn:
@@ -87,16 +88,21 @@ class Placings:
             await self._gather(under_way)
         await answers.all()
 
-    def _open(self, placement: r.Placement, give: Give) -> Placing | None:
-        """A placing that has its ids and claims; None when there is an answer already."""
+    def _open(self, placement: r.Placement, give: Give, busy: dict[str, None]) -> Placing | None:
+        """A placing that has its ids and claims; None when there is an answer already. `busy` gets the group
+        of one whose key is claimed.
+        """
         try:
             intent = route(placement.intent, self._exchanges, self._ids.order_id())
         except UnknownExchange as error:
             give(r.Refused(code="EXCHANGE_NOT_FOUND", detail=str(error)))
             return None
         claims = claims_of(intent, named=bool(placement.intent.client_order_id))
-        if any(claim in self._claims for claim in claims):
-            give(r.Conflict(code="IN_PROGRESS", detail="the same request is being answered right now"))
+        taken = [claim for claim in claims if claim in self._claims]
+        if taken:
+            if placement.group and any(is_key(claim) for claim in taken):
+                busy[placement.group] = None
+            give(IN_PROGRESS)
             return None
         for claim in claims:
             self._claims[claim] = intent.order_id
@@ -166,11 +172,11 @@ class Placings:
         for claim in placing.claims:
             self._claims.pop(claim, None)
 
-    async def _without_earlier(self, placings: Sequence[Placing]) -> list[Placing]:
+    async def _without_earlier(self, placings: Sequence[Placing], busy: Collection[str]) -> list[Placing]:
         """Answer those whose request was made before; the others. Cancelled, all of them are forgotten."""
         claimed = [each for each in placings if each.claims]
         try:
-            await self._earlier.answer(claimed)
+            await self._earlier.answer(claimed, busy)
         except BaseException:
             for placing in placings:
                 self.forget(placing)

@@ -167,7 +167,8 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     None for an order at the market. `stop_price` is the last trade's price from which on a stop order is a
     market or limit order; until then it rests at the exchange outside of its book, and for us it works.
     `venue_id` is the id that the exchange is given: ours, never the user's. `idempotency_key` is scoped by
-    `token_id`; `fingerprint` is the hex digest of the normalised request.
+    `token_id`; `fingerprint` is the hex digest of the normalised request, in a batch
+    with its key followed by a slash and that of the batch.
     """
 
     order_id: str

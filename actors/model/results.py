@@ -30,12 +30,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: an order (see `CommandPort.place`) and how long its answer may take."""
+    """What is asked: an order (see `CommandPort.place`) and how long its answer may take.
+
+    Orders of one `group` are one request under one key: when one of them was asked for before as part of
+    another request, or is being answered right now, none that is new is placed.
+    """
 
     intent: OrderIntent
     wait_seconds: float
     correlation_id: str
     dry_run: bool = False
+    group: str = ""
 
 
 class Placed(Result, frozen=True, kw_only=True):

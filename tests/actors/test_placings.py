@@ -3,6 +3,7 @@
 import time
 from decimal import Decimal
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -47,6 +48,58 @@ async def test_each_order_of_many_has_its_own_answer(autojump_clock, machine):
     assert found[1].code == "SYMBOL_NOT_ALLOWED"
     assert found[4].order.intent.client_order_id == "mine"
     assert orders == 3
+
+
+def a_batch(*quantities, whole, fingerprints="abc"):
+    """A placement an order, as the web edge makes them of one request under one key."""
+    return [
+        msgspec.structs.replace(
+            placement(qty=qty, idempotency_key=f"key-{index}", fingerprint=f"{fingerprints[index]}/{whole}"),
+            group="key",
+        )
+        for index, qty in enumerate(quantities)
+    ]
+
+
+async def test_a_batch_that_comes_again_is_answered_with_what_it_made(autojump_clock, machine):
+    """And so is one of which a crash had lost the end."""
+    async with machine.boot() as runtime:
+        first, _ = a_batch("0.01", "0.02", whole="w")
+        (made,) = await place_all(runtime, first)
+        again = await place_all(runtime, *a_batch("0.01", "0.02", whole="w"))
+    assert [type(each) for each in again] == [r.Replayed, r.Placed]
+    assert again[0].order.order_id == made.order.order_id
+
+
+async def test_nothing_of_a_batch_is_placed_when_another_was_sent_under_its_key(autojump_clock, machine):
+    """An order that was added to it is not a new request, it is a mistake."""
+    async with machine.boot() as runtime:
+        await place_all(runtime, *a_batch("0.01", whole="w"))
+        orders = len(machine.disk.orders)
+        again = await place_all(runtime, *a_batch("0.01", "0.02", whole="other"))
+        assert [each.code for each in again] == ["IDEMPOTENCY_MISMATCH"] * 2
+        assert len(machine.disk.orders) == orders
+
+
+async def test_nothing_new_of_a_batch_is_placed_while_a_part_of_it_is_being_answered(machine, nursery):
+    """Whether it is the same batch is known when the first is done."""
+    async with machine.boot() as runtime:
+        nursery.start_soon(place_all, runtime, *a_batch("0.01", whole="w"))
+        for _ in range(2):
+            # So that it has begun, whichever of the two tasks goes first.
+            await trio.lowlevel.checkpoint()
+        again = await place_all(runtime, *a_batch("0.01", "0.02", whole="other"))
+        assert [each.code for each in again] == ["IN_PROGRESS"] * 2
+
+
+async def test_a_client_order_id_names_its_order_in_a_batch_and_alone(autojump_clock, machine):
+    """It is the order's own, whatever came with it."""
+    async with machine.boot() as runtime:
+        alone = placement(client_order_id="mine", fingerprint="a")
+        in_batch = placement(client_order_id="mine", fingerprint="a/w", idempotency_key="key-0")
+        (made,) = await place_all(runtime, msgspec.structs.replace(in_batch, group="key"))
+        (again,) = await place_all(runtime, alone)
+    assert (type(again), again.order.order_id) == (r.Replayed, made.order.order_id)
 
 
 async def test_one_id_twice_in_one_batch_makes_one_order(autojump_clock, machine):

@@ -208,6 +208,17 @@ async def test_each_order_of_a_repeated_batch_has_its_own_stable_key(client, aut
     assert len(set(keys)) == 2
 
 
+async def test_a_batch_with_an_order_more_is_another_request(client, auth, port):
+    """However the same one is written: its orders say what they came with."""
+    other = LIMIT | {"qty": "0.5"}
+    for orders in ([LIMIT, other], [dict(reversed(LIMIT.items())), other], [LIMIT, other, other], [LIMIT]):
+        await client.post("/orders/batch", json={"orders": orders}, headers=auth | {"Idempotency-Key": "b1"})
+    first, second, third, fourth = (port.placed[at].fingerprint for at in (0, 2, 4, 7))
+    assert first == second
+    assert len({first, third, fourth}) == 3
+    assert len({each.partition("/")[0] for each in (first, third, fourth)}) == 1
+
+
 async def test_commands_beyond_the_bound_are_refused_while_kill_and_cancel_pass(
     app, client, auth, port: FakePort
 ):

@@ -1,6 +1,6 @@
 """Many orders in one request: each is taken or refused on its own, all at the same time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated
 
@@ -64,6 +64,8 @@ async def place_all(services: Services, call: Call) -> Answer:
                 placements[index] = Placement(
                     intent=intent, wait_seconds=wait, correlation_id=call.correlation_id, dry_run=dry_run
                 )
+    if key is not None:
+        placements = _as_one_request(placements, asked, key)
     results = await _place(services, tuple(placements.values()))
     for index, result in zip(placements, results, strict=True):
         outcomes[index] = of_place(result)
@@ -77,6 +79,30 @@ async def _place(services: Services, placements: Sequence[Placement]) -> list[Pl
     found: dict[int, PlaceResult] = {}
     await services.port.place_all(placements, found.__setitem__)
     return [found[index] for index in range(len(placements))]
+
+
+def _as_one_request(
+    placements: Mapping[int, Placement], asked: Sequence[msgspec.Raw], key: str
+) -> dict[int, Placement]:
+    """The same orders, each of which says of what batch it is a part.
+
+    A repeated batch is the same request, however it was written; with an order added, changed or left out
+    it is another one.
+    """
+    parts = [
+        placements[index].intent.fingerprint if index in placements else sha256(raw).hexdigest()
+        for index, raw in enumerate(asked)
+    ]
+    whole = sha256(" ".join(parts).encode()).hexdigest()
+    replace = msgspec.structs.replace
+    return {
+        index: replace(
+            each,
+            group=key,
+            intent=replace(each.intent, fingerprint=f"{parts[index]}/{whole}"),
+        )
+        for index, each in placements.items()
+    }
 
 
 def _intent(call: Call, raw: msgspec.Raw, index: int, key: str | None) -> OrderIntent:
