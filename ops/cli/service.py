@@ -24,7 +24,11 @@ def configure_access(parser: argparse.ArgumentParser, *, again: bool = False) ->
     """
     default = argparse.SUPPRESS if again else None
     parser.add_argument(
-        "--url", default=default, help="where the service is (default: the address in the settings)"
+        "--url",
+        dest="service",
+        metavar="URL",
+        default=default,
+        help="where the service is (default: the address in the settings)",
     )
     parser.add_argument(
         "--token-file",
@@ -48,7 +52,7 @@ def ask(asked: argparse.Namespace, work: Callable[[Client], Awaitable[T]]) -> T:
 def ask_as(kind: type[ClientT], asked: argparse.Namespace, work: Callable[[ClientT], Awaitable[T]]) -> T:
     """Do something that this kind of client can."""
     chosen = settings()
-    url = asked.url or url_of(chosen)
+    url = asked.service or url_of(chosen)
     token = token_of(chosen, asked.token_file)
     trust = trust_of(chosen, asked.ca_file)
 

@@ -1,5 +1,7 @@
 """The command line: what there is, how it fails, and tokens that work whether or not the service runs."""
 
+import argparse
+import importlib
 import os
 import re
 import socket
@@ -10,7 +12,7 @@ from argparse import Namespace
 import pytest
 
 from ops.cli import main as cli
-from ops.cli import watch
+from ops.cli import watch, webhook
 from ops.cli.command import Command, Failed, nothing
 from ops.cli.service import url_of
 from ops.cli.token import duration
@@ -52,6 +54,37 @@ def test_every_subcommand_has_help_with_an_example(name, capsys):
     assert left.value.code == 0
     assert "example:\n  " in (text := capsys.readouterr().out)
     assert f"tradewarden {name}" in text.split("example:")[1]
+
+
+def parsers_below(parser):
+    """The parser and those of its actions."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from parsers_below(each)
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_no_argument_is_taken_for_another(name):
+    """The address of a webhook was once taken for that of the service: its receiver was sent the token."""
+    command = importlib.import_module(cli.MODULES[name][0]).command(name)
+    for parser in parsers_below(cli.parser_of(name, command)):
+        by_name = {}
+        for action in parser._actions:
+            by_name.setdefault(action.dest, []).append(action)
+        shared = {dest for dest, actions in by_name.items() if len(actions) > 1}
+        assert not shared, f"{parser.prog}: {shared}"
+
+
+def test_a_webhook_is_made_at_the_service_and_its_address_is_asked_nothing(monkeypatch, capsys):
+    def ask_as(kind, asked, work):
+        assert asked.service is None
+        return [asked.url]
+
+    monkeypatch.setattr(webhook, "ask_as", ask_as)
+    assert cli.main(["webhook", "create", "https://hooks.example.com/x", "--event", "order_filled"]) == 0
+    assert capsys.readouterr().out == "https://hooks.example.com/x\n"
 
 
 def test_an_unknown_subcommand_says_what_there_is(capsys):
