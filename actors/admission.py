@@ -108,15 +108,6 @@ class Admissions:
         for expected in tuple(self._expected.get(order_id, ())):
             expected.fail(code, detail)
 
-    def fail_unjournaled(self, detail: str) -> None:
-        """Tell all whose intent is not in the log that it never will be: RiskActor has fenced its former
-        life.
-        """
-        for watchers in tuple(self._expected.values()):
-            for expected in tuple(watchers):
-                if expected.order is None and self._log.book.order(expected.order_id) is None:
-                    expected.fail("JOURNAL_UNAVAILABLE", detail)
-
     def _follow(self, records: Sequence[Record]) -> None:
         if not self._expected:
             return

@@ -19,14 +19,18 @@ from actors.model.book import denied_order
 from actors.model.order import Order, OrderIntent, Submission, Terminal
 from actors.model.stages import Stages
 
-UNANSWERED = "OVERLOADED"
-"""The refusal of an order of which RiskActor said nothing: its intent may yet reach the journal,
-withdrawn.
+DOUBT_SECONDS = 10.0
+"""How long an intent that RiskActor failed over may still come into the journal, while that takes appends:
+longer than an append waits for its turn and a commit for its answer.
 """
 
 Claim = tuple[str, str]
 Reply = m.Admitted | m.Denied | m.Refused
 Give = Callable[[r.PlaceResult], None]
+
+
+class Unanswered(m.Refused, frozen=True, kw_only=True):
+    """RiskActor failed while it judged: the intent may yet reach the journal, withdrawn."""
 
 
 class Halts(Protocol):
@@ -51,6 +55,7 @@ class Placer(Protocol):
     agenda: Agenda
     now: Callable[[], float]
     now_us: Callable[[], int]
+    can_append: Callable[[], bool]
 
     def forget(self, placing: "Placing") -> None:
         """The order is answered, and settled or never began: its ids may be looked up or used again."""
@@ -101,7 +106,9 @@ class Placing(Expected):
         if not self._answered:
             self._placer.halts.withdraw(self.order_id)
             self.answer(reply)
-        if reply.code != UNANSWERED:
+        if isinstance(reply, Unanswered):
+            Doubt(self, self._placer, reply).begin()
+        else:
             self.fail(reply.code, reply.detail)
 
     def answer(self, result: r.PlaceResult) -> None:
@@ -181,6 +188,33 @@ class Placing(Expected):
 
     def _denied(self, reply: m.Denied) -> r.Denied:
         return denied(self.intent, reply, self.order, self._placer.now_us())
+
+
+class Doubt:
+    """Ends when it is known that an intent is, or can't any more get, in the journal."""
+
+    def __init__(self, placing: Placing, placer: Placer, reply: Unanswered) -> None:
+        self._placing = placing
+        self._placer = placer
+        self._reply = reply
+
+    def begin(self) -> None:
+        """Look again after a while."""
+        self._placer.agenda.add(self._placer.now() + DOUBT_SECONDS, self)
+
+    # `actors.kernel.agenda.Due`.
+
+    @property
+    def wanted(self) -> bool:
+        """Whether nothing is known yet."""
+        return not self._placing.settled
+
+    def expire(self, now: float) -> None:
+        """It never came."""
+        if self._placer.can_append():
+            self._placing.fail(self._reply.code, self._reply.detail)
+        else:
+            self.begin()
 
 
 def denied(intent: OrderIntent, reply: m.Denied, recorded: Order | None, now_us: int) -> r.Denied:

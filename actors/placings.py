@@ -8,14 +8,14 @@ import trio
 from actors.admission import Admissions
 from actors.decisions import UNREACHABLE
 from actors.earlier import IN_PROGRESS, Earlier, claims_of, is_key
-from actors.kernel import Courtesy, System
+from actors.kernel import Courtesy, HandlerFailed, System
 from actors.model import messages as m
 from actors.model import results as r
 from actors.model.clock import Clock, Ids
 from actors.model.journal import CommittedLog
 from actors.model.order import Order
 from actors.model.stages import Stages
-from actors.placing import UNANSWERED, Claim, Give, Halts, Placing, PortTimings, Reply, denied
+from actors.placing import Claim, Give, Halts, Placing, PortTimings, Reply, Unanswered, denied
 from actors.queries import Archive
 from actors.router import UnknownExchange, route
 
@@ -49,6 +49,7 @@ class Placings:
         self.now_us = clock.now_us
         self.agenda = system.agenda
         self.now = system.now
+        self.can_append = lambda: log.available
         self._risk = system.ref("risk")
         self._admissions = admissions
         self._earlier = Earlier(log, archive, timings.read_seconds)
@@ -82,8 +83,9 @@ class Placings:
             under_way = await self._without_earlier(under_way, busy)
         if len(under_way) > FEW:
             # One batch in each turn of the loop: a kill must not find twenty of them before it.
-            async with self._turn:
-                await self._to_risk(under_way)
+            with trio.CancelScope(shield=True):
+                async with self._turn:
+                    await self._to_risk(under_way)
         elif under_way:
             await self._gather(under_way)
         await answers.all()
@@ -156,8 +158,9 @@ class Placings:
         try:
             replies = await self._risk.ask(m.PlaceOrders(orders=orders), timeout=self.timings.answer_seconds)
         except UNREACHABLE as error:
-            refused = m.Refused(
-                code=UNANSWERED,
+            # Only a handler that failed may have handed something over; what was not handled never will be.
+            refused = (Unanswered if isinstance(error, HandlerFailed) else m.Refused)(
+                code="OVERLOADED",
                 detail=f"the risk check did not answer: {type(error).__name__}; nothing will be sent",
                 retry_after_seconds=1.0,
             )

@@ -8,9 +8,13 @@ import pytest
 import trio
 import trio.testing
 
+from actors.kernel import ActorDead
 from actors.model import results as r
 from actors.model.messages import PlaceOrders
-from actors.risk.actor import RiskActor
+from actors.model.order import Terminal
+from actors.placing import DOUBT_SECONDS
+from actors.placings import Placings
+from actors.risk.actor import _HANDLERS, RiskActor
 from actors.risk.limits import RiskLimits
 from tests.fixtures.runtime import Machine, intent
 
@@ -244,3 +248,66 @@ async def test_nothing_is_kept_of_orders_that_are_answered(autojump_clock, machi
         port = runtime.port
         assert (len(runtime.admissions._expected), len(port._placings._claims)) == (0, 0)
         assert runtime.system.agenda.live <= deadlines
+
+
+async def test_an_order_that_met_a_dead_risk_actor_can_be_asked_for_again(
+    autojump_clock, machine, monkeypatch
+):
+    """What was never handled is settled at once: its ids are free for the retry that our refusal asks for."""
+
+    async def nobody(self, message, *, timeout):
+        raise ActorDead("risk", type(message).__name__, "nobody lives there")
+
+    async with machine.boot() as runtime:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(runtime.system.ref("risk")), "ask", nobody)
+            (first,) = await place_all(runtime, placement(idempotency_key="key"))
+        (again,) = await place_all(runtime, placement(idempotency_key="key"))
+    assert (first.code, type(again)) == ("OVERLOADED", r.Placed)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_order_that_a_failing_risk_actor_may_have_journaled_is_settled_in_the_end(
+    autojump_clock, machine, monkeypatch, late
+):
+    """Nobody knows at first; then it is there, withdrawn, or it can't come any more."""
+    judge = RiskActor._on_place_all
+
+    def fail(self, message):
+        if late:
+            judge(self, message)
+        raise RuntimeError("the judge dies")
+
+    async with machine.boot() as runtime:
+        monkeypatch.setitem(_HANDLERS, PlaceOrders, fail)
+        (first,) = await place_all(runtime, placement(idempotency_key="key"))
+        monkeypatch.setitem(_HANDLERS, PlaceOrders, judge)
+        await trio.sleep(DOUBT_SECONDS + 1)
+        (again,) = await place_all(runtime, placement(idempotency_key="key"))
+    assert first.code == "OVERLOADED"
+    if late:
+        assert (type(again), again.order.terminal) == (r.Replayed, Terminal.NOT_SENT)
+    else:
+        assert isinstance(again, r.Placed)
+
+
+async def test_a_batch_whose_caller_goes_while_another_is_being_judged_goes_on(
+    autojump_clock, machine, monkeypatch
+):
+    """It is handed over and answered all the same, and its ids are free afterwards."""
+    ask = Placings._ask_risk
+
+    async def slowly(self, orders):
+        await trio.sleep(0.5)
+        return await ask(self, orders)
+
+    monkeypatch.setattr(Placings, "_ask_risk", slowly)
+    async with machine.boot() as runtime:
+        async with trio.open_nursery() as others:
+            others.start_soon(place_all, runtime, *(placement(qty="0.001") for _ in range(9)))
+            await trio.sleep(0.1)
+            with trio.move_on_after(0.1):
+                await place_all(runtime, *(placement(idempotency_key=f"k{at}") for at in range(9)))
+        await trio.sleep(1)
+        (again,) = await place_all(runtime, placement(idempotency_key="k0"))
+    assert isinstance(again, r.Replayed)
