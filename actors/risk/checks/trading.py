@@ -17,9 +17,8 @@ def killed(case: Case) -> Breach | None:
     """A person's kill: only reduce-only exits pass."""
     if not case.killed or case.is_exit:
         return None
-    return Breach(
-        "TRADING_HALTED", "the kill switch is pulled; only reduce-only orders that shrink a position pass"
-    )
+    detail = f"the kill switch is pulled; only reduce-only orders that shrink a position pass{_why(case)}"
+    return Breach("TRADING_HALTED", detail)
 
 
 def exchange(case: Case) -> Breach | None:
@@ -63,11 +62,21 @@ def restricted(case: Case) -> Breach | None:
     if case.trading_state == "active" or case.is_exit or (case.trading_state == "reducing" and case.shrinks):
         return None
     if case.trading_state == "reducing":
-        detail = "only orders that shrink the position, working orders included, pass"
+        detail = f"only orders that shrink the position, working orders included, pass{_why(case)}"
         return Breach(
             "TRADING_REDUCING",
             detail,
             text(max(ZERO, case.account.room_to_shrink(case.buy))),
             text(case.quantity),
         )
-    return Breach("TRADING_HALTED", "trading is halted; only reduce-only orders that shrink a position pass")
+    detail = f"trading is halted; only reduce-only orders that shrink a position pass{_why(case)}"
+    return Breach("TRADING_HALTED", detail)
+
+
+def _why(case: Case) -> str:
+    """What stands in the way of an order that would only reduce what is held, and what to do."""
+    held = case.account.position.quantity
+    closes = held < 0 if case.buy else held > 0
+    if case.shrinks or not closes or case.quantity > held.copy_abs():
+        return ""
+    return f"; other {case.intent.side} orders work for that position: cancel them first"

@@ -176,6 +176,18 @@ def test_a_halt_and_reducing_say_what_still_passes():
     assert told(desk, "buy", "0.1") == ("TRADING_HALTED", None, None, sentence)
 
 
+def test_an_exit_that_other_orders_stand_in_the_way_of_says_so():
+    """A plain take-profit for all that is held keeps a stop for the same out while trading is restricted."""
+    desk = Desk()
+    desk.hold("buy", "1", "40000")
+    desk.place("sell", "1", "42000")
+    for state in ("reducing", "halted"):
+        desk.trading_state = state
+        detail = told(desk, "sell", "0.5", reduce_only=True)[3]
+        assert detail.endswith("; other sell orders work for that position: cancel them first")
+        assert "cancel them" not in told(desk, "sell", "1.5", reduce_only=True)[3]
+
+
 def test_too_many_open_orders_are_counted():
     desk = Desk(max_open_orders=1, max_open_orders_per_symbol=None)
     desk.place("buy", "0.01", "39000")
