@@ -156,7 +156,7 @@ class RiskActor(TrioActor):
             return
         book, state = log.book, self._state
         records = writer.unread()
-        state.follow_all(book, records)
+        state.follow_all(book, records, self._changing.names)
         for record in records:
             if record.causation_id in self._changing:
                 self._changing.settle(record.causation_id, landed=True)

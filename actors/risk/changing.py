@@ -18,6 +18,11 @@ class Changing:
     def __contains__(self, append_id: str) -> bool:
         return append_id in self._under_way
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The limits whose newest change is on its way."""
+        return tuple(event.name for event, _ in self._under_way.values())
+
     def begin(self, append_id: str, event: LimitChanged, waiting: Deferred) -> None:
         """The change is on its way."""
         self._under_way[append_id] = (event, waiting)

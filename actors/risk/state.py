@@ -4,7 +4,7 @@ What must survive comes from the journal's book; marks, exchange states and wind
 and start empty. `rebuild` gives the same state that following the journal gives.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -108,13 +108,16 @@ class RiskState:
         state.read_day(book)
         return state
 
-    def follow_all(self, book: Book, records: Sequence[Record]) -> None:
-        """Committed events, oldest first. Each place is valued once, however many of them are about it."""
+    def follow_all(self, book: Book, records: Sequence[Record], ahead: Container[str] = ()) -> None:
+        """Committed events, oldest first. Each place is valued once, however many of them are about it.
+
+        `ahead` names the limits whose newest change is in force and still on its way to the journal.
+        """
         unvalued: dict[Place, Account] = {}
         self._unvalued = unvalued
         try:
             for record in records:
-                self.follow(book, record.event, record.at_us)
+                self.follow(book, record.event, record.at_us, ahead)
         finally:
             self._unvalued = None
             for account in unvalued.values():
@@ -127,8 +130,11 @@ class RiskState:
         else:
             self._unvalued[account.place] = account
 
-    def follow(self, book: Book, event: Event, at_us: int) -> None:
-        """One committed event; `book` is folded at least up to it, and its newer state is as good."""
+    def follow(self, book: Book, event: Event, at_us: int, ahead: Container[str] = ()) -> None:
+        """One committed event; `book` is folded at least up to it, and its newer state is as good.
+
+        A limit that is `ahead` stays: what the journal says of it is that change, or an older one.
+        """
         order_id = order_id_of(event)
         if order_id is not None:
             self.pending.pop(order_id, None)
@@ -144,7 +150,7 @@ class RiskState:
             self.set_position(book.position(event.exchange, event.symbol))
         elif isinstance(event, CancelRequested):
             self._count_message(at_us)
-        elif isinstance(event, LimitChanged):
+        elif isinstance(event, LimitChanged) and event.name not in ahead:
             self.set_limits(from_texts(self.limits, {event.name: event.new}))
         elif isinstance(event, DayOpened):
             self.read_day(book)

@@ -198,6 +198,29 @@ async def test_a_change_whose_commit_is_not_known_is_answered_when_it_is(autojum
         assert in_force == ("60000" if landed else "50000")
 
 
+async def test_a_change_that_lands_leaves_a_newer_one_of_the_same_limit_in_force(autojump_clock):
+    """Somebody who lowers a limit after raising it must not see an order pass at the higher one between."""
+    async with Floor().open() as floor:
+        floor.faults.latency_seconds = 0.2
+
+        async def change(value):
+            message = m.ChangeLimit(name="max_pos_usd", value=value, by="ann", reason="")
+            await floor.system.ref("risk").ask(message, timeout=5)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(change, "100000")
+            await trio.sleep(0.05)
+            nursery.start_soon(change, "10000")
+            await trio.sleep(0.2)
+            landed = [event.new for event in floor.events(LimitChanged) if event.by == "ann"]
+            denied = await floor.ask_risk(floor.intent("buy", "1.5", "39000"))
+        assert landed == ["100000"]
+        assert isinstance(denied, m.Denied)
+        assert (denied.code, denied.limit) == ("MAX_POSITION", "10000")
+        assert not floor.events(OrderAccepted)
+        assert floor.log.book.limits["max_pos_usd"] == "10000"
+
+
 async def test_the_view_tells_used_and_left(autojump_clock):
     async with Floor().open() as floor:
         answer = await floor.place("buy", "0.5", "39000")
