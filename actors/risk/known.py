@@ -1,4 +1,4 @@
-"""What the outside said last: marks and the states of exchanges."""
+"""What RiskActor remembers over its lives: what the outside said last, and what the journal accepted."""
 
 import msgspec
 
@@ -13,6 +13,10 @@ class Known:
         self.marks: dict[tuple[str, str], Mark] = {}
         self.brokers: dict[str, BrokerState] = {}
         self.skews: dict[str, int] = {}
+        self.accepted: dict[str, None] = {}
+        """Orders and amends, oldest first. The book forgets them, of an order's amends all but the newest,
+        while what has left is compared with them later.
+        """
 
     def keep(self, broker: BrokerState) -> BrokerState:
         """Remember an exchange's state; what this report leaves out of instruments and balances stays."""
@@ -27,7 +31,8 @@ class Known:
         return broker
 
     def recall(self, state: RiskState) -> None:
-        """Tell a rebuilt state what is known."""
+        """Tell a rebuilt state what is known. From here on it keeps `accepted` up."""
+        self.accepted = state.accepted = {**self.accepted, **state.accepted}
         for broker in self.brokers.values():
             state.set_broker(broker)
         for mark in self.marks.values():
