@@ -298,8 +298,9 @@ class OperatorActor(TrioActor):
     def _on_end_restriction(self, message: m.EndRestriction) -> None:
         if not self._writer.can_write:
             return
-        held = self._gate.restrictions.get(scope_key(message.exchange, message.symbol))
-        if held is not None and held.state != HALTED:
+        scope = scope_key(message.exchange, message.symbol)
+        held = self._gate.restrictions.get(scope)
+        if held is not None and held.state != HALTED and scope not in self._resumes.keys:
             ends = m.Resume(reason=message.cause, by="risk", correlation_id="")
             self._resume(Lifting((), (held,)), ends, None)
 

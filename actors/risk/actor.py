@@ -92,7 +92,12 @@ class RiskActor(TrioActor):
         self._changing = Changing()
         self._changes = 0
         self._guard = Guard(
-            gate=gate, clock=clock, ids=ids, append=self._append_own, tell=self._tell_operator
+            gate=gate,
+            clock=clock,
+            ids=ids,
+            append=self._append_own,
+            tell=self._tell_operator,
+            memory=self._known.guard,
         )
 
     # Life.

@@ -4,9 +4,14 @@ A loss beyond its limit is an automatic kill, since nothing but a person should 
 position that no stop protects. A limit that is passed by what is held leads to reducing in its scope. What
 left without having entered, or came back as something else, halts its exchange. The gate changes here and
 now; the operator's actor is told, journals it and has orders cancelled.
+
+A guard ends only a reducing that it brought itself, and only that very one. What it needs for this outlives
+it. A new process remembers nothing: what it finds restricted waits for a person.
 """
 
 from collections.abc import Callable, Sequence
+
+import msgspec
 
 from actors.model.book import Book, Kill, scope_key
 from actors.model.clock import Clock, Ids
@@ -32,9 +37,37 @@ PRICES = "prices moved"
 """The cause of a breach that nobody's order, fill or command brought about."""
 
 
+class Reducing(msgspec.Struct):
+    """A reducing that a guard brought to a scope, and the breaches that go on there.
+
+    `cause` is that of the restriction, by which it is told from another one. `end` is what was told when the
+    last breach was over; it is told again until the gate shows that it was heard.
+    """
+
+    cause: str
+    by_prices: bool
+    going_on: dict[Key, Found]
+    end: EndRestriction | None = None
+
+
+class Memory:
+    """What a guard must not forget with a life of RiskActor. `reducing` is by scope."""
+
+    def __init__(self) -> None:
+        self.protection = Protection()
+        self.outgoing = Outgoing()
+        self.reducing: dict[str, Reducing] = {}
+
+    @property
+    def going_on(self) -> tuple[Found, ...]:
+        """The breaches that go on and asked for reducing."""
+        return tuple(found for each in self.reducing.values() for found in each.going_on.values())
+
+
 class Guard:
     """Watches on behalf of RiskActor. `append` journals an event, `tell` reaches the operator's actor;
-    neither waits.
+    neither waits. `memory` is what former guards left; the grace of positions without a stop begins anew
+    unless it is over.
     """
 
     def __init__(
@@ -45,20 +78,18 @@ class Guard:
         ids: Ids,
         append: Callable[[AnyEvent], None],
         tell: Callable[[Message], None],
+        memory: Memory,
     ) -> None:
         self._gate = gate
         self._clock = clock
         self._ids = ids
         self._append = append
         self._tell = tell
-        self._watch = Watch()
-        self._protection = Protection()
-        self._outgoing = Outgoing()
+        self._watch = Watch(memory.going_on)
+        self._protection, self._outgoing, self._reducing = memory.protection, memory.outgoing, memory.reducing
         self._cause = PRICES
-        self._reducing: dict[str, dict[Key, None]] = {}
-        """By scope: the breaches that go on there and ask for reducing."""
-        self._by_other_means: dict[str, None] = {}
-        """The scopes that something else than prices brought to reducing."""
+        stopless = [each for each in memory.going_on if each.code == NO_LIVE_STOP]
+        self._protection.grant_anew(but=[(each.exchange, each.symbol) for each in stopless])
 
     def on_mark(self, state: RiskState) -> None:
         """A price moved: losses are looked at right away."""
@@ -70,6 +101,7 @@ class Guard:
             self._protection.forget()
         else:
             self._protection.look(book, state.valuation.instruments, self._clock.now_us())
+        self._end_again()
         self._look(state)
         for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):
             self.halt(None, None, difference)
@@ -119,14 +151,32 @@ class Guard:
     def _within_again(self, state: RiskState, found: Found) -> None:
         """The reducing of a scope can end when the last breach there has ended."""
         scope = scope_key(found.exchange, found.symbol)
-        going_on = self._reducing[scope]
-        del going_on[found.key]
-        if going_on:
+        own = self._reducing.get(scope)
+        if own is None:
+            return
+        own.going_on.pop(found.key, None)
+        if own.going_on:
             return
         ends = state.limits.resume_within_limits
-        if ends == "always" or (ends == "price" and scope not in self._by_other_means):
+        if self._in_force(scope) and (ends == "always" or (ends == "price" and own.by_prices)):
             cause = f"{found.code} is within its limit again"
-            self._tell(EndRestriction(exchange=found.exchange, symbol=found.symbol, cause=cause))
+            own.end = EndRestriction(exchange=found.exchange, symbol=found.symbol, cause=cause)
+            self._tell(own.end)
+        else:
+            del self._reducing[scope]
+
+    def _end_again(self) -> None:
+        """Say once more what should have ended: whoever is just being restarted did not hear it."""
+        for scope, own in tuple(self._reducing.items()):
+            if own.end is not None and self._in_force(scope):
+                self._tell(own.end)
+            elif own.end is not None:
+                del self._reducing[scope]
+
+    def _in_force(self, scope: str) -> bool:
+        """Whether what restricts the scope is what was brought from here."""
+        own, held = self._reducing.get(scope), self._gate.restrictions.get(scope)
+        return own is not None and held is not None and held.cause == own.cause
 
     def _kill(self, state: RiskState, found: Found) -> None:
         cause = _cause(found)
@@ -164,17 +214,20 @@ class Guard:
 
     def _reduce(self, found: Found) -> None:
         scope = scope_key(found.exchange, found.symbol)
-        held = self._gate.restrictions.get(scope)
-        if held is None:
-            self._by_other_means.pop(scope, None)
-        if self._cause != PRICES:
-            self._by_other_means[scope] = None
-        self._reducing.setdefault(scope, {})[found.key] = None
-        if held is None or not held.cause.startswith(found.code):
+        own, held = self._reducing.get(scope), self._gate.restrictions.get(scope)
+        ending = own is not None and own.end is not None and self._in_force(scope)
+        if held is None or ending:
+            going_on = {} if own is None else own.going_on
+            own = Reducing(_cause(found), self._cause == PRICES, going_on)
             self._append(self._breached(found))
-        if held is None:
-            self._gate.restrict(found.exchange, found.symbol, found.leads_to, _cause(found))
+            self._gate.restrict(found.exchange, found.symbol, found.leads_to, own.cause)
             self._tell(GateChanged())
+            self._reducing[scope] = own
+        elif not held.cause.startswith(found.code):
+            self._append(self._breached(found))
+        if own is not None:
+            own.by_prices = own.by_prices and self._cause == PRICES
+            own.going_on[found.key] = found
 
     def _breached(self, found: Found) -> LimitBreached:
         return LimitBreached(

@@ -1,8 +1,11 @@
-"""What RiskActor remembers over its lives: what the outside said last, and what the journal accepted."""
+"""What RiskActor remembers over its lives: what the outside said last, what the journal accepted, and what
+breaches led to.
+"""
 
 import msgspec
 
 from actors.model.messages import BrokerState, Mark
+from actors.risk.guard import Memory
 from actors.risk.state import RiskState
 
 
@@ -17,6 +20,7 @@ class Known:
         """Orders and amends, oldest first. The book forgets them, of an order's amends all but the newest,
         while what has left is compared with them later.
         """
+        self.guard = Memory()
 
     def keep(self, broker: BrokerState) -> BrokerState:
         """Remember an exchange's state; what this report leaves out of instruments and balances stays."""

@@ -5,7 +5,7 @@ stop-limit does not: once triggered it can be left behind unfilled. What is less
 protected, nor sold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Decimal
 
 from actors.model.book import Book
@@ -40,7 +40,7 @@ def _lot(instruments: Mapping[Place, Instrument], place: Place) -> Decimal:
 
 
 class Protection:
-    """For how long places have been without a stop of their size. A new life grants the grace anew."""
+    """For how long places have been without a stop of their size."""
 
     def __init__(self) -> None:
         self._since_us: dict[tuple[Place, bool], int] = {}
@@ -49,6 +49,11 @@ class Protection:
     def forget(self) -> None:
         """Nobody asks for stops now."""
         self._since_us, self.seconds = {}, {}
+
+    def grant_anew(self, but: Container[tuple[str | None, str | None]]) -> None:
+        """Begin every grace anew, but not at these places."""
+        self._since_us = {side: since_us for side, since_us in self._since_us.items() if side[0] in but}
+        self.seconds = {place: seconds for place, seconds in self.seconds.items() if place in but}
 
     def look(self, book: Book, instruments: Mapping[Place, Instrument], now_us: int) -> None:
         """Take in how things stand."""

@@ -7,7 +7,7 @@ after it was over. Working orders don't count here: they have not happened, and 
 Pure.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -51,11 +51,13 @@ class Turn(msgspec.Struct, frozen=True):
 
 class Watch:
     """Remembers which breaches are going on. `day` belongs to the key of losses: each day they can be found
-    anew.
+    anew. `going_on` are those of before, no losses, that this watch is to see the end of.
     """
 
-    def __init__(self) -> None:
-        self._going_on: dict[tuple[object, ...], Found] = {}
+    def __init__(self, going_on: Iterable[Found] = ()) -> None:
+        self._going_on: dict[tuple[object, ...], Found] = {
+            (*each.key, each.leads_to): each for each in going_on
+        }
 
     def look(
         self,
@@ -72,8 +74,8 @@ class Watch:
             (*each.key, state.day.name): each for each in _losses(state)
         }
         if not losses_only:
-            found.update(((*each.key, ""), each) for each in _exposures(state))
-            found.update(((*each.key, ""), each) for each in _stale(state, now_us))
+            found.update(((*each.key, each.leads_to), each) for each in _exposures(state))
+            found.update(((*each.key, each.leads_to), each) for each in _stale(state, now_us))
             found.update(((*each.key, each.leads_to), each) for each in _without_stop(state, without_stop))
         began = tuple(each for key, each in found.items() if key not in self._going_on)
         ended = []

@@ -3,7 +3,7 @@
 import trio
 
 from actors.model import messages as m
-from actors.model.events import AmendAsked, OrderAmended
+from actors.model.events import AmendAsked, LimitBreached, OrderAmended, TradingStateChanged
 from tests.actors.risk.desk import BTC, D
 from tests.fixtures.floor import Floor
 
@@ -59,3 +59,124 @@ async def test_what_the_journal_never_accepted_is_found_though_it_left_before_th
         await restart(floor)
         await trio.sleep(2)
         assert "a stranger" in floor.gate.restrictions["*"].cause
+
+
+async def set_limit(floor: Floor, value: str) -> None:
+    """Somebody changes the position limit."""
+    change = m.ChangeLimit(name="max_pos_usd", value=value, by="ann", reason="")
+    assert isinstance(await floor.system.ref("risk").ask(change, timeout=5), m.LimitSet)
+
+
+async def reduced_by_a_price(floor: Floor) -> None:
+    """What is held passes its limit because of a price."""
+    await floor.hold("buy", "1.25", "40000")
+    floor.price(BTC, "40100")
+    await trio.sleep(1.5)
+    assert floor.gate.state_for("sim", BTC) == "reducing"
+
+
+async def test_reducing_that_a_lowered_limit_brought_waits_for_a_person_also_after_a_restart(autojump_clock):
+    """The page on risk promises a person; a life that ended must not undo that."""
+    async with Floor().open() as floor:
+        await floor.hold("buy", "1", "40000")
+        await set_limit(floor, "39000")
+        await trio.sleep(1.5)
+        await restart(floor)
+        await trio.sleep(1.5)
+        floor.price(BTC, "38000")
+        await trio.sleep(5)
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+
+
+async def test_reducing_that_prices_brought_ends_though_they_came_back_between_two_lives(autojump_clock):
+    """Nobody should have to look at what ends by itself on every other day."""
+    async with Floor().open() as floor:
+        await reduced_by_a_price(floor)
+        floor.price(BTC, "39000")
+        await floor.settle()
+        await restart(floor)
+        await trio.sleep(1.5)
+        assert floor.gate.state_for("sim", BTC) == "active"
+        assert len(floor.events(LimitBreached)) == 1
+
+
+async def test_reducing_ends_though_the_operators_actor_did_not_hear_of_it(autojump_clock):
+    """A message to an actor that is just being restarted is lost."""
+    async with Floor().open() as floor:
+        await reduced_by_a_price(floor)
+        await kill(floor, "operator")
+        floor.price(BTC, "39000")
+        await trio.sleep(2.5)
+        await floor.system.start(floor.make_operator(), "operator")
+        await trio.sleep(2.5)
+        assert floor.gate.state_for("sim", BTC) == "active"
+
+
+async def test_the_end_of_reducing_is_journaled_once_however_slow_the_journal_is(autojump_clock):
+    """It is said again each second; what is on its way to the journal needs no second one."""
+    async with Floor().open() as floor:
+        await reduced_by_a_price(floor)
+        floor.faults.latency_seconds = 3.3
+        floor.price(BTC, "39000")
+        await trio.sleep(20)
+        assert [event.new for event in floor.events(TradingStateChanged)] == ["reducing", "active"]
+        assert floor.gate.state_for("sim", BTC) == "active"
+
+
+async def test_a_breach_that_begins_while_the_end_of_reducing_is_written_reduces_again(autojump_clock):
+    """The end belongs to the breach before."""
+    async with Floor().open() as floor:
+        await reduced_by_a_price(floor)
+        floor.faults.latency_seconds = 3.3
+        floor.price(BTC, "39000")
+        await trio.sleep(1.5)
+        floor.price(BTC, "40200")
+        await trio.sleep(20)
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+        assert floor.log.book.trading_states == {f"*/{BTC}": "reducing"}
+        assert [event.value for event in floor.events(LimitBreached)] == [50_125, 50_250]
+
+
+async def test_a_guard_ends_only_what_it_brought(autojump_clock):
+    """A scope can be restricted for more than one reason; the end of a breach is no word on the others."""
+    async with Floor(resume_within_limits="always").open() as floor:
+        await reduced_by_a_price(floor)
+        floor.gate.restrict(None, BTC, "reducing", "a reason of somebody else")
+        floor.price(BTC, "39000")
+        await trio.sleep(3)
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+
+
+async def test_a_new_process_leaves_what_it_finds_restricted_to_a_person(autojump_clock):
+    """It can't tell any more what brought it, and a restriction that stays costs less than one that ends."""
+    first = Floor()
+    async with first.open() as floor:
+        await reduced_by_a_price(floor)
+    async with first.again().open() as floor:
+        floor.price(BTC, "40200")
+        await trio.sleep(1.5)
+        floor.price(BTC, "39000")
+        await trio.sleep(5)
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+
+
+async def test_a_missing_stop_is_still_missing_in_the_next_life(autojump_clock):
+    """A grace that is over is not granted again, one that is not begins anew."""
+    async with Floor(max_seconds_without_stop=D(30)).open() as floor:
+        await floor.hold("buy", "0.1", "40000")
+        await trio.sleep(20)
+        await restart(floor)
+        await trio.sleep(28)
+        assert floor.gate.state_for("sim", BTC) == "active"
+        await trio.sleep(5)
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+        await restart(floor)
+        await trio.sleep(3)
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+        stop = await floor.place(
+            "sell", "0.1", type="stop", stop_price=D(35000), time_in_force="GTC", reduce_only=True
+        )
+        await floor.acknowledged(stop.order_id)
+        await restart(floor)
+        await trio.sleep(3)
+        assert floor.gate.state_for("sim", BTC) == "active"
