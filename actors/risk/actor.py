@@ -353,7 +353,7 @@ class RiskActor(TrioActor):
         now_us = self._clock.now_us()
         if self._state.day_due(now_us):
             self._open(day_opening(self._state, now_us))
-        self._guard.on_second(self._state, self._log.book)
+        self._guard.on_second(self._state, self._log.book, self._changing.names)
         self._open(peak_opening(self._state))
 
     def _open(self, openings: Iterable[Opening]) -> None:

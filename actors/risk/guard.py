@@ -95,14 +95,14 @@ class Guard:
         """A price moved: losses are looked at right away."""
         self._react(state, self._watch.look(state, self._clock.now_us(), losses_only=True))
 
-    def on_second(self, state: RiskState, book: Book) -> None:
-        """Look at everything."""
+    def on_second(self, state: RiskState, book: Book, changing: Sequence[str] = ()) -> None:
+        """Look at everything. `changing` names the limits whose change is in force and not yet journaled."""
         if state.limits.max_seconds_without_stop is None:
             self._protection.forget()
         else:
             self._protection.look(book, state.valuation.instruments, self._clock.now_us())
         self._end_again()
-        self._look(state)
+        self._look(state, f"the limit {changing[-1]} is being set" if changing else PRICES)
         for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):
             self.halt(None, None, difference)
 
@@ -123,13 +123,13 @@ class Guard:
             elif isinstance(event, LimitChanged):
                 cause = f"the limit {event.name} was set to {event.new}"
         if cause is not None:
-            self._cause = cause
-            self._look(state)
-            self._cause = PRICES
+            self._look(state, cause)
 
-    def _look(self, state: RiskState) -> None:
+    def _look(self, state: RiskState, cause: str) -> None:
         without_stop = self._protection.seconds
+        self._cause = cause
         self._react(state, self._watch.look(state, self._clock.now_us(), without_stop=without_stop))
+        self._cause = PRICES
 
     def halt(self, exchange: str | None, symbol: str | None, cause: str) -> None:
         """Halt a scope until a person resumes."""

@@ -203,6 +203,22 @@ async def test_a_lowered_limit_leads_to_reducing_and_names_its_cause(autojump_cl
         assert floor.gate.state_for("sim", BTC) == "reducing"
 
 
+async def test_a_lowered_limit_is_the_cause_also_before_the_journal_has_it(autojump_clock):
+    """It is in force at once: what a look finds in between was not brought by prices, and stays."""
+    async with Floor().open() as floor:
+        await floor.hold("buy", "1", "40000")
+        floor.faults.latency_seconds = 0.6
+        await trio.sleep(0.7)
+        change = m.ChangeLimit(name="max_pos_usd", value="39000", by="ann", reason="less")
+        await floor.system.ref("risk").ask(change, timeout=5)
+        await trio.sleep(3)
+        (breached,) = floor.events(LimitBreached)
+        assert breached.cause == "the limit max_pos_usd is being set"
+        floor.price(BTC, "38000")
+        await trio.sleep(5)
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+
+
 async def test_a_loss_beyond_the_daily_limit_halts_at_the_same_price(autojump_clock):
     first = Floor()
     async with first.open() as floor:
