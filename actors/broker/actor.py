@@ -178,9 +178,13 @@ class BrokerActor(TrioActor):
             self.actor_ref.tell(Advance(), key="advance")
 
     def _resume_if(self, event: TradingStateChanged) -> None:
-        """A person has looked at what halted this exchange, and lets it go on."""
-        covered = event.exchange in (None, self._exchange) and event.symbol is None
-        if covered and event.new == "active" and self._desk.halted:
+        """A person has looked at what halted this exchange, and lets it go on.
+
+        Only a person ends a halt, and whoever resumes everything ends that of this exchange by name. The end
+        of another restriction that covers it, such as one that prices brought, says nothing about it.
+        """
+        own = (event.exchange, event.symbol) == (self._exchange, None)
+        if own and (event.old, event.new) == ("halted", "active") and self._desk.halted:
             self._desk.halted = ""
             self._announce("trading" if self._desk.trading else self._state[0], "")
 

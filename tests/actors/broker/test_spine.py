@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+import pytest
 import trio
 
 from actors.broker.timings import BrokerTimings
 from actors.model import messages as say
+from actors.model.events import TradingStateChanged
 from tests.actors.broker.little_exchange import LittleExchange
 from tests.actors.broker.world import TestClock, eventually, open_world
 
@@ -126,3 +128,21 @@ async def test_a_delisted_symbol_with_a_position_halts_the_exchange(autojump_clo
         world.port.symbols = ()
         await eventually(lambda: world.state == "halted")
         assert "not listed" in world.operator.of(say.HaltExchange)[0].cause
+
+
+@pytest.mark.parametrize(
+    ("exchange", "old"), [(None, "reducing"), ("sim", "reducing"), (None, "halted"), ("other", "halted")]
+)
+async def test_a_halted_exchange_waits_for_a_person_and_not_for_the_end_of_something_else(
+    autojump_clock, exchange, old
+):
+    """What halted it contradicts the journal; that a price came back is no answer to it."""
+    async with open_world() as world:
+        world.broker.tell(say.HaltExchange(exchange="sim", cause="it contradicts the journal"))
+        await eventually(lambda: world.state == "halted")
+        ended = TradingStateChanged(exchange=exchange, symbol=None, old=old, new="active", cause="")
+        world.append(ended)
+        await trio.sleep(2)
+        assert world.state == "halted"
+        world.append(TradingStateChanged(exchange="sim", symbol=None, old="halted", new="active", cause=""))
+        await eventually(lambda: world.state == "trading")
