@@ -97,6 +97,7 @@ class Guard:
 
     def on_second(self, state: RiskState, book: Book, changing: Sequence[str] = ()) -> None:
         """Look at everything. `changing` names the limits whose change is in force and not yet journaled."""
+        self._heed_resumes()
         if state.limits.max_seconds_without_stop is None:
             self._protection.forget()
         else:
@@ -164,6 +165,24 @@ class Guard:
             self._tell(own.end)
         else:
             del self._reducing[scope]
+
+    def _heed_resumes(self) -> None:
+        """A person let a place go on that has no stop: it has its grace once more, and is found again then.
+
+        No rule that orders pass asks for a stop; otherwise nothing would, for as long as the position lasts.
+        """
+        for found in self._watch.let_go(self._was_lifted):
+            scope = scope_key(found.exchange, found.symbol)
+            own = self._reducing.get(scope)
+            if own is not None:
+                own.going_on.pop(found.key, None)
+                if not own.going_on:
+                    del self._reducing[scope]
+            if found.exchange is not None and found.symbol is not None:
+                self._protection.begin_again((found.exchange, found.symbol))
+
+    def _was_lifted(self, found: Found) -> bool:
+        return found.code == NO_LIVE_STOP and self._gate.state_for(found.exchange, found.symbol) == "active"
 
     def _end_again(self) -> None:
         """Say once more what should have ended: whoever is just being restarted did not hear it."""

@@ -55,6 +55,10 @@ class Protection:
         self._since_us = {side: since_us for side, since_us in self._since_us.items() if side[0] in but}
         self.seconds = {place: seconds for place, seconds in self.seconds.items() if place in but}
 
+    def begin_again(self, place: Place) -> None:
+        """A place has its grace from now on."""
+        self._since_us = {side: since_us for side, since_us in self._since_us.items() if side[0] != place}
+
     def look(self, book: Book, instruments: Mapping[Place, Instrument], now_us: int) -> None:
         """Take in how things stand."""
         bare = [(place, book.positions[place].quantity > 0) for place in unprotected(book, instruments)]

@@ -59,6 +59,13 @@ class Watch:
             (*each.key, each.leads_to): each for each in going_on
         }
 
+    def let_go(self, is_over: Callable[[Found], bool]) -> tuple[Found, ...]:
+        """Forget breaches that are to be found anew, should they go on; these are they."""
+        let_go = {key: found for key, found in self._going_on.items() if is_over(found)}
+        for key in let_go:
+            del self._going_on[key]
+        return tuple(let_go.values())
+
     def look(
         self,
         state: RiskState,

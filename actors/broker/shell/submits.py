@@ -265,8 +265,14 @@ class Submits:
             return closed
         return desk.gate.may_send(intent, shrinks)
 
+    def _leave(self, sending: Sending) -> None:
+        """It is on its way no more. Where a replacement has taken its place, that one stays."""
+        order_id = sending.intent.order_id
+        if self._sending.get(order_id) is sending:
+            del self._sending[order_id]
+
     def _not_sent(self, sending: Sending, why: str) -> None:
-        self._sending.pop(sending.intent.order_id, None)
+        self._leave(sending)
         self._desk.outbox.add(sending.intent.symbol, "not_sent", venue_id=sending.intent.venue_id, reason=why)
         self._note(sending, "not_sent", why)
 
@@ -292,7 +298,7 @@ class Submits:
 
     def _conclude(self, sending: Sending, outcome: Outcome) -> None:
         desk, intent = self._desk, sending.intent
-        del self._sending[intent.order_id]
+        self._leave(sending)
         add = desk.outbox.add
         if isinstance(outcome, Confirmed):
             self._confirmed(sending, outcome)
@@ -313,7 +319,16 @@ class Submits:
         else:
             self._unresolved(sending, outcome)
             self._note(sending, "unresolved", outcome.reason)
-        desk.gate.end_send(intent.order_id)
+        other = self._sending.get(intent.order_id)
+        if other is None or other.begun_at is None:
+            desk.gate.end_send(intent.order_id)
+
+    def _still_current(self, intent: OrderIntent) -> Order | None:
+        """The order as committed by now; None when it left memory, or was replaced before this answer came:
+        then what was sent has ended for sure, and the answer must not be taken for the replacement's.
+        """
+        order = self._desk.log.book.order(intent.order_id)
+        return order if order is not None and order.intent.venue_id == intent.venue_id else None
 
     def _confirmed(self, sending: Sending, answer: Confirmed) -> None:
         desk, intent = self._desk, sending.intent
@@ -324,7 +339,7 @@ class Submits:
             exchange_order_id=answer.exchange_order_id,
         )
         desk.take_fills(answer.fills)
-        order = desk.log.book.order(intent.order_id)
+        order = self._still_current(intent)
         if order is None:
             return
         if not is_whole(answer, intent, desk.port.capabilities.fills_with_answer):
@@ -342,7 +357,7 @@ class Submits:
     def _unresolved(self, sending: Sending, outcome: Unresolved) -> None:
         desk, intent = self._desk, sending.intent
         desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=outcome.reason)
-        order = desk.log.book.order(intent.order_id)
+        order = self._still_current(intent)
         if order is None:
             return
         self._inquiries.begin(order, outcome.reason, unresolved=True, signed_at_us=outcome.signed_at_us)

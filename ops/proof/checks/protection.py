@@ -1,7 +1,7 @@
 """Where a live stop is asked for behind each position, a position without one does not stay free to grow.
 
 Looked at is the end, when nothing has gone wrong for a minute: a place that has been bare for longer than the
-limit is reducing, halted or killed, unless a person resumed it after that.
+limit, also since a person last resumed, is reducing, halted or killed.
 """
 
 from collections.abc import Iterator
@@ -64,9 +64,7 @@ def protection(world: World, story: Story) -> list[Violation]:
     return [
         Violation("I5", f"{place} has been {so_far.held[place].quantity} without a live stop, and is active")
         for place, since_us in bare_since.items()
-        if max(since_us, calm_us) + limit_us + late_us < end_us
-        and trading.resumed_us < since_us + limit_us
-        and trading.is_free(place)
+        if max(since_us, calm_us, trading.resumed_us) + limit_us + late_us < end_us and trading.is_free(place)
     ]
 
 

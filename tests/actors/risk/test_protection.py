@@ -152,6 +152,22 @@ async def test_a_position_without_a_stop_opens_no_more_after_the_grace(autojump_
         assert floor.gate.state_for(*PLACE) == "active"
 
 
+@pytest.mark.parametrize("closes", [False, True])
+async def test_a_resume_grants_the_grace_anew(autojump_clock, closes):
+    """Nobody who resumes gives the control up for as long as the position lasts."""
+    async with Floor(max_seconds_without_stop=GRACE, flatten_without_stop=closes).open() as floor:
+        await floor.hold("buy", "0.1", "40000")
+        await trio.sleep(35)
+        assert floor.gate.state_for(*PLACE) == ("halted" if closes else "reducing")
+        resume = m.Resume(reason="a stop follows", by="ann", correlation_id="")
+        assert isinstance(await floor.system.ref("operator").ask(resume, timeout=5), m.Resumed)
+        await trio.sleep(29)
+        assert floor.gate.state_for(*PLACE) == "active"
+        await trio.sleep(6)
+        assert floor.gate.state_for(*PLACE) == ("halted" if closes else "reducing")
+        assert breaches(floor) == ["NO_LIVE_STOP"] * 2
+
+
 async def test_a_stop_of_its_size_leaves_a_position_alone(autojump_clock):
     async with Floor(max_seconds_without_stop=GRACE).open() as floor:
         await floor.hold("buy", "0.1", "40000")
