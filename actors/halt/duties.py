@@ -25,11 +25,14 @@ SWEEPING = ("cancel", "flatten")
 
 
 class CancelDuty(msgspec.Struct, frozen=True):
-    """Orders at this place must go: `everything`, or only what opens."""
+    """Orders at this place must go: `everything` but exits placed later than `exits_since_us`, or only what
+    opens.
+    """
 
     exchange: str
     symbol: str
     everything: bool
+    exits_since_us: int | None = None
 
 
 class FlattenDuty(msgspec.Struct, frozen=True):
@@ -132,7 +135,7 @@ def cancel_duties(
             if covers((kill.exchange, kill.symbol), *place) and (kill.kill_id, place[0]) in swept
         ]
         if since and any(_must_go(order, max(since)) for order in orders):
-            duties.append(CancelDuty(*place, everything=True))
+            duties.append(CancelDuty(*place, everything=True, exits_since_us=max(since)))
         elif any(covers(scope, *place) for scope in scopes):
             left = opening(orders, book.position(*place).quantity)
             if any(not order.cancel_requested for order in left):
@@ -143,7 +146,7 @@ def cancel_duties(
 def _must_go(order: Order, since_us: int) -> bool:
     if order.cancel_requested:
         return False
-    return not order.intent.reduce_only or order.created_us <= since_us
+    return not order.is_exit_since(since_us)
 
 
 def sweep_duties(

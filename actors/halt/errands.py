@@ -82,14 +82,16 @@ class Errands:
             self._gate.kills.values(), self._exchanges, self._swept()
         ):
             kill = engaged.kill
-            sweep = m.Sweep(sweep_id=kill.kill_id, symbol=kill.symbol, flatten=kill.level == "flatten")
+            sweep = m.Sweep(sweep_id=kill.kill_id, symbol=kill.symbol, exits_since_us=kill.at_us)
             self._actor.system.ref(broker_address(exchange)).tell(sweep)
 
     def cancel(self) -> None:
         """Have orders cancelled that must not stay."""
         kills, restrictions = tuple(self._gate.kills.values()), tuple(self._gate.restrictions.values())
         for duty in duties.cancel_duties(kills, restrictions, self._log.book, self._swept()):
-            message = m.CancelOpening(all=duty.everything, by="operator", correlation_id="")
+            message = m.CancelOpening(
+                all=duty.everything, exits_since_us=duty.exits_since_us, by="operator", correlation_id=""
+            )
             self._actor.system.ref(position_address(duty.exchange, duty.symbol)).tell(message)
 
     def flatten(self) -> None:

@@ -230,6 +230,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether the order may still execute as far as we know."""
         return self.terminal is None
 
+    def is_exit_since(self, since_us: int | None) -> bool:
+        """Whether the order is reduce-only and was placed later than this (µs), which None never is."""
+        return since_us is not None and self.intent.reduce_only and self.created_us > since_us
+
     @property
     def remaining(self) -> Decimal:
         """What may still execute, in base units, under any of its terms; zero once it is over."""

@@ -255,7 +255,11 @@ class PositionActor(TrioActor):
             if order.intent.exchange == self._exchange and order.intent.symbol == self._symbol
         ]
         position = book.position(self._exchange, self._symbol)
-        for order in mine if message.all else opening_orders(mine, position):
+        if message.all:
+            going = [order for order in mine if not order.is_exit_since(message.exits_since_us)]
+        else:
+            going = opening_orders(mine, position)
+        for order in going:
             self._send_cancel(order, message.by, message.correlation_id)
         self._decide_commands()
 

@@ -3,7 +3,8 @@
 A cancel, unlike a submit, may be repeated. "No such order" ends nothing by itself: the order may have
 filled, or its submit may still be on the way; an inquiry finds out. A sweep works from the exchange's own
 list of open orders, so it needs neither the journal nor our memory of what rests, and touches only orders
-that are ours.
+that are ours. It spares reduce-only orders that were placed after the kill which it belongs to, however often
+it has to look again.
 """
 
 from collections.abc import Callable
@@ -166,19 +167,20 @@ class Cancels:
         return longest * (0.5 + 0.5 * self._desk.rng.random())
 
     def sweep(self, sweep: Sweep, submits: Submits) -> None:
-        """Withdraw, cancel and look again until the exchange lists nothing of ours in scope."""
+        """Withdraw, cancel and look again until the exchange lists nothing of ours in scope that must go."""
         if sweep.sweep_id not in self._sweeps:
             self._sweeps[sweep.sweep_id] = None
             self._desk.start_task(self._sweep, sweep, submits)
 
     async def _sweep(self, sweep: Sweep, submits: Submits) -> None:
         for order in self._desk.log.book.orders.values():
-            here = order.intent.exchange == self._desk.exchange
+            here = order.intent.exchange == self._desk.exchange and self._must_go(order.order_id, sweep)
             if here and order.amending is not None and sweep.symbol in (None, order.intent.symbol):
                 # What it is at the exchange ends, and nothing may take its place.
                 self._want(order.order_id)
         for order_id in submits.orders_in(sweep.symbol):
-            submits.stop(order_id, "the kill switch was pulled")
+            if self._must_go(order_id, sweep):
+                submits.stop(order_id, "the kill switch was pulled")
         cancelled: dict[str, None] = {}
         last: SweepProgress | None = None
         while last is None or not last.done:
@@ -192,8 +194,12 @@ class Cancels:
 
     async def _sweep_once(self, sweep: Sweep, submits: Submits, cancelled: dict[str, None]) -> SweepProgress:
         desk = self._desk
-        sending = len(submits.orders_in(sweep.symbol))
-        unresolved = self._inquiries.unresolved_in(sweep.symbol)
+        sending = sum(self._must_go(order_id, sweep) for order_id in submits.orders_in(sweep.symbol))
+        unresolved = [
+            order_id
+            for order_id in self._inquiries.unresolved_in(sweep.symbol)
+            if self._must_go(order_id, sweep)
+        ]
         try:
             resting = await desk.line.insist(
                 "open_orders", desk.timings.query, lambda: desk.port.open_orders(sweep.symbol)
@@ -201,6 +207,7 @@ class Cancels:
         except Unavailable as problem:
             return self._report(sweep, cancelled, sending + len(unresolved) or 1, str(problem))
         ours = [report for report in resting if report.venue_id and desk.is_ours(report.venue_id)]
+        ours = [r for r in ours if self._must_go(desk.log.book.venue_ids.get(r.venue_id, ""), sweep)]
         async with trio.open_nursery() as nursery:
             for report in ours:
                 nursery.start_soon(
@@ -209,6 +216,10 @@ class Cancels:
         remaining = len(ours) + sending + len(unresolved)
         detail = f"{len(unresolved)} without an answer are being looked for" if unresolved else ""
         return self._report(sweep, cancelled, remaining, detail)
+
+    def _must_go(self, order_id: str, sweep: Sweep) -> bool:
+        order = self._desk.log.book.order(order_id)
+        return order is None or not order.is_exit_since(sweep.exits_since_us)
 
     async def _sweep_order(
         self, symbol: str, venue_id: str, exchange_order_id: str, cancelled: dict[str, None]

@@ -52,12 +52,13 @@ class CancelAtExchange(Message, frozen=True, kw_only=True):
 class Sweep(Message, frozen=True, kw_only=True):
     """Tell, by the operator's actor: cancel all our orders in scope until the exchange confirms none is left.
 
-    Works without the journal. `flatten` asks for closing the positions afterwards.
+    Works without the journal. Reduce-only orders that were placed later than `exits_since_us` (µs) are left
+    alone: they are a person's way out. None spares nothing.
     """
 
     sweep_id: str
     symbol: str | None
-    flatten: bool = False
+    exits_since_us: int | None = None
 
 
 class ReconcileSymbol(Message, frozen=True, kw_only=True):

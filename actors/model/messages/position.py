@@ -34,9 +34,13 @@ class NoSuchOrder(Message, frozen=True, kw_only=True):
 
 
 class CancelOpening(Message, frozen=True, kw_only=True):
-    """Tell: cancel every working order of the symbol (`all`), or only those that open exposure."""
+    """Tell: cancel every working order of the symbol (`all`), or only those that open exposure.
+
+    Of all, reduce-only orders that were placed later than `exits_since_us` (µs) stay; None spares nothing.
+    """
 
     all: bool
+    exits_since_us: int | None = None
     by: str
     correlation_id: str
 

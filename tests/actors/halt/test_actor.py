@@ -13,6 +13,7 @@ from actors.model.events import (
     TradingResumed,
     TradingStateChanged,
 )
+from actors.model.results import KillResult
 from tests.fixtures.floor import BTC, Floor
 
 
@@ -40,6 +41,11 @@ def sweeps(floor: Floor, exchange: str = "sim") -> list[m.Sweep]:
     return [message for message in floor.heard[f"broker/{exchange}"] if isinstance(message, m.Sweep)]
 
 
+def engaged_us(floor: Floor, result: KillResult) -> int:
+    """When the kill was pulled."""
+    return floor.gate.kills[result.kill_id].kill.at_us
+
+
 def swept(floor: Floor, kill_id: str) -> None:
     """The broker confirms."""
     done = m.SweepProgress(sweep_id=kill_id, exchange="sim", cancelled=0, remaining=0, done=True)
@@ -65,7 +71,9 @@ async def test_a_kill_is_journaled_swept_and_refuses_new_orders(autojump_clock):
         assert result.durable
         (engaged,) = floor.events(KillEngaged)
         assert (engaged.kill_id, engaged.reason, engaged.by) == (result.kill_id, "enough", "ann")
-        assert sweeps(floor)[0] == m.Sweep(sweep_id=result.kill_id, symbol=None, flatten=False)
+        assert sweeps(floor)[0] == m.Sweep(
+            sweep_id=result.kill_id, symbol=None, exits_since_us=engaged_us(floor, result)
+        )
         denied = await floor.place("buy", "0.1", "39000")
         assert isinstance(denied, m.Denied)
         assert denied.code == "TRADING_HALTED"
@@ -333,7 +341,12 @@ async def test_what_turns_up_after_the_sweep_is_cancelled_but_not_a_persons_exit
         await floor.settle()
         await trio.sleep(1.5)
         heard = floor.heard["position/sim/BTC-USDT"]
-        assert m.CancelOpening(all=True, by="operator", correlation_id="") in heard
+        assert (
+            m.CancelOpening(
+                all=True, exits_since_us=engaged_us(floor, result), by="operator", correlation_id=""
+            )
+            in heard
+        )
         await floor.cancelled(late.order_id)
         await floor.place("sell", "0.5", "41000", reduce_only=True)
         heard.clear()

@@ -92,7 +92,7 @@ def test_a_halt_cancels_what_opens_and_a_sweep_leaves_the_rest_to_itself():
     assert cancel_duties([engaged(level="halt")], [], stands, {}) == (CancelDuty("sim", "BTC/USDT", False),)
     assert cancel_duties([engaged(level="cancel")], [], stands, {}) == ()
     assert cancel_duties([engaged(level="cancel")], [], stands, {("k1", "sim"): None}) == (
-        CancelDuty("sim", "BTC/USDT", True),
+        CancelDuty("sim", "BTC/USDT", True, 1),
     )
     assert cancel_duties([engaged(level="halt", exchange="other")], [], stands, {}) == ()
     assert cancel_duties([], [], stands, {}) == ()
@@ -108,6 +108,13 @@ def test_an_exit_placed_after_the_kill_stays():
     stands = book("1", order(9, "sell", "1", reduce_only=True))
     assert cancel_duties([engaged(number=5)], [], stands, {("k5", "sim"): None}) == ()
     assert cancel_duties([engaged(number=10)], [], stands, {("k10", "sim"): None}) != ()
+
+
+def test_what_turns_up_late_does_not_take_a_persons_exit_along():
+    stands = book("1", order(4, "buy", "1"), order(9, "sell", "1", reduce_only=True))
+    (duty,) = cancel_duties([engaged(number=5)], [], stands, {("k5", "sim"): None})
+    assert duty == CancelDuty("sim", "BTC/USDT", everything=True, exits_since_us=5)
+    assert [each.is_exit_since(5) for each in stands.orders.values()] == [False, True]
 
 
 def test_a_sweep_is_owed_wherever_the_kill_reaches_until_it_is_done():

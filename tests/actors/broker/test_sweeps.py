@@ -1,0 +1,66 @@
+"""What a sweep takes, and what it leaves alone however often it looks again."""
+
+import msgspec
+import trio
+from trio.testing import MockClock
+
+from actors.model import messages as say
+from tests.actors.broker.world import World, eventually, open_world
+
+
+async def proves_no_absence(world: World) -> None:
+    """As at an exchange without a receive window."""
+    world.port.capabilities = msgspec.structs.replace(world.port.capabilities, absence_window_seconds=None)
+
+
+async def test_an_exit_stays_while_a_sweep_looks_for_an_order_that_only_a_person_can_judge(
+    autojump_clock: MockClock,
+):
+    """One unanswered order keeps a sweep going for hours; it cancelled each exit within half a second."""
+    async with open_world(before=proves_no_absence) as world:
+        await world.until(world.accept(quantity="1"), "filled")
+        world.port.next_submits.append("drop")
+        await world.until(world.accept(quantity="1", price="90"), "unknown")
+        earlier = world.accept(side="sell", quantity="0.5", price="120", reduce_only=True)
+        await world.until(earlier, "open")
+        await trio.sleep(0.001)
+        killed_us = world.clock.now_us()
+        world.broker.tell(say.Sweep(sweep_id="k", symbol=None, exits_since_us=killed_us))
+        await world.until(earlier, "canceled")
+        await trio.sleep(10)
+        kept = world.accept(side="sell", quantity="1", price="120", reduce_only=True)
+        opening = world.accept(quantity="1", price="90")
+        await world.until(opening, "canceled")
+        await trio.sleep(10)
+        assert world.order(kept).status == "open"
+        assert world.operator.of(say.SweepProgress)[-1].remaining == 1
+
+
+async def test_an_exit_neither_ends_nor_delays_the_sweep_that_it_came_after(autojump_clock: MockClock):
+    """A sweep repeated after a restart is done at once, with the exit at the exchange or on its way there."""
+    async with open_world() as world:
+        await world.until(world.accept(quantity="1"), "filled")
+        killed_us = world.clock.now_us() - 1
+        resting = world.accept(side="sell", quantity="0.5", price="120", reduce_only=True)
+        await world.until(resting, "open")
+        leaving = world.accept(side="sell", quantity="0.5", price="130", reduce_only=True)
+        world.broker.tell(say.Sweep(sweep_id="k", symbol=None, exits_since_us=killed_us))
+        await eventually(lambda: any(p.done for p in world.operator.of(say.SweepProgress)))
+        await world.until(leaving, "open")
+        await trio.sleep(5)
+        assert (world.order(resting).status, world.order(leaving).status) == ("open", "open")
+
+
+async def test_what_opens_and_came_late_goes_without_a_persons_exit(autojump_clock: MockClock):
+    """The position actor was told to cancel everything for the sake of one late order."""
+    async with open_world() as world:
+        await world.until(world.accept(quantity="1"), "filled")
+        killed_us = world.clock.now_us()
+        late = world.accept(quantity="1", price="90")
+        kept = world.accept(side="sell", quantity="1", price="120", reduce_only=True)
+        await world.until(kept, "open")
+        told = say.CancelOpening(all=True, exits_since_us=killed_us - 1, by="operator", correlation_id="")
+        world.position().tell(told)
+        await world.until(late, "canceled")
+        await trio.sleep(5)
+        assert world.order(kept).status == "open"
