@@ -13,7 +13,7 @@ import msgspec
 
 from actors.halt.gate import Engaged, Restriction
 from actors.halt.states import ACTIVE, covers, rank
-from actors.model.book import Book, scope_key
+from actors.model.book import Book, Kill, scope_key
 from actors.model.events import AnyEvent, KillEngaged, TradingResumed, TradingStateChanged
 from actors.model.instrument import Instrument
 from actors.model.money import EXACT, ZERO, normal
@@ -22,6 +22,8 @@ from actors.model.order import Order, OrderIntent
 _DOWN = Context(prec=76, rounding=ROUND_DOWN)
 
 SWEEPING = ("cancel", "flatten")
+OPERATOR = "operator"
+"""Whose the orders are that close positions."""
 
 
 class CancelDuty(msgspec.Struct, frozen=True):
@@ -117,7 +119,8 @@ def cancel_duties(
 
     A kill of level `halt` and every restriction take away what opens. `cancel` and `flatten` are swept at the
     exchange; what still turns up after the sweep is taken away here, except reduce-only orders that were
-    placed after the kill, which are a person's way out.
+    placed after the kill, which are a person's way out. `flatten` closes the position itself, and takes those
+    too.
     """
     sweeping = [engaged.kill for engaged in kills if engaged.kill.level in SWEEPING]
     scopes = [(e.kill.exchange, e.kill.symbol) for e in kills if e.kill.level not in SWEEPING]
@@ -130,12 +133,12 @@ def cancel_duties(
     duties: list[CancelDuty] = []
     for place, orders in working.items():
         since = [
-            kill.at_us
+            exits_since(kill)
             for kill in sweeping
             if covers((kill.exchange, kill.symbol), *place) and (kill.kill_id, place[0]) in swept
         ]
-        if since and any(_must_go(order, max(since)) for order in orders):
-            duties.append(CancelDuty(*place, everything=True, exits_since_us=max(since)))
+        if since and any(_must_go(order, _latest(since)) for order in orders):
+            duties.append(CancelDuty(*place, everything=True, exits_since_us=_latest(since)))
         elif any(covers(scope, *place) for scope in scopes):
             left = opening(orders, book.position(*place).quantity)
             if any(not order.cancel_requested for order in left):
@@ -143,10 +146,25 @@ def cancel_duties(
     return tuple(duties)
 
 
-def _must_go(order: Order, since_us: int) -> bool:
+def exits_since(kill: Kill) -> int | None:
+    """Exits that were placed later than this (µs) are left alone by the kill; None: it takes all of them."""
+    return None if kill.level == "flatten" else kill.at_us
+
+
+def _latest(since: Sequence[int | None]) -> int | None:
+    return None if None in since else max(each for each in since if each is not None)
+
+
+def _must_go(order: Order, since_us: int | None) -> bool:
+    if _is_closing(order.intent):
+        return False
     if order.cancel_requested:
         return False
     return not order.is_exit_since(since_us)
+
+
+def _is_closing(intent: OrderIntent) -> bool:
+    return intent.user == OPERATOR and intent.reduce_only and intent.type == "market"
 
 
 def sweep_duties(
@@ -169,7 +187,7 @@ def flatten_duties(
     instruments: Mapping[tuple[str, str], Instrument],
 ) -> tuple[FlattenDuty, ...]:
     """The positions to close now: in scope of a flattening kill whose sweep is done, with nothing of ours
-    working there.
+    working there. Nothing comes in between: risk takes no orders of others there.
 
     Quantities are rounded down to the lot; what is less than a lot can't be closed and is no duty.
     """
@@ -206,7 +224,7 @@ def closing_intent(duty: FlattenDuty, order_id: str) -> OrderIntent:
         quantity=duty.quantity,
         time_in_force="IOC",
         reduce_only=True,
-        user="operator",
+        user=OPERATOR,
     )
 
 

@@ -82,7 +82,9 @@ class Errands:
             self._gate.kills.values(), self._exchanges, self._swept()
         ):
             kill = engaged.kill
-            sweep = m.Sweep(sweep_id=kill.kill_id, symbol=kill.symbol, exits_since_us=kill.at_us)
+            sweep = m.Sweep(
+                sweep_id=kill.kill_id, symbol=kill.symbol, exits_since_us=duties.exits_since(kill)
+            )
             self._actor.system.ref(broker_address(exchange)).tell(sweep)
 
     def cancel(self) -> None:
@@ -108,7 +110,8 @@ class Errands:
         that is still there is tried again.
         """
         order_id = self._ids.order_id()
-        place = m.PlaceOrder(intent=duties.closing_intent(duty, order_id), correlation_id=order_id)
+        intent = duties.closing_intent(duty, order_id)
+        place = m.PlaceOrder(intent=intent, correlation_id=order_id, closing=True)
         try:
             reply = await self._actor.system.ref("risk").ask(place, timeout=FLATTEN_SECONDS)
         except KernelError as error:

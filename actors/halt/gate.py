@@ -52,6 +52,7 @@ class Gate:
         self._restrictions: dict[str, Restriction] = {}
         self._ranks: dict[str, int] = {}
         self._operator_ranks: dict[str, int] = {}
+        self._closing_ranks: dict[str, int] = {}
         self._in_flight: dict[str, None] = {}
         self._withdrawn: dict[str, None] = {}
         self._exits: dict[str, None] = {}
@@ -113,14 +114,17 @@ class Gate:
     def _settle(self) -> None:
         ranks: dict[str, int] = {}
         by_people: dict[str, int] = {}
+        closing: dict[str, int] = {}
         for engaged in self._kills.values():
             key = scope_key(engaged.kill.exchange, engaged.kill.symbol)
             ranks[key] = rank(HALTED)
             if not engaged.kill.automatic:
                 by_people[key] = rank(HALTED)
+            if engaged.kill.level == "flatten":
+                closing[key] = rank(HALTED)
         for key, restriction in self._restrictions.items():
             ranks[key] = max(ranks.get(key, 0), rank(restriction.state))
-        self._ranks, self._operator_ranks = ranks, by_people
+        self._ranks, self._operator_ranks, self._closing_ranks = ranks, by_people, closing
 
     # What holds for a place.
 
@@ -135,6 +139,10 @@ class Gate:
         if self._seal is not None:
             return True
         return bool(self._operator_ranks) and self._worst(self._operator_ranks, exchange, symbol) > 0
+
+    def closes_position(self, exchange: str, symbol: str) -> bool:
+        """Whether a kill of level `flatten` holds for the place, whoever pulled it."""
+        return bool(self._closing_ranks) and self._worst(self._closing_ranks, exchange, symbol) > 0
 
     @staticmethod
     def _worst(ranks: dict[str, int], exchange: str | None, symbol: str | None) -> int:

@@ -22,6 +22,7 @@ from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalStat
 from actors.model.order import Order
 from actors.model.stages import NoStages, Stages
 from actors.risk import amends
+from actors.risk.case import CLOSING
 from actors.risk.changes import LimitDesk, settings_changes
 from actors.risk.changing import Changing
 from actors.risk.checks.breach import Breach
@@ -192,7 +193,7 @@ class RiskActor(TrioActor):
         verdict = self._decider.decide(
             state,
             intent,
-            self._gate.state_for(exchange, symbol),
+            self._state_at(exchange, symbol, closing=message.closing),
             self._gate.killed_by_person(exchange, symbol),
             now_us,
         )
@@ -210,6 +211,12 @@ class RiskActor(TrioActor):
         ended_us = self._clock.now_us()
         self._stages.stage("risk", message.correlation_id, intent.order_id, now_us, ended_us, outcome)
         return reply
+
+    def _state_at(self, exchange: str, symbol: str, *, closing: bool = False) -> str:
+        """The trading state that an order meets; `closing`: it is what the kill closes the position with."""
+        if not closing and self._gate.closes_position(exchange, symbol):
+            return CLOSING
+        return self._gate.state_for(exchange, symbol)
 
     def _admit(self, message: m.PlaceOrder, passed: Passed, now_us: int) -> m.Admitted:
         intent = msgspec.structs.replace(message.intent, venue_id=self._ids.venue_id())
@@ -291,7 +298,7 @@ class RiskActor(TrioActor):
             self._open(day_opening(self._state, now_us))
         place = (order.intent.exchange, order.intent.symbol)
         killed = self._gate.killed_by_person(*place)
-        state_there = self._gate.state_for(*place)
+        state_there = self._state_at(*place)
         verdict = amends.judge(self._decider, self._state, order, asked, state_there, killed, now_us)
         if isinstance(verdict, Breach):
             self._journal_amend(message, amends.denied(order, asked, verdict))

@@ -10,6 +10,9 @@ from actors.risk.ledger import Account
 from actors.risk.limits import RiskLimits
 from actors.risk.state import RiskState
 
+CLOSING = "closing"
+"""The trading state where a kill closes the position: halted, and nobody else's exits pass."""
+
 MARKET_SLIP = Decimal("0.1")
 """How far a market order is reckoned to slip when no price collar is set."""
 
@@ -19,9 +22,9 @@ ONE = Decimal(1)
 class Case:
     """An order, where trading stands at its place, and what the state says of that place.
 
-    `trading_state` is active, reducing or halted; `killed` whether a person's kill holds there. `shrinks`:
-    the order can only bring the position nearer to flat, every working order of its side counted. `is_exit`:
-    it says so itself (reduce-only) as well.
+    `trading_state` is active, reducing, halted or `CLOSING`; `killed` whether a person's kill holds there.
+    `shrinks`: the order can only bring the position nearer to flat, every working order of its side counted.
+    `is_exit`: it says so itself (reduce-only) as well.
     """
 
     __slots__ = (

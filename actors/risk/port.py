@@ -34,6 +34,10 @@ class TradingGate(Protocol):
         """Whether a kill that a person pulled holds for the place."""
         ...
 
+    def closes_position(self, exchange: str, symbol: str) -> bool:
+        """Whether a kill is closing the position of the place."""
+        ...
+
     def restrict(self, exchange: str | None, symbol: str | None, state: str, cause: str) -> None:
         """Restrict a scope at once; the operator's actor journals it."""
         ...

@@ -86,6 +86,7 @@ class Books:
     limits: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     kills: dict[str, str] = field(default_factory=dict)
+    closing: dict[str, str] = field(default_factory=dict)
     day_result: Decimal = ZERO
     day_fees: dict[str, Decimal] = field(default_factory=dict)
 
@@ -136,9 +137,12 @@ class Books:
             self.states[_scope(body)] = body["new"]
         elif kind == "KillEngaged":
             self.kills[body["kill_id"]] = _scope(body)
+            if body["level"] == "flatten":
+                self.closing[body["kill_id"]] = _scope(body)
         elif kind == "TradingResumed":
             for kill_id in body["kill_ids"]:
                 self.kills.pop(kill_id, None)
+                self.closing.pop(kill_id, None)
 
     def accept(self, body: dict[str, Any]) -> None:
         """An order counts from here on."""

@@ -28,6 +28,7 @@ class Judge:
         self.stop_price = Decimal(intent["stop_price"]) if intent.get("stop_price") is not None else None
         self.reserve = Decimal(body["reserve_price"])
         self.reduce_only = intent.get("reduce_only", False)
+        self.closing = intent.get("user") == "operator"
         self.mark = Decimal(body["mark"])
         self.marks: dict[Place, Decimal] = {self.place: self.mark}
         self.rates: dict[str, Decimal] = {}
@@ -92,6 +93,8 @@ class Judge:
             self.shrinks and self.reduce_only
         ):
             return "trading is halted"
+        if scopes & set(books.closing.values()) and not self.closing:
+            return "a kill is closing the position"
         if "reducing" in states and not self.shrinks:
             return "trading is reducing, and it could open or flip a position"
         return None

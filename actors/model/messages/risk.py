@@ -11,11 +11,13 @@ class PlaceOrder(Message, frozen=True, kw_only=True):
     """Ask: check, reserve and journal. Answered by `Admitted`, `Denied` or `Refused`; not by the commit.
 
     `venue_id` of the intent is empty: RiskActor draws it. With `dry_run` nothing is reserved or journaled.
+    `closing` is said by the operator's actor alone: a kill of level `flatten` wants the position closed.
     """
 
     intent: OrderIntent
     correlation_id: str
     dry_run: bool = False
+    closing: bool = False
 
 
 class PlaceOrders(Message, frozen=True, kw_only=True):

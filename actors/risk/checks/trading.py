@@ -1,7 +1,7 @@
 """Whether trading may go on at the order's place: whitelist, kill switch, exchange, trading state. Pure."""
 
 from actors.model.money import ZERO, text
-from actors.risk.case import Case
+from actors.risk.case import CLOSING, Case
 from actors.risk.checks.breach import Breach
 
 
@@ -14,7 +14,12 @@ def whitelist(case: Case) -> Breach | None:
 
 
 def killed(case: Case) -> Breach | None:
-    """A person's kill: only reduce-only exits pass."""
+    """A person's kill: only reduce-only exits pass. Where a kill closes the position, not even they."""
+    if case.trading_state == CLOSING:
+        detail = (
+            "a kill of level flatten is closing the position; only its own orders pass until it is lifted"
+        )
+        return Breach("TRADING_HALTED", detail)
     if not case.killed or case.is_exit:
         return None
     detail = f"the kill switch is pulled; only reduce-only orders that shrink a position pass{_why(case)}"

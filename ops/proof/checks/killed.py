@@ -69,7 +69,9 @@ def _is_exit(story: Story, submit: Submitted | Amended) -> bool:
 
 
 def _swept(world: World, story: Story, kill: KillNote) -> list[Violation]:
-    """A kill that stays has emptied the exchanges by the end; what only closes may be placed after it."""
+    """A kill that stays has emptied the exchanges by the end. What only closes may be placed after it, unless
+    it closes everything itself.
+    """
     if kill.acknowledged is None or world.plan.seconds - kill.acknowledged < SWEPT_WITHIN:
         return []
     found = []
@@ -78,7 +80,7 @@ def _swept(world: World, story: Story, kill: KillNote) -> list[Violation]:
             tale = story.by_venue_id.get(item.venue_id)
             if item.status != "open" or is_foreign(item.venue_id) or tale is None:
                 continue
-            before = item.taken_at < kill.began
+            before = item.taken_at < kill.began or kill.level == "flatten"
             if kill.level != "halt" and (before or not tale.intent.get("reduce_only")):
                 found.append(
                     Violation("I6", f"{venue.name} still has {tale.order_id} after kill {kill.kill_id}")

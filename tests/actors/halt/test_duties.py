@@ -7,6 +7,7 @@ import pytest
 from actors.halt.duties import (
     CancelDuty,
     cancel_duties,
+    closing_intent,
     flatten_duties,
     opening,
     scope_of,
@@ -115,6 +116,18 @@ def test_what_turns_up_late_does_not_take_a_persons_exit_along():
     (duty,) = cancel_duties([engaged(number=5)], [], stands, {("k5", "sim"): None})
     assert duty == CancelDuty("sim", "BTC/USDT", everything=True, exits_since_us=5)
     assert [each.is_exit_since(5) for each in stands.orders.values()] == [False, True]
+
+
+def test_a_flatten_takes_exits_too_whenever_they_were_placed_but_not_what_closes_the_position():
+    """One exit that stays would keep the position from being closed."""
+    swept, flatten = {("k5", "sim"): None}, [engaged(number=5, level="flatten")]
+    stands = book("1", order(9, "sell", "1", reduce_only=True))
+    assert cancel_duties(flatten, [], stands, swept) == (CancelDuty("sim", "BTC/USDT", everything=True),)
+    both = [*flatten, engaged(number=5)]
+    assert cancel_duties(both, [], stands, swept) == cancel_duties(flatten, [], stands, swept)
+    (duty,) = flatten_duties(flatten, book("1"), swept, {("sim", "BTC/USDT"): BTC})
+    closing = Order(intent=closing_intent(duty, "o-9"), created_us=9)
+    assert cancel_duties(flatten, [], book("1", closing), swept) == ()
 
 
 def test_a_sweep_is_owed_wherever_the_kill_reaches_until_it_is_done():

@@ -7,7 +7,8 @@ from decimal import Decimal
 import trio
 from trio.testing import MockClock
 
-from actors.model.results import Placed
+from actors.model.book import Kill
+from actors.model.results import Denied, Placed, PlaceResult
 from supervisors.tree import Runtime
 from tests.fixtures.runtime import Machine, intent
 
@@ -27,12 +28,17 @@ async def buy(runtime: Runtime) -> None:
     assert bought.order.status == "filled"
 
 
-async def protect(runtime: Runtime, share: str = "0.5") -> Placed:
-    """Place a reduce-only stop for the whole position, its trigger at this share of the last price."""
+async def place_stop(runtime: Runtime, share: str) -> PlaceResult:
+    """Ask for a reduce-only stop for the whole position, its trigger at this share of the last price."""
     (mark,) = [each for each in await runtime.port.marks() if each.symbol == BTC]
     trigger = ((mark.last or mark.mark) * Decimal(share)).quantize(Decimal("0.01"))
     asked = intent("sell", "0.1", type="stop", stop_price=trigger, reduce_only=True)
-    placed = await runtime.port.place(asked, wait_seconds=5, correlation_id="t")
+    return await runtime.port.place(asked, wait_seconds=5, correlation_id="t")
+
+
+async def protect(runtime: Runtime, share: str = "0.5") -> Placed:
+    """The same, which must be taken."""
+    placed = await place_stop(runtime, share)
     assert isinstance(placed, Placed), placed
     return placed
 
@@ -54,3 +60,53 @@ async def test_a_protective_stop_placed_after_a_kill_survives_a_restart(autojump
         assert (await runtime.port.order(placed.order.order_id)).status == "open"
         (progress,) = (await runtime.port.halt()).sweeps
         assert progress.done
+
+
+async def test_a_flatten_closes_the_position_although_a_client_keeps_placing_stops(autojump_clock: MockClock):
+    """Each sweep found the newest stop, so that none was ever done and the position stayed open."""
+    machine = Machine(kind="sim")
+    async with machine.boot() as runtime, trio.open_nursery() as nursery:
+        await buy(runtime)
+        first = await protect(runtime)
+        denied: list[Denied] = []
+
+        async def client() -> None:
+            while runtime.log.book.position("sim", BTC).quantity:
+                if not runtime.log.book.orders:
+                    placed = await place_stop(runtime, "0.5")
+                    assert isinstance(placed, Placed | Denied), placed
+                    denied.extend([placed] if isinstance(placed, Denied) else [])
+                await trio.sleep(0.01)
+
+        nursery.start_soon(client)
+        await trio.sleep(2)
+        await pull(runtime, "flatten")
+        await trio.sleep(30)
+        assert runtime.log.book.position("sim", BTC).quantity == 0
+        assert (await runtime.port.order(first.order.order_id)).status == "canceled"
+        assert {(each.code, "flatten" in each.detail) for each in denied} == {("TRADING_HALTED", True)}
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_automatic_flatten_is_not_held_up_by_a_clients_exits_either(autojump_clock: MockClock):
+    """Exits pass a kill that no person pulled, and one was enough to keep the position from being closed."""
+    machine = Machine(kind="sim")
+    async with machine.boot() as runtime:
+        await buy(runtime)
+        runtime.gate.engage(
+            Kill(
+                kill_id="loss",
+                level="flatten",
+                exchange=None,
+                symbol=BTC,
+                reason="a test",
+                by="risk",
+                at_us=machine.clock.now_us(),
+                automatic=True,
+            )
+        )
+        denied = await place_stop(runtime, "0.5")
+        assert isinstance(denied, Denied)
+        assert denied.code == "TRADING_HALTED"
+        await trio.sleep(30)
+        assert runtime.log.book.position("sim", BTC).quantity == 0

@@ -113,6 +113,17 @@ def test_only_a_persons_kill_counts_as_one():
     assert not gate.killed_by_person("other", "BTC/USDT")
 
 
+def test_a_place_is_being_closed_under_a_flatten_of_a_person_or_not():
+    gate = Gate(seal=None)
+    gate.engage(kill(1, level="cancel"))
+    assert not gate.closes_position("sim", "BTC/USDT")
+    gate.engage(kill(2, "sim", level="flatten", automatic=True))
+    assert gate.closes_position("sim", "BTC/USDT")
+    assert not gate.closes_position("other", "BTC/USDT")
+    gate.lift(("k2",))
+    assert not gate.closes_position("sim", "BTC/USDT")
+
+
 def test_the_strictest_restriction_of_all_scopes_wins():
     gate = Gate(seal=None)
     gate.restrict(None, "BTC/USDT", "reducing", "a breach")

@@ -315,6 +315,15 @@ def test_a_kill_denies_all_but_reduce_only_exits():
     assert desk.code("buy", "1", reduce_only=True) == "TRADING_HALTED"
 
 
+def test_where_a_kill_closes_the_position_nobody_elses_exit_passes():
+    """They would take the closing order's room, and have it wait for them."""
+    desk = Desk()
+    desk.hold("buy", "1", "40000")
+    desk.trading_state = "closing"
+    assert desk.code("buy", "0.1") == "TRADING_HALTED"
+    assert desk.code("sell", "1", reduce_only=True) == "TRADING_HALTED"
+
+
 def test_a_kill_speaks_before_every_other_limit():
     desk = Desk()
     desk.killed, desk.trading_state = True, "halted"
