@@ -94,14 +94,13 @@ def scope_of(key: str) -> tuple[str | None, str | None]:
 def opening(orders: Iterable[Order], held: Decimal) -> list[Order]:
     """Of the orders at one place those that may open exposure, were all of them to execute.
 
-    Reduce-only orders don't. Others may stay, oldest first, as long as together they fit into the position
-    they close.
+    Orders may stay, reduce-only ones first and then the oldest first, as long as together they fit into the
+    position they close. Being marked reduce-only is not enough: where the exchange doesn't enforce it, one
+    that outlived its position opens another.
     """
     closing_side, room = ("sell" if held > 0 else "buy"), held.copy_abs()
     found: list[Order] = []
-    for order in orders:
-        if order.intent.reduce_only:
-            continue
+    for order in sorted(orders, key=lambda each: not each.intent.reduce_only):
         if order.intent.side == closing_side and order.remaining <= room:
             room = EXACT.subtract(room, order.remaining)
         else:
@@ -119,8 +118,8 @@ def cancel_duties(
 
     A kill of level `halt` and every restriction take away what opens. `cancel` and `flatten` are swept at the
     exchange; what still turns up after the sweep is taken away here, except reduce-only orders that were
-    placed after the kill, which are a person's way out. `flatten` closes the position itself, and takes those
-    too.
+    placed after the kill and fit into the position, which are a person's way out. `flatten` closes the
+    position itself, and takes those too.
     """
     sweeping = [engaged.kill for engaged in kills if engaged.kill.level in SWEEPING]
     scopes = [(e.kill.exchange, e.kill.symbol) for e in kills if e.kill.level not in SWEEPING]
@@ -139,7 +138,7 @@ def cancel_duties(
         ]
         if since and any(_must_go(order, _latest(since)) for order in orders):
             duties.append(CancelDuty(*place, everything=True, exits_since_us=_latest(since)))
-        elif any(covers(scope, *place) for scope in scopes):
+        elif since or any(covers(scope, *place) for scope in scopes):
             left = opening(orders, book.position(*place).quantity)
             if any(not order.cancel_requested for order in left):
                 duties.append(CancelDuty(*place, everything=False))

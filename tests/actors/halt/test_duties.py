@@ -76,7 +76,12 @@ def ids(orders: list[Order]) -> list[str]:
         ("1", [order(1, "buy", "1"), order(2, "sell", "1")], ["o1"]),
         ("1", [order(1, "sell", "0.6"), order(2, "sell", "0.6")], ["o2"]),
         ("-1", [order(1, "buy", "1"), order(2, "sell", "1")], ["o2"]),
-        ("1", [order(1, "sell", "5", reduce_only=True)], []),
+        ("1", [order(1, "sell", "1", reduce_only=True)], []),
+        ("1", [order(1, "sell", "5", reduce_only=True)], ["o1"]),
+        ("0", [order(1, "sell", "1", reduce_only=True)], ["o1"]),
+        ("-1", [order(1, "sell", "1", reduce_only=True)], ["o1"]),
+        ("1", [order(1, "sell", "0.6"), order(2, "sell", "0.6", reduce_only=True)], ["o1"]),
+        ("1", [order(1, "sell", "0.4"), order(2, "sell", "0.6", reduce_only=True)], []),
     ],
 )
 def test_what_opens_is_what_could_leave_more_or_the_other_side(held, orders, found):
@@ -128,6 +133,14 @@ def test_a_flatten_takes_exits_too_whenever_they_were_placed_but_not_what_closes
     (duty,) = flatten_duties(flatten, book("1"), swept, {("sim", "BTC/USDT"): BTC})
     closing = Order(intent=closing_intent(duty, "o-9"), created_us=9)
     assert cancel_duties(flatten, [], book("1", closing), swept) == ()
+
+
+def test_an_exit_that_outlived_its_position_goes_after_a_sweep_too():
+    """Where the exchange doesn't enforce reduce-only it would open a position under the kill."""
+    swept, outlived = {("k5", "sim"): None}, order(9, "sell", "1", reduce_only=True)
+    cancel = [engaged(number=5)]
+    assert cancel_duties(cancel, [], book("0", outlived), swept) == (CancelDuty("sim", "BTC/USDT", False),)
+    assert cancel_duties(cancel, [], book("1", outlived), swept) == ()
 
 
 def test_a_sweep_is_owed_wherever_the_kill_reaches_until_it_is_done():

@@ -110,3 +110,22 @@ async def test_an_automatic_flatten_is_not_held_up_by_a_clients_exits_either(aut
         assert denied.code == "TRADING_HALTED"
         await trio.sleep(30)
         assert runtime.log.book.position("sim", BTC).quantity == 0
+
+
+async def test_a_kill_does_not_let_a_reduce_only_stop_that_outlived_its_position_open_another(
+    autojump_clock: MockClock,
+):
+    """The simulated exchange, and spot exchanges, don't enforce the flag: halted and flat became short."""
+    machine = Machine(kind="sim")
+    async with machine.boot() as runtime:
+        await buy(runtime)
+        kept = await protect(runtime)
+        await pull(runtime, "halt")
+        await trio.sleep(5)
+        assert (await runtime.port.order(kept.order.order_id)).status == "open"
+        await runtime.port.resume(reason="a test", by="ann", correlation_id="r")
+        sold = await runtime.port.place(intent("sell", "0.1"), wait_seconds=5, correlation_id="t")
+        assert sold.order.status == "filled"
+        await pull(runtime, "halt")
+        await trio.sleep(5)
+        assert (await runtime.port.order(kept.order.order_id)).status == "canceled"
