@@ -12,6 +12,7 @@ from random import Random
 
 import msgspec
 
+from actors.model.readable import readable
 from actors.webhook.port import BURIED, DELIVERED, RETRY, Answer, Delivery, Settlement
 
 SECOND_US = 1_000_000
@@ -39,7 +40,7 @@ def settle(
             delivery_id=delivery.delivery_id, outcome=DELIVERED, at_us=now_us, status=answer.status
         )
     failed = delivery.attempts + 1
-    error = (answer.error or f"status {answer.status}")[:ERROR_LENGTH]
+    error = readable(answer.error or f"status {answer.status}")[:ERROR_LENGTH]
     buried = failed >= len(schedule)
     due_us = 0
     if not buried:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -129,12 +130,22 @@ def check_url(url: str, allowed: Allowed) -> Target:
     literal = literal_of(host)
     if literal is None and _HOST.fullmatch(host) is None:
         raise Forbidden(url, "that is no host name")
+    if not _is_readable(url):
+        raise Forbidden(url, "its host can't be read: what begins with xn-- must be a name by IDNA 2008")
     listed = allowed.lists(host, target.port)
     if split.scheme == "http" and not listed:
         raise Forbidden(url, "plain http is only for hosts in WEBHOOKS__ALLOW_HOSTS; use https")
     if literal is not None:
         check_addresses(target, (literal,), allowed)
     return target
+
+
+def _is_readable(url: str) -> bool:
+    """Whether who sends can read it: httpx decodes a host in Punycode, and raises for one that is none."""
+    try:
+        return bool(httpx.URL(url).host)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
 
 
 def literal_of(host: str) -> Address | None:

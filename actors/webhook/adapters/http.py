@@ -51,8 +51,9 @@ FAILURES = (
     httpcore.ProtocolError,
     httpcore.UnsupportedProtocol,
     OSError,
+    UnicodeError,
 )
-"""What a receiver, its name or the way to it can raise."""
+"""What a receiver, its name or the way to it can raise; a name that is no name by IDNA is a UnicodeError."""
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 SocketOption: TypeAlias = (

@@ -192,8 +192,7 @@ class Courier:
                 now_us = self._clock.now_us()
                 if endpoint is None or endpoint.state != ACTIVE or delivery.due_us > now_us:
                     break
-                url, headers, body = self._form(endpoint, delivery, now_us)
-                answer = await self._line.send(url, headers, body)
+                answer = await self._attempt(endpoint, delivery, now_us)
                 self._note(delivery, answer)
                 if not schedule.succeeded(answer):
                     break
@@ -205,6 +204,15 @@ class Courier:
                 if delivery.delivery_id not in noted:
                     self._in_flight.pop(delivery.delivery_id, None)
             self._wake.set()
+
+    async def _attempt(self, endpoint: Endpoint, delivery: Delivery, now_us: int) -> Answer:
+        """Send once. What nobody foresaw is a failed attempt too: one endpoint must not end all others."""
+        try:
+            url, headers, body = self._form(endpoint, delivery, now_us)
+            return await self._line.send(url, headers, body)
+        except Exception as error:  # noqa: BLE001 - it becomes the attempt's error
+            _log.error("sending_raised", endpoint=self._endpoint_id, why=repr(error))
+            return Answer(status=None, error=f"{type(error).__name__}: {error}")
 
     def _note(self, delivery: Delivery, answer: Answer) -> None:
         now_us = self._clock.now_us()

@@ -127,9 +127,8 @@ class Herald:
 
     async def _send(self, group: Sequence[Delivery], *, more: bool) -> None:
         now_us = self._clock.now_us()
-        message = message_of(group, more=more)
         self._sent_at = trio.current_time()
-        answer = await self._messenger.send(message, now_us)
+        answer = await self._attempt(group, now_us, more=more)
         success = schedule.succeeded(answer)
         now_us = self._clock.now_us()
         self._health = self._health.after(success=success, now_us=now_us)
@@ -142,6 +141,13 @@ class Herald:
                 settlement = schedule.settle(each, answer, self._pauses, now_us, self._rng)
                 self._unwritten.append(settlement)
                 self._on_attempt(settlement)
+
+    async def _attempt(self, group: Sequence[Delivery], now_us: int, *, more: bool) -> Answer:
+        """Tell once. What nobody foresaw is a failed attempt too: one channel must not end all others."""
+        try:
+            return await self._messenger.send(message_of(group, more=more), now_us)
+        except Exception as error:  # noqa: BLE001 - it becomes the attempt's error
+            return Answer(status=None, error=self._channel.hide(f"{type(error).__name__}: {error}"))
 
     async def _write_down(self) -> None:
         if self._unwritten:

@@ -24,10 +24,13 @@ class Phone:
         self.told: list[tuple[float, Message]] = []
         self.tried = 0
         self.answers: list[Answer] = []
+        self.raising: list[Exception] = []
 
     async def send(self, message: Message, now_us: int) -> Answer:
         self.tried += 1
         await trio.sleep(0.1)
+        if self.raising:
+            raise self.raising.pop(0)
         answer = self.answers.pop(0) if self.answers else Answer(status=200)
         if answer.status == 200:
             self.told.append((trio.current_time(), message))
@@ -104,6 +107,25 @@ async def test_what_fails_is_told_later_together_with_what_has_come_meanwhile(au
         await world.kill(system)
     assert [line.rpartition("no ")[2][0] for line in phone.lines] == ["0", "1"]
     assert world.disk.deliveries == {}
+
+
+async def test_a_channel_whose_sending_raises_what_nobody_foresaw_tells_it_later(autojump_clock):
+    """It is a failed attempt with the error's name and without the secret; webhooks and others go on."""
+    world, phone = with_phone()
+    phone.raising = [UnicodeError(f"{PHONE.url} is odd")]
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        hook = await desk.create("https://a.example/hook")
+        await trio.sleep(1)
+        world.journal.commit(resumed(0))
+        await trio.sleep(2)
+        [error] = [each.last_error for each in world.disk.deliveries.values()]
+        assert error == "UnicodeError: ******** is odd"
+        await trio.sleep(120)
+        await world.kill(system)
+    assert phone.tried == 2
+    assert [line.rpartition("no ")[2][0] for line in phone.lines] == ["0"]
+    assert [each[1] for each in world.receivers.seen] == list(world.journal.expected(hook))
 
 
 async def test_what_was_given_up_is_a_dead_letter_and_can_be_replayed(autojump_clock):

@@ -52,6 +52,12 @@ def test_after_the_last_attempt_it_is_a_dead_letter():
     assert (found.outcome, found.error) == (BURIED, "status 500")
 
 
+def test_what_no_database_takes_is_left_out_of_an_error():
+    """A service that answers with NUL must not keep what became of the attempt from being written down."""
+    found = schedule.settle(delivery(), Answer(status=500, error="a\0b\ud800"), PAUSES, NOW_US, Random(1))
+    assert found.error == "a\ufffdb\ufffd"
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -133,6 +133,10 @@ HOSTILE = [
     "https://pub%6cic.example/",
     "https://%31%32%37.0.0.1/",
     "https://" + "a" * 64 + ".example/",
+    "https://xn--a/",
+    "https://XN--A.example/",
+    "https://xn--i-7iq.ws/hook",
+    "https://xn--bcher-kva.a_b.example/",
     "https://public.example/" + "a" * 2048,
 ]
 
@@ -174,6 +178,19 @@ async def test_no_connection_is_made_for_a_hostile_url(url):
     assert answer.status is None
     assert answer.error
     assert connector.made == []
+
+
+@pytest.mark.parametrize("url", ["https://xn--a/", "https://xn--i-7iq.ws/hook"])
+def test_a_host_that_the_sender_cant_read_is_refused_when_the_endpoint_is_made(url):
+    """Taken, it would fail at every attempt; a person hears of it at once instead."""
+    with pytest.raises(Forbidden, match="can't be read"):
+        check_url(url, Allowed.read(["xn--a", "xn--i-7iq.ws"]))
+
+
+@pytest.mark.parametrize("host", ["xn--bcher-kva.example", "hooks.xn--i-7iq.ws", "a_b.example."])
+def test_a_host_in_punycode_that_can_be_read_is_taken(host):
+    """Names of other scripts are written so, and nobody may lose an endpoint that works."""
+    assert check_url(f"https://{host}/hook", Allowed()).host == host
 
 
 @pytest.mark.parametrize(

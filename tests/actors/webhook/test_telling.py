@@ -151,6 +151,29 @@ async def test_a_receiver_that_hangs_delays_no_other(autojump_clock):
         await world.kill(system)
 
 
+async def test_an_endpoint_whose_sending_raises_what_nobody_foresaw_ends_no_other(autojump_clock):
+    """Each attempt is a failed one of that endpoint; the others get all of theirs, once, from one life."""
+    world = World()
+    world.receivers.raising = {"odd.example": UnicodeError("no name")}
+    async with open_system(rng=Random(1)) as system:
+        desk = await world.start(system)
+        odd = await desk.create("https://odd.example/hook", ("order_accepted",))
+        made = await desk.create(URL)
+        for number in range(1, 4):
+            world.journal.commit(accepted(number))
+            await trio.sleep(0.1)
+        await world.until_quiet()
+        assert [each[1] for each in world.receivers.seen if each[0] == "a.example"] == list(
+            world.journal.expected(made)
+        )
+        letters = await desk.dead_letters(odd.endpoint_id, 100, None)
+        assert {(each.attempts, each.last_status, each.last_error) for each in letters} == {
+            (len(PAUSES), None, "UnicodeError: no name")
+        }
+        assert len(letters) == 3
+        await world.kill(system)
+
+
 async def test_no_more_deliveries_are_under_way_at_a_time_than_the_settings_say(autojump_clock):
     world = World()
     world.concurrency = 2
@@ -391,6 +414,7 @@ async def test_what_a_person_asks_for_in_vain_is_said_plainly(autojump_clock):
         desk = await world.start(system)
         for url, events, note, field in (
             ("https://127.0.0.1/", (), "", "url"),
+            ("https://xn--a/", (), "", "url"),
             (URL, ("order_eaten",), "", "events"),
             (URL, (), "n" * 201, "note"),
         ):

@@ -158,6 +158,7 @@ class Receivers:
         self.failing: dict[str, float] = {}
         self.hanging: dict[str, None] = {}
         self.answers: dict[str, Answer] = {}
+        self.raising: dict[str, Exception] = {}
         self.seen: list[tuple[str, str, bytes]] = []
         self.taken: list[tuple[str, str, bytes]] = []
         self.times: list[float] = []
@@ -177,6 +178,8 @@ class Receivers:
             await trio.sleep(15)
             return Answer(status=None, error="no answer within 15 s")
         await trio.sleep(self.rng.random() * 0.01)
+        if host in self.raising:
+            raise self.raising[host]
         if host in self.answers:
             return self.answers[host]
         if self.rng.random() < self.failing.get(host, 0.0):

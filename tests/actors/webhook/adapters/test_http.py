@@ -106,6 +106,22 @@ async def test_what_is_taken_is_taken_though_the_rest_breaks_off(autojump_clock)
     assert answer.body == b"only this"
 
 
+@pytest.mark.parametrize("where", ["the host", "the resolver"])
+async def test_a_name_that_is_none_by_idna_is_a_failure_with_a_reason(monkeypatch, where):
+    """Resolvers and libraries raise a UnicodeError for it, which is no OSError."""
+
+    async def unnamed(host: str, port: int) -> Sequence[ipaddress.IPv4Address]:
+        raise UnicodeError("label empty or too long")
+
+    url = "https://hooks.example/x" if where == "the resolver" else "https://xn--a/"
+    monkeypatch.setattr("actors.webhook.adapters.http.check_url", lambda _url, _allowed: None)
+    line = HttpCarrier(Allowed(), resolve=unnamed, connector=Connector(Stream((), ends=True))).line()
+    answer = await line.send(url, [], b"{}")
+    await line.close()
+    assert answer.status is None
+    assert answer.error.startswith("UnicodeError" if where == "the resolver" else "InvalidCodepoint")
+
+
 async def test_headers_that_drip_are_not_waited_for(autojump_clock):
     answer, stream, took = await send(*((1.0, bytes([each])) for each in OK * 10))
     assert not succeeded(answer)
