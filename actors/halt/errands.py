@@ -9,6 +9,7 @@ import trio
 
 from actors.halt import duties
 from actors.halt.gate import Gate
+from actors.halt.states import covers
 from actors.kernel import KernelError, TrioActor
 from actors.model import messages as m
 from actors.model.addresses import broker_address, position_address
@@ -121,6 +122,8 @@ class Errands:
         self._actor.actor_ref.tell(Answered((duty.exchange, duty.symbol), detail))
 
     def answered(self, message: Answered) -> None:
-        """The position may be tried again."""
+        """The position may be tried again, unless its kill was lifted meanwhile."""
         self._closing.pop(message.place, None)
-        self._refused[message.place] = message.detail
+        kills = [each.kill for each in self._gate.kills.values() if each.kill.level == "flatten"]
+        if any(covers((kill.exchange, kill.symbol), *message.place) for kill in kills):
+            self._refused[message.place] = message.detail

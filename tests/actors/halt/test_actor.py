@@ -323,6 +323,36 @@ async def test_flatten_closes_positions_after_the_sweep_and_not_before(autojump_
         assert floor.log.book.position("sim", BTC).quantity == 0
 
 
+async def test_a_position_whose_flatten_was_lifted_is_not_shown_as_being_closed(autojump_clock):
+    """The answer to its last closing order comes after the resume; nobody tries again, and none must wait."""
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        result = await pull(floor, level="flatten")
+        swept(floor, result.kill_id)
+        await floor.settle()
+        assert [each.symbol for each in (await look(floor)).closing] == [BTC]
+        await floor.cancelled(floor.events(OrderAccepted)[-1].intent.order_id)
+        await resume(floor)
+        await trio.sleep(5)
+        assert floor.log.book.position("sim", BTC).quantity > 0
+        assert (await look(floor)).closing == ()
+
+
+async def test_what_still_stands_in_the_way_of_a_flatten_is_shown_while_another_kill_covers_it(
+    autojump_clock,
+):
+    """A resume of one kill must not hide that a position of another one does not close."""
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        one, two = await pull(floor, level="flatten"), await pull(floor, level="flatten", symbol=BTC)
+        swept(floor, one.kill_id)
+        swept(floor, two.kill_id)
+        await floor.settle()
+        await resume(floor, kill_ids=(one.kill_id,))
+        await trio.sleep(5)
+        assert [each.symbol for each in (await look(floor)).closing] == [BTC]
+
+
 async def test_flatten_closes_only_its_scope(autojump_clock):
     async with Floor().open() as floor:
         await floor.hold("buy", "0.5", "40000")
