@@ -91,6 +91,21 @@ async def test_a_first_frame_without_a_valid_token_ends_the_connection(address, 
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "frame", [b'{"action":"auth","token":"\xff\xfe"}', b"\xff", b'{"action":' * 5000, "{"]
+)
+async def test_a_first_frame_of_any_bytes_is_refused_and_no_fault_of_the_service(
+    address, path, frame, capsys
+):
+    """Who has no token must not be able to fill the log with tracebacks."""
+    async with joined(address, path, []) as talker:
+        await talker.socket.send_message(frame)
+        assert (await talker.hear())["code"] == "UNAUTHENTICATED"
+        assert await close_code(talker) == POLICY
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_nothing_is_told_before_a_token_came(address, port, path):
     async with joined(address, path, []) as talker:
         port.accept()

@@ -12,6 +12,9 @@ CHANNELS = ("orders", "positions", "fills", "markets", "risk", "system")
 MAX_SYMBOLS = 200
 MAX_SEQUENCE = 9_007_199_254_740_991
 
+NOT_UNDERSTOOD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a frame of a client's can raise: it may be any bytes."""
+
 Channel = Literal["orders", "positions", "fills", "markets", "risk", "system"]
 
 
@@ -89,7 +92,7 @@ def name_of(text: str | bytes) -> str | msgspec.UnsetType:
     """The id that a frame has, whatever is wrong with the rest of it."""
     try:
         return _read_name(text).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_UNDERSTOOD:
         return msgspec.UNSET
 
 

@@ -16,6 +16,7 @@ from web.feeds import channels
 from web.feeds.channels import Symbols
 from web.feeds.hub import Hub, Item
 from web.feeds.protocol import (
+    NOT_UNDERSTOOD,
     Action,
     Encoded,
     ErrorFrame,
@@ -139,7 +140,7 @@ class Session:
         """One frame of the client."""
         try:
             action = self._decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except NOT_UNDERSTOOD as error:
             self.mistake(f"not understood: {str(error)[:200]}", name=name_of(text))
             return
         self.act(action)

@@ -19,7 +19,7 @@ from web.auth.keyring import Holder
 from web.call import answer_problem, response_headers
 from web.edge import Edge
 from web.feeds.hub import Hub
-from web.feeds.protocol import Authenticate, Encoded, ErrorFrame, encode
+from web.feeds.protocol import NOT_UNDERSTOOD, Authenticate, Encoded, ErrorFrame, encode
 from web.feeds.session import GOING_AWAY, POLICY, TRY_LATER, Gone, Hangup, Session
 from web.feeds.trade import TradeSession
 from web.problems import ProblemError, problem
@@ -231,7 +231,7 @@ class EdgeSocket(TrioASGIWebsocketConnection):
             try:
                 token = _decode_auth(frame).token
                 return await self._holder(app, b"Bearer " + token.encode())
-            except msgspec.DecodeError:
+            except NOT_UNDERSTOOD:
                 detail = 'the first frame must be {"action":"auth","token":"…"}'
                 await self._peer.send([encode(ErrorFrame(code="UNAUTHENTICATED", detail=detail))])
                 raise Hangup(POLICY, "UNAUTHENTICATED") from None
