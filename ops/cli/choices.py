@@ -180,10 +180,10 @@ def _make_certificate(tls: TlsSettings, host: str) -> None:
     sys.stdout.write(f"TLS with {found.certificate}\nSHA-256 {found.fingerprint}\n")
 
 
-def hook_desk(file: Path | None) -> HookDesk:
+def hook_desk(file: Path | None, exchanges: Sequence[ExchangeSettings]) -> HookDesk:
     """The alerts that become orders; raises SettingsError."""
     try:
-        return HookDesk() if file is None else HookDesk(read_hooks(file))
+        return HookDesk() if file is None else HookDesk(read_hooks(file, [each.name for each in exchanges]))
     except BadHooks as error:
         allowed = "a file as the documentation of the API describes it"
         raise SettingsError("TRADEWARDEN_WEB__HOOKS", found=str(error), allowed=allowed) from None

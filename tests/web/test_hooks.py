@@ -16,6 +16,8 @@ SECRET, NEXT_SECRET = "open sesame", "next one"
 
 DIGESTS = [hashlib.sha256(secret.encode()).hexdigest() for secret in (SECRET, NEXT_SECRET)]
 
+EXCHANGES = ["sim", "second"]
+
 FILE = f"""
 [hooks.chart]
 user = "chart"
@@ -47,7 +49,7 @@ ALERT = {
 def hooks(tmp_path):
     file = tmp_path / "hooks.toml"
     file.write_text(FILE)
-    return read_hooks(file)
+    return read_hooks(file, EXCHANGES)
 
 
 @pytest.fixture
@@ -116,6 +118,33 @@ async def test_what_is_beyond_the_hook_or_not_foreseen_is_refused(client, port, 
     assert port.placed == []
 
 
+@pytest.mark.parametrize(
+    ("bound", "mapped", "alert", "placed"),
+    [
+        (["sim"], None, {}, "sim"),
+        (["second", "sim"], None, {}, "sim"),
+        (["second"], 'value = "second"', {}, "second"),
+        (["second"], 'field = "at"', {"at": "second"}, "second"),
+        (["second"], 'field = "at"', {"at": "sim"}, None),
+        (["second"], 'field = "at"', {}, None),
+        (["second"], 'field = "at"', {"at": ""}, None),
+        (None, None, {}, ""),
+    ],
+)
+async def test_an_order_goes_to_an_exchange_of_the_hooks_or_nowhere(
+    services, port, tmp_path, bound, mapped, alert, placed
+):
+    """Without a mapping the first configured exchange is meant, and what is judged is what is placed."""
+    bounds = "" if bound is None else f"exchanges = {json.dumps(bound)}\n"
+    mapping = "" if mapped is None else f"\nexchange = {{ {mapped} }}"
+    file = tmp_path / "hooks.toml"
+    file.write_text(FILE.replace("[hooks.chart.order]", f"{bounds}[hooks.chart.order]{mapping}"))
+    hooks = HookDesk(read_hooks(file, EXCHANGES))
+    client = create_app(msgspec.structs.replace(services, hooks=hooks)).test_client()
+    await send(client, **alert)
+    assert [intent.exchange for intent in port.placed] == ([] if placed is None else [placed])
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"buy BTC", b"\xff", b'{"a":' * 2000])
 async def test_what_is_no_alert_is_refused(client, port, body):
     answer = await client.post("/hooks/chart", data=body)
@@ -144,6 +173,19 @@ def test_numbers_are_taken_as_they_are_written():
         ('sides = ["buy"]', 'sides = ["hold"]', "no side"),
         ('type = { value = "limit" }', 'type = { value = "limit", field = "x" }', "either field or value"),
         ("[hooks.chart]", "[hooks.Chart!]", "hooks"),
+        ("[hooks.chart.order]", 'exchanges = ["second"]\n[hooks.chart.order]', "would go to the first"),
+        ("[hooks.chart.order]", "exchanges = []\n[hooks.chart.order]", "would go to the first"),
+        (
+            "[hooks.chart.order]",
+            'exchanges = ["sim", "kraken"]\n[hooks.chart.order]',
+            "there are: sim second",
+        ),
+        ("[hooks.chart.order]", '[hooks.chart.order]\nexchange = { value = "kraken" }', "order.exchange"),
+        (
+            "[hooks.chart.order]",
+            '[hooks.chart.order]\nexchange = { field = "at", values = { K = "kraken" } }',
+            "order.exchange",
+        ),
         (SECRET, SECRET, None),
     ],
 )
@@ -151,17 +193,17 @@ def test_a_file_that_can_not_be_used_says_why(tmp_path, find, put, says):
     file = tmp_path / "hooks.toml"
     file.write_text(FILE.replace(find, put))
     if says is None:
-        assert read_hooks(file)
+        assert read_hooks(file, EXCHANGES)
         return
     with pytest.raises(BadHooks) as bad:
-        read_hooks(file)
+        read_hooks(file, EXCHANGES)
     assert says in str(bad.value)
     assert "\n" not in str(bad.value)
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path):
     with pytest.raises(BadHooks):
-        read_hooks(tmp_path / "none.toml")
+        read_hooks(tmp_path / "none.toml", EXCHANGES)
 
 
 @pytest.mark.parametrize("path", ["passphrase", "inner.passphrase", "inner.more.passphrase"])

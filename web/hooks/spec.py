@@ -18,6 +18,7 @@ Hooks are written in a TOML file that the settings name, because a mapping is mo
     qty = { field = "strategy.contracts" }
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -84,8 +85,10 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hooks: dict[Annotated[str, Meta(pattern=NAME)], Hook]
 
 
-def read_hooks(path: Path) -> dict[str, Hook]:
-    """The hooks of a file; raise BadHooks."""
+def read_hooks(path: Path, configured: Sequence[str]) -> dict[str, Hook]:
+    """The hooks of a file; raise BadHooks. `configured` are the exchanges, of which the first is meant where
+    an order names none.
+    """
     try:
         found = msgspec.toml.decode(path.read_bytes(), type=_File, strict=True).hooks
     except OSError as error:
@@ -94,7 +97,39 @@ def read_hooks(path: Path) -> dict[str, Hook]:
         raise BadHooks(f"{path}: {error}") from None
     for name, hook in found.items():
         _check(path, name, hook)
-    return found
+        _check_exchanges(path, name, hook, configured)
+    return {name: _with_exchange(hook, configured[0]) for name, hook in found.items()}
+
+
+def _check_exchanges(path: Path, name: str, hook: Hook, configured: Sequence[str]) -> None:
+    mapped = hook.order.exchange
+    for where, names in (("exchanges", hook.exchanges or ()), ("order.exchange", _known(mapped))):
+        for each in names:
+            if each not in configured:
+                there = " ".join(configured)
+                raise BadHooks(
+                    f"{path}: hooks.{name}.{where}: {each!r} is not configured; there are: {there}"
+                )
+    if hook.exchanges is not None and mapped is None and configured[0] not in hook.exchanges:
+        raise BadHooks(
+            f"{path}: hooks.{name}.exchanges: the order maps no exchange and would go to the first "
+            f"configured, {configured[0]!r}, which is not among them; map hooks.{name}.order.exchange"
+        )
+
+
+def _known(part: Part | None) -> Sequence[str]:
+    """What a part can come to, as far as the file says it."""
+    if part is None:
+        return ()
+    return tuple((part.values or {}).values()) if part.value is None else (part.value,)
+
+
+def _with_exchange(hook: Hook, first: str) -> Hook:
+    """A hook that bounds exchanges always names one, so that what is judged is what is placed."""
+    if hook.exchanges is None or hook.order.exchange is not None:
+        return hook
+    order = msgspec.structs.replace(hook.order, exchange=Part(value=first))
+    return msgspec.structs.replace(hook, order=order)
 
 
 def _check(path: Path, name: str, hook: Hook) -> None:
