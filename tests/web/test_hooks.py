@@ -10,7 +10,7 @@ import pytest
 from web.app import create_app
 from web.hooks.desk import HookDesk
 from web.hooks.spec import BadHooks, read_hooks
-from web.hooks.translate import forget, read_alert, value_at
+from web.hooks.translate import forget, key_of, read_alert, value_at
 
 SECRET, NEXT_SECRET = "open sesame", "next one"
 
@@ -77,6 +77,14 @@ async def test_the_same_alert_has_the_same_key_and_another_has_another(client, p
     first, second, third = (intent.idempotency_key for intent in port.placed)
     assert first == second != third
     assert len(first) <= 64
+
+
+def test_alerts_whose_key_fields_run_together_have_different_keys(hooks):
+    """Two alerts under one key are one order: the second would not be placed."""
+    hook = msgspec.structs.replace(hooks["chart"], key=["id", "time"])
+    alerts = [("1\x1f1", "1"), ("1", "1\x1f1"), ("1", '1","1'), ('1","1', "1"), ("11", "1"), ("1", "11")]
+    keys = {key_of("chart", hook, {"id": one, "time": other}) for one, other in alerts}
+    assert len(keys) == len(alerts)
 
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", 5, SECRET + " "])

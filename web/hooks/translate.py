@@ -77,7 +77,7 @@ def key_of(name: str, hook: Hook, alert: dict[str, Any]) -> str | None:
         if found is None:
             raise invalid_field(f"#/{path.replace('.', '/')}", "is needed to tell alerts apart")
         parts.append(found)
-    return "hook-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+    return "hook-" + hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:40]
 
 
 def _text(part: Part, alert: dict[str, Any], name: str) -> str:
