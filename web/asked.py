@@ -161,12 +161,11 @@ def intent_of(
     limit_price = None
     if asked.type in ("limit", "stop_limit"):
         if asked.limit_price is None:
-            raise invalid_field(f"{pointer}/limitPrice", "is required for a limit order")
+            raise invalid_field(f"{pointer}/limitPrice", f"is required for a {_named(asked)} order")
         limit_price = positive(asked.limit_price, f"{pointer}/limitPrice")
     elif asked.limit_price is not None:
-        raise invalid_field(
-            f"{pointer}/limitPrice", "is only for limit orders; leave it out of a market order"
-        )
+        detail = f"is only for limit and stop-limit orders; leave it out of a {asked.type} order"
+        raise invalid_field(f"{pointer}/limitPrice", detail)
     stop_price = _stop_price_of(asked, pointer)
     if asked.post_only and (asked.type != "limit" or asked.time_in_force != "GTC"):
         raise invalid_field(f"{pointer}/postOnly", "is only for limit orders with timeInForce GTC")
@@ -198,10 +197,16 @@ def _stop_price_of(asked: NewOrder, pointer: str) -> Decimal | None:
             raise invalid_field(f"{pointer}/stopPrice", "is only for stop and stop-limit orders")
         return None
     if asked.stop_price is None:
-        raise invalid_field(f"{pointer}/stopPrice", "is required for a stop order")
+        raise invalid_field(f"{pointer}/stopPrice", f"is required for a {_named(asked)} order")
     if asked.time_in_force != "GTC":
-        raise invalid_field(f"{pointer}/timeInForce", "a stop order rests until it triggers; only GTC")
+        detail = f"a {_named(asked)} order rests until it triggers; only GTC"
+        raise invalid_field(f"{pointer}/timeInForce", detail)
     return positive(asked.stop_price, f"{pointer}/stopPrice")
+
+
+def _named(asked: NewOrder) -> str:
+    """The type as people say it."""
+    return asked.type.replace("_", "-")
 
 
 def terms_of(asked: AmendRequest, order_id: str, pointer: str = "#") -> Terms:

@@ -163,13 +163,19 @@ def invalid(detail: str, *errors: FieldError) -> ProblemError:
 
 def invalid_field(pointer: str, detail: str) -> ProblemError:
     """The problem of a request with one wrong field."""
-    return invalid(f"{pointer.lstrip('#/?')}: {detail}", FieldError(pointer, detail))
+    return invalid(_placed(pointer, detail), FieldError(pointer, detail))
 
 
 def unfit(pointer: str, detail: str) -> ProblemError:
     """The problem of a field that is well formed, but that can't be served as it is."""
-    found = f"{pointer.lstrip('#/?')}: {detail}"
-    return ProblemError(problem("VALIDATION", found, status=422, errors=(FieldError(pointer, detail),)))
+    errors = (FieldError(pointer, detail),)
+    return ProblemError(problem("VALIDATION", _placed(pointer, detail), status=422, errors=errors))
+
+
+def _placed(pointer: str, detail: str) -> str:
+    """The detail with the field's name before it; the whole of a body has none."""
+    name = pointer.lstrip("#/?")
+    return f"{name}: {detail}" if name else detail
 
 
 def retry_after(seconds: float | None) -> tuple[tuple[bytes, bytes], ...]:

@@ -130,6 +130,34 @@ async def test_a_number_instead_of_a_decimal_string_is_refused_with_what_to_do(c
     assert "string" in body["detail"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"type": "market"},
+            "limitPrice: is only for limit and stop-limit orders; leave it out of a market order",
+        ),
+        (
+            {"type": "stop", "stopPrice": "38000"},
+            "limitPrice: is only for limit and stop-limit orders; leave it out of a stop order",
+        ),
+        ({"type": "limit", "limitPrice": None}, "limitPrice: is required for a limit order"),
+        (
+            {"type": "stop_limit", "stopPrice": "38000", "limitPrice": None},
+            "limitPrice: is required for a stop-limit order",
+        ),
+        ({"type": "stop", "limitPrice": None}, "stopPrice: is required for a stop order"),
+        ({"type": "stop_limit"}, "stopPrice: is required for a stop-limit order"),
+    ],
+)
+async def test_a_price_that_does_not_fit_is_refused_in_the_words_of_the_type_that_was_asked_for(
+    client, auth, changes, says
+):
+    """Who asked for a stop order and reads of a market order looks for the fault in the wrong place."""
+    asked = {name: value for name, value in (LIMIT | changes).items() if value is not None}
+    assert (await refused(await client.post("/orders", json=asked, headers=auth)))["detail"] == says
+
+
 @pytest.mark.parametrize("missing", ["symbol", "side", "type", "qty", "limitPrice"])
 async def test_a_missing_field_is_refused(client, auth, missing):
     order = {name: value for name, value in LIMIT.items() if name != missing}

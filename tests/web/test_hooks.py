@@ -157,6 +157,7 @@ async def test_an_order_goes_to_an_exchange_of_the_hooks_or_nowhere(
 async def test_what_is_no_alert_is_refused(client, port, body):
     answer = await client.post("/hooks/chart", data=body)
     assert answer.status_code == 400
+    assert (await answer.get_json(force=True))["detail"].startswith("the alert ")
     assert port.placed == []
 
 
