@@ -179,6 +179,11 @@ def test_numbers_are_taken_as_they_are_written():
     [
         ("user =", "usr =", "usr"),
         ('max_qty = "0.1"', 'max_qty = "0"', "above zero"),
+        ('max_qty = "0.1"', 'max_qty = "NaN"', "hooks.chart.max_qty: must be a number above zero"),
+        ('max_qty = "0.1"', 'max_qty = "sNaN"', "hooks.chart.max_qty: must be a number above zero"),
+        ('max_qty = "0.1"', 'max_qty = "Infinity"', "hooks.chart.max_qty: must be a number above zero"),
+        ('max_qty = "0.1"', "max_qty = nan", "max_qty"),
+        ('max_qty = "0.1"', "max_qty = inf", "max_qty"),
         ('sides = ["buy"]', 'sides = ["hold"]', "no side"),
         ('type = { value = "limit" }', 'type = { value = "limit", field = "x" }', "either field or value"),
         ("[hooks.chart]", "[hooks.Chart!]", "hooks"),

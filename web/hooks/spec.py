@@ -137,8 +137,8 @@ def _check(path: Path, name: str, hook: Hook) -> None:
         part = getattr(hook.order, field.name)
         if part is not None and (part.field is None) == (part.value is None):
             raise BadHooks(f"{path}: hooks.{name}.order.{field.encode_name}: give either field or value")
-    if hook.max_qty <= 0:
-        raise BadHooks(f"{path}: hooks.{name}.max_qty: must be above zero")
+    if not hook.max_qty.is_finite() or hook.max_qty <= 0:
+        raise BadHooks(f"{path}: hooks.{name}.max_qty: must be a number above zero")
     wrong = [side for side in hook.sides if side not in {"buy", "sell"}]
     if wrong:
         raise BadHooks(f"{path}: hooks.{name}.sides: {wrong[0]!r} is no side; there are: buy sell")
