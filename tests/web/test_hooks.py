@@ -186,6 +186,8 @@ def test_numbers_are_taken_as_they_are_written():
         ('max_qty = "0.1"', "max_qty = inf", "max_qty"),
         ('sides = ["buy"]', 'sides = ["hold"]', "no side"),
         ('type = { value = "limit" }', 'type = { value = "limit", field = "x" }', "either field or value"),
+        ('type = { value = "limit" }', 'type = { value = "stop" }', "can't place stop orders"),
+        ('type = { value = "limit" }', 'type = { value = "stop_limit" }', "can't place stop orders"),
         ("[hooks.chart]", "[hooks.Chart!]", "hooks"),
         ("[hooks.chart.order]", 'exchanges = ["second"]\n[hooks.chart.order]', "would go to the first"),
         ("[hooks.chart.order]", "exchanges = []\n[hooks.chart.order]", "would go to the first"),

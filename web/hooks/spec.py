@@ -47,7 +47,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """The order's fields; the names are those of the contract."""
+    """The order's fields; the names are those of the contract. There is no stop price: hooks place no stop
+    orders.
+    """
 
     symbol: Part
     side: Part
@@ -139,6 +141,10 @@ def _check(path: Path, name: str, hook: Hook) -> None:
             raise BadHooks(f"{path}: hooks.{name}.order.{field.encode_name}: give either field or value")
     if not hook.max_qty.is_finite() or hook.max_qty <= 0:
         raise BadHooks(f"{path}: hooks.{name}.max_qty: must be a number above zero")
+    if hook.order.type.value in {"stop", "stop_limit"}:
+        raise BadHooks(
+            f"{path}: hooks.{name}.order.type: a hook can't place stop orders; use market or limit"
+        )
     wrong = [side for side in hook.sides if side not in {"buy", "sell"}]
     if wrong:
         raise BadHooks(f"{path}: hooks.{name}.sides: {wrong[0]!r} is no side; there are: buy sell")
