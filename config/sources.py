@@ -164,11 +164,11 @@ def open_sources(environ: Mapping[str, str], files: Files) -> Reader:
 def _toml_settings(reader: Reader, config: Written) -> dict[str, Written]:
     try:
         tree = tomllib.loads(reader.content(config), parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+        leaves = tuple(_leaves(tree, (), config))
+    except (ValueError, RecursionError) as error:
         raise SettingsError(config.origin, found=f"{config.raw}: {error}", allowed="a TOML file") from None
     return {
-        "__".join(path).upper(): Written(raw, f"{'.'.join(path)} in {config.raw}")
-        for path, raw in _leaves(tree, (), config)
+        "__".join(path).upper(): Written(raw, f"{'.'.join(path)} in {config.raw}") for path, raw in leaves
     }
 
 

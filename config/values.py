@@ -21,6 +21,7 @@ _SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20})?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}", re.ASCII)
 _MONEY = re.compile(r"\d{1,18}(\.\d{1,8})?")
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -70,7 +71,7 @@ def address(raw: Raw) -> Address:
     """``host:port``, an IPv6 address in brackets."""
     host, colon, port = text(raw).rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
+    if not (colon and host and _PORT.fullmatch(port) and int(port) <= 65535):
         raise Unfit("host:port, for instance 127.0.0.1:8085")
     return Address(host, int(port))
 
@@ -269,7 +270,7 @@ def _parts(raw: Raw) -> list[str]:
         return [part.strip() for part in raw.split(",") if part.strip()]
     try:
         decoded = json.loads(raw, parse_float=str, parse_int=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unfit('a list like ["BTC/USDT","ETH/USDT"]') from None
     if not all(isinstance(part, str) for part in decoded):
         raise Unfit('a list like ["BTC/USDT","ETH/USDT"]')

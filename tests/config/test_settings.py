@@ -268,6 +268,18 @@ def test_a_bad_secret_is_refused_without_being_shown() -> None:
     assert "hunter2" not in refusal(TOKEN="hunter2")
 
 
+def test_lists_within_lists_without_end_are_refused_in_one_line() -> None:
+    """JSON and TOML readers give up on them in ways of their own, which is no traceback for a person."""
+    assert "a list like" in refusal(EXCHANGES="[" * 100_000)
+    assert "a TOML file" in refusal({"/c.toml": "bind = " + "[" * 100_000}, CONFIG="/c.toml")
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_one_line() -> None:
+    """Python itself refuses to read such a number."""
+    assert "host:port" in refusal(BIND="127.0.0.1:" + "1" * 5000)
+    assert "a TOML file" in refusal({"/c.toml": "bind = " + "1" * 5000}, CONFIG="/c.toml")
+
+
 def test_a_file_that_is_not_toml_is_refused() -> None:
     assert "a TOML file" in refusal({"/c.toml": "bind ="}, CONFIG="/c.toml")
 
