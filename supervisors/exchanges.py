@@ -65,13 +65,15 @@ def check_exchanges(choices: Sequence[ExchangeChoice]) -> None:
     for choice in choices:
         if choice.kind != "ccxt":
             continue
+        from actors.broker.adapters.ccxt.loading import NoSuchExchange, require
         from actors.broker.adapters.ccxt.profiles import UnknownAccountType, profile_for
         from actors.broker.adapters.ccxt.session import BadPins, checked_pins
 
         try:
             profile = profile_for(choice.venue, choice.account_type)
+            require(profile.ccxt_id)
             checked_pins(choice.pins)
-        except (UnknownAccountType, BadPins) as error:
+        except (UnknownAccountType, NoSuchExchange, BadPins) as error:
             raise BadExchange(choice.name, str(error)) from error
         if choice.dead_man == "exchange" and not profile.switch:
             raise BadExchange(choice.name, "the exchange has no dead-man's switch of its own: use watchdog")

@@ -72,7 +72,7 @@ def _checked(what: str, check: Callable[[Settings], str], chosen: Settings) -> F
         return Finding(what, "note", str(note))
     except Failed as error:
         return Finding(what, "bad", error.line)
-    except OSError as error:
+    except (SettingsError, OSError) as error:
         return Finding(what, "bad", str(error))
 
 

@@ -1,5 +1,8 @@
 """Which adapter, switch and schedule an exchange of the settings gets."""
 
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,25 @@ def test_an_account_that_cant_be_traded_as_configured_is_told_before_the_start(f
     with pytest.raises(BadExchange, match=why) as told:
         check_exchanges([choice(**fields)])
     assert told.value.name == "binance"
+
+
+def test_an_exchange_that_ccxt_does_not_have_is_told_before_the_start():
+    """A mistyped name would be reconnected to for ever, and nobody would hear why nothing trades."""
+    with pytest.raises(BadExchange, match="no exchange 'binace' with streams") as told:
+        check_exchanges([choice("binance"), choice("kraken"), choice("binace")])
+    assert told.value.name == "binace"
+
+
+def test_a_name_is_looked_up_without_loading_the_exchange_library():
+    """Loading it costs seconds, and every start looks names up."""
+    source = """
+        import sys
+        from supervisors.exchanges import ExchangeChoice, check_exchanges
+        check_exchanges([ExchangeChoice(name="kraken", kind="ccxt", venue="kraken")])
+        print([name for name in sys.modules if name.split(".")[0] == "ccxt"])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(source)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(

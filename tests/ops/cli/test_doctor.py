@@ -77,3 +77,11 @@ def test_redis_that_is_away_and_channels_that_are_missing_are_notes_and_a_bad_ch
     grades = found()
     assert grades["redis"] == ("ok", "it answers")
     assert grades["notifications"] == ("ok", "team (slack)")
+
+
+def test_an_exchange_that_can_t_be_traded_is_one_finding_among_the_others(monkeypatch):
+    """The doctor looks at everything else too, and ends with a line for each."""
+    monkeypatch.setenv("TRADEWARDEN_EXCHANGES", "binace")
+    grades = found()
+    assert (grades["exchanges"][0], grades["address"][0]) == ("bad", "ok")
+    assert "no exchange 'binace'" in grades["exchanges"][1]

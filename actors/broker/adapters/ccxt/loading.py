@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 
 _ROOT = "ccxt"
@@ -20,6 +21,12 @@ _LOCK = threading.Lock()
 
 class NoSuchExchange(LookupError):
     """ccxt has no exchange of this name with streams."""
+
+
+def require(ccxt_id: str) -> None:
+    """Raise NoSuchExchange unless ccxt has this exchange with streams. Imports nothing of ccxt."""
+    if not Path(_folder(), "pro", f"{ccxt_id}.py").is_file():
+        raise NoSuchExchange(f"ccxt has no exchange {ccxt_id!r} with streams")
 
 
 def load(ccxt_id: str) -> type:
@@ -51,11 +58,17 @@ def _parents(ccxt_id: str) -> tuple[str, ...]:
     return (family, ccxt_id) if family != ccxt_id else (ccxt_id,)
 
 
-def _enter_namespaces() -> None:
+def _folder() -> str:
+    if _ROOT in sys.modules:
+        return str(sys.modules[_ROOT].__path__[0])
     spec = importlib.util.find_spec(_ROOT)
     if spec is None or not spec.submodule_search_locations:
         raise NoSuchExchange("ccxt is not installed")
-    folder = spec.submodule_search_locations[0]
+    return spec.submodule_search_locations[0]
+
+
+def _enter_namespaces() -> None:
+    folder = _folder()
     root, rest, streams = ModuleType(_ROOT), ModuleType(_REST), ModuleType(_STREAMS)
     for module, place in ((root, folder), (rest, f"{folder}/async_support"), (streams, f"{folder}/pro")):
         module.__path__ = [place]
