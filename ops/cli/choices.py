@@ -1,6 +1,7 @@
 """What a person configured, as the parts of the service ask for it: plain values made from settings."""
 
 import socket
+import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -158,15 +159,32 @@ def edge_choice(settings: Settings, hooks: HookDesk, audit: AuditStore) -> EdgeC
 
 
 def server_settings(settings: Settings) -> ServerSettings:
-    """Where the server listens; a certificate of our own is made here when the settings ask for one."""
+    """Where the server listens; a certificate of our own is made here when the settings ask for one.
+
+    Raises SettingsError for a certificate and key that are none, or don't belong together.
+    """
     if settings.tls is not None and settings.tls.self_made:
         _make_certificate(settings.tls, settings.bind.host)
+    elif settings.tls is not None:
+        _require_pair(settings.tls)
     return ServerSettings(
         host=settings.bind.host,
         port=settings.bind.port,
         certificate=None if settings.tls is None else settings.tls.cert,
         key=None if settings.tls is None else settings.tls.key,
     )
+
+
+def _require_pair(tls: TlsSettings) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, password="")
+    except OSError as error:
+        why = getattr(error, "reason", None) or error.strerror or str(error)
+        raise SettingsError(
+            "TRADEWARDEN_TLS__CERT",
+            found=f"{tls.cert} with {tls.key}, which can't be used: {why}",
+            allowed="PEM files: in TLS__CERT a certificate, in TLS__KEY its key, not locked by a passphrase",
+        ) from None
 
 
 def _make_certificate(tls: TlsSettings, host: str) -> None:

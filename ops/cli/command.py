@@ -52,3 +52,10 @@ def bare(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """All failures that nurseries carried out, in their order, or what was given."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for each in error.exceptions for leaf in leaves(each)]

@@ -6,7 +6,6 @@ Nothing is changed.
 
 import argparse
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from config import Settings, SettingsError
 from ops.cli import doctor_outside
+from ops.cli.address import require_free
 from ops.cli.command import FAILED, OK, Command, Failed, nothing, settings
 
 OLD_BACKUP = timedelta(days=2)
@@ -220,15 +220,7 @@ def _same_disk(one: Path, other: Path) -> bool:
 
 
 def _address(chosen: Settings) -> str:
-    family = socket.AF_INET6 if ":" in chosen.bind.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((chosen.bind.host, chosen.bind.port))
-        except OSError as error:
-            raise Failed(
-                f"{chosen.bind} can't be used: {error.strerror} (does the service run already?)"
-            ) from error
+    require_free(chosen.bind)
     return f"{chosen.bind} is free"
 
 

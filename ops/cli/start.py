@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from actors.broker.adapters.simulated.recorded import MarketFileError
+from actors.broker.port import ExchangePort
 from actors.model.clock import Clock
 from actors.webhook.adapters.http import HttpCarrier
 from actors.webhook.shell.channels import Channels
@@ -22,6 +24,7 @@ from config.settings import (
     Settings,
     SettingsError,
 )
+from ops.cli.address import require_free
 from ops.cli.choices import (
     allowed_hosts,
     edge_choice,
@@ -74,7 +77,7 @@ def main(settings: Settings) -> int:
     """Run the service with these settings until it is asked to stop; return the process's exit code.
 
     Raises what keeps it from starting: EmbeddedPostgresError, UnsafeServer, MigrationFailed, VaultError,
-    OSError.
+    SettingsError, Failed, OSError; the last three also out of groups of the nurseries.
     """
     log_output = logs.configure(settings.log.level)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -85,6 +88,7 @@ def main(settings: Settings) -> int:
     url = None if settings.database_url is None else settings.database_url.reveal()
     spare_the_collector()
     with database(url, settings.data_dir) as (dsn, server):
+        require_free(settings.bind)
         put_back = _put_back(settings, dsn)
         serve = partial(_serve, settings, exchanges, dsn, server, allowed, hooks, channels, put_back)
         return trio.run(serve, instruments=[log_output])
@@ -124,14 +128,7 @@ async def _serve(
             store=PostgresJournalStore(base),
             archive=PostgresArchive(base),
             latch=FileLatch(settings.data_dir / "latch"),
-            exchanges=build_exchanges(
-                exchanges,
-                clock=clock,
-                symbols=settings.risk.symbol_whitelist,
-                simulation=simulation_choice(settings.sim),
-                ledgers={each.name: PostgresLedger(base, each.name) for each in settings.exchanges},
-                instance=instance,
-            ),
+            exchanges=_exchanges(settings, exchanges, base, clock, instance),
             limiters=build_limiters(exchanges),
             switches=build_switches(exchanges, settings.data_dir),
             on_deposed=partial(ending.set, EXIT_DEPOSED),
@@ -160,6 +157,24 @@ async def _serve(
         await for_webhooks.close()
         await base.close()
     return ending.code
+
+
+def _exchanges(
+    settings: Settings, exchanges: Sequence[ExchangeChoice], base: Database, clock: Clock, instance: str
+) -> dict[str, ExchangePort]:
+    """The adapters; raises SettingsError for a recorded market that can't be played."""
+    try:
+        return build_exchanges(
+            exchanges,
+            clock=clock,
+            symbols=settings.risk.symbol_whitelist,
+            simulation=simulation_choice(settings.sim),
+            ledgers={each.name: PostgresLedger(base, each.name) for each in settings.exchanges},
+            instance=instance,
+        )
+    except MarketFileError as error:
+        found = f"{error.path}, line {error.line}: {error.found[:80]!r}"
+        raise SettingsError("TRADEWARDEN_SIM__MARKET_FILE", found=found, allowed=error.expected) from None
 
 
 def _tracer(settings: Settings, clock: Clock) -> "Tracer | None":

@@ -12,6 +12,7 @@ begins again, one average pause later.
 """
 
 import gzip
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
@@ -196,7 +197,7 @@ def read_market(path: Path, *, lot: Decimal) -> RecordedMarket:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise MarketFileError(path, 0, f"{type(error).__name__}: {error}", "a readable CSV file") from error
     header, *lines = [line for line in text.splitlines() if line.strip()] or [""]
     return RecordedMarket(lines, header.strip(), lot=lot, path=path)
