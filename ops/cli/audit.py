@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from ops.cli.command import OK, Command
+from ops.cli.command import OK, Command, Failed
 from ops.cli.limits import table
 from ops.cli.service import ask, configure_access
 from ops.cli.token import duration
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Ask and print."""
-    since = "" if asked.since is None else _ago(asked.since)
+    since = "" if asked.since is None else ago(asked.since)
 
     async def work(client: Client) -> list[AuditBody]:
         found: list[AuditBody] = []
@@ -51,9 +51,13 @@ def run(asked: argparse.Namespace) -> int:
     return OK
 
 
-def _ago(seconds: int) -> str:
+def ago(seconds: int) -> str:
     """A time as the service writes it; such texts sort as the times do."""
-    return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    try:
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise Failed("--since reaches back beyond the first year; leave it out to see everything") from error
+    return since.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def lines(entries: Sequence[AuditBody]) -> Iterator[str]:

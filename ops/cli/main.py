@@ -6,6 +6,7 @@ A subcommand is a module of `ops.cli` with a `COMMAND`. It is imported when it i
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -39,7 +40,17 @@ MODULES: dict[str, tuple[str, str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _main(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        return tell(error) or FAILED
+
+
+def _main(given: Sequence[str]) -> int:
     if not given or given[0] in {"-h", "--help", "help"}:
         print(overview())
         return OK
@@ -85,8 +96,23 @@ def tell(error: BaseException) -> int | None:
             # Whoever read has had enough; nothing more can be told, not even at the end of the process.
             sys.stderr.close()
             return FAILED
+        case OSError():
+            _close_output()
+            where = "" if error.filename is None else f"{error.filename}: "
+            complain(f"{where}{error.strerror or error}")
+            return FAILED
         case _:
             return None
+
+
+def _close_output() -> None:
+    """Where standard output takes nothing more, what is left goes nowhere: the end would stumble over it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def parser_of(name: str, command: Command) -> argparse.ArgumentParser:

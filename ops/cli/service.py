@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import trio
 
 from config import Settings
@@ -52,7 +53,7 @@ def ask(asked: argparse.Namespace, work: Callable[[Client], Awaitable[T]]) -> T:
 def ask_as(kind: type[ClientT], asked: argparse.Namespace, work: Callable[[ClientT], Awaitable[T]]) -> T:
     """Do something that this kind of client can."""
     chosen = settings()
-    url = asked.service or url_of(chosen)
+    url = checked_url(asked.service) if asked.service else url_of(chosen)
     token = token_of(chosen, asked.token_file)
     trust = trust_of(chosen, asked.ca_file)
 
@@ -70,6 +71,17 @@ def ask_as(kind: type[ClientT], asked: argparse.Namespace, work: Callable[[Clien
         if isinstance(error, Unreachable):
             raise Failed(f"{error}; is it running? (`tradewarden run`)") from error
         raise
+
+
+def checked_url(given: str) -> str:
+    """The address as it was given, if it is one; raises Failed."""
+    try:
+        url = httpx.URL(given)
+    except httpx.InvalidURL as error:
+        raise Failed(f"--url {given[:100]!r} is no address: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise Failed(f"--url {given[:100]!r} is no address such as http://127.0.0.1:8085")
+    return given
 
 
 def url_of(chosen: Settings) -> str:
@@ -100,9 +112,14 @@ def token_of(chosen: Settings, file: Path | None) -> str:
         return chosen.token.reveal()
     path = file or chosen.data_dir / "token"
     try:
-        return path.read_text().strip()
+        token = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
         raise Failed(
             f"no token: TRADEWARDEN_TOKEN is not set and {path} can't be read ({error.strerror}); "
             "make one with `tradewarden token create`, or name its file with --token-file"
         ) from error
+    if not token:
+        raise Failed(f"{path} is empty; a token is needed in it")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise Failed(f"{path} holds no token: printable ASCII characters without spaces are needed")
+    return token

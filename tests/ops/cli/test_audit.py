@@ -1,6 +1,6 @@
 """What `tradewarden audit` prints."""
 
-from ops.cli.audit import lines
+from ops.cli.audit import ago, lines
 from web.routes.audit import AuditBody
 
 
@@ -36,3 +36,8 @@ def test_a_call_without_a_valid_token_or_a_subject_shows_its_path():
 
 def test_entries_that_are_missing_are_told():
     assert list(lines([entry(unrecorded=3)]))[-1] == "3 more could not be recorded"
+
+
+def test_a_time_long_ago_sorts_before_every_entry():
+    """Times are compared as texts: a year of three digits would come after ours."""
+    assert ago(500_000 * 86_400) < entry().at

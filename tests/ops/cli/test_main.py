@@ -6,6 +6,8 @@ import os
 import re
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from argparse import Namespace
 
@@ -264,6 +266,66 @@ def test_a_fault_of_ours_is_not_swallowed():
     several = ExceptionGroup("a nursery", [ValueError("one"), Failed("two")])
     with pytest.raises(ExceptionGroup):
         cli.run(Command("", "", nothing, fail_with(several)), Namespace())
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
+def test_an_output_that_takes_nothing_is_one_line_and_a_failure(arguments):
+    """The lines wait in a buffer, and Python itself only notes at the very end that they went nowhere."""
+    command = [sys.executable, "-m", "ops.cli.main", *arguments]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "tradewarden: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:abc",
+        "http://[::1",
+        "127.0.0.1:8085",
+        "http://",
+        "ftp://127.0.0.1",
+        "http://a\nb",
+    ],
+)
+def test_a_url_that_is_none_is_one_line(url, capsys, monkeypatch):
+    """A slip of the hand at the port is told as such."""
+    monkeypatch.setenv("TRADEWARDEN_TOKEN", "a-token-for-tests")
+    assert cli.main(["tree", "--url", url]) == 1
+    assert (said := capsys.readouterr().err).startswith("tradewarden: --url ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [("", "is empty"), (" \n", "is empty"), ("tw_ä", "holds no token"), ("two words", "holds no token"),
+     ("two\nlines", "holds no token")],
+)  # fmt: skip
+def test_a_token_file_that_holds_no_token_is_one_line(content, why, capsys, tmp_path):
+    """It goes into a header as it is, where nothing else fits; a service that is away is not the cause."""
+    file = tmp_path / "mine"
+    file.write_text(content, encoding="utf-8")
+    assert cli.main(["tree", "--token-file", str(file)]) == 1
+    assert (said := capsys.readouterr().err).startswith(f"tradewarden: {file} {why}")
+    assert said.count("\n") == 1
+
+
+def test_a_time_before_the_first_year_is_one_line(capsys, monkeypatch):
+    """The calendar of Python ends there."""
+    monkeypatch.setenv("TRADEWARDEN_TOKEN", "a-token-for-tests")
+    assert cli.main(["audit", "--since", "999999d"]) == 1
+    assert capsys.readouterr().err.startswith("tradewarden: --since ")
+
+
+@pytest.mark.usefixtures("with_database")
+def test_a_folder_for_backups_that_cant_be_is_one_line(capsys, tmp_path):
+    """A file lies in its place, or above it."""
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (file, file / "below"):
+        assert cli.main(["backup", "--to", str(folder)]) == 1
+        assert (said := capsys.readouterr().err).startswith(f"tradewarden: {folder}: ")
+        assert said.count("\n") == 1
 
 
 def fail_with(error: BaseException):
