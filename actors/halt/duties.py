@@ -18,6 +18,7 @@ from actors.model.events import AnyEvent, KillEngaged, TradingResumed, TradingSt
 from actors.model.instrument import Instrument
 from actors.model.money import EXACT, ZERO, normal
 from actors.model.order import Order, OrderIntent
+from actors.model.position import Position
 
 _DOWN = Context(prec=76, rounding=ROUND_DOWN)
 
@@ -188,7 +189,7 @@ def flatten_duties(
     """The positions to close now: in scope of a flattening kill whose sweep is done, with nothing of ours
     working there. Nothing comes in between: risk takes no orders of others there.
 
-    Quantities are rounded down to the lot; what is less than a lot can't be closed and is no duty.
+    What can't be closed (`closable`) is no duty.
     """
     scopes = [e.kill for e in kills if e.kill.level == "flatten"]
     if not scopes:
@@ -205,10 +206,25 @@ def flatten_duties(
         )
         if instrument is None or not due:
             continue
-        quantity = whole_lots(position.quantity.copy_abs(), instrument.lot)
+        quantity = closable(position, instrument, book)
         if quantity > ZERO:
             duties.append(FlattenDuty(*place, "sell" if position.quantity > 0 else "buy", quantity))
     return tuple(duties)
+
+
+def closable(position: Position, instrument: Instrument, book: Book) -> Decimal:
+    """How much of a position can be closed: whole lots, and of a spot asset no more than the account has.
+
+    A fee that was taken in the bought asset leaves less of it there than the position says. Where the journal
+    doesn't know what the account holds, the position is taken at its word.
+    """
+    quantity, exchange = position.quantity.copy_abs(), position.exchange
+    if instrument.market_type == "spot" and position.quantity > 0:
+        known = exchange in book.opened and exchange not in book.disturbed
+        held = book.cash.get((exchange, instrument.base)) if known else None
+        if held is not None:
+            quantity = min(quantity, max(ZERO, held))
+    return whole_lots(quantity, instrument.lot)
 
 
 def closing_intent(duty: FlattenDuty, order_id: str) -> OrderIntent:

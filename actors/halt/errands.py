@@ -55,8 +55,13 @@ class Errands:
         return tuple(
             m.Closing(exchange=place[0], symbol=place[1], detail=self._refused.get(place, ""))
             for place in places
-            if self._log.book.position(*place).quantity
+            if self._is_open(place)
         )
+
+    def _is_open(self, place: tuple[str, str]) -> bool:
+        book, instrument = self._log.book, self._instruments.get(place)
+        position = book.position(*place)
+        return bool(position.quantity if instrument is None else duties.closable(position, instrument, book))
 
     def learn(self, broker: m.BrokerState) -> None:
         """What can be traded where."""
