@@ -2,8 +2,8 @@
 
 The key of a fill is its exchange, market type, symbol, order id at the exchange and trade id; exchange and
 market type are the broker's own, so three parts are kept. What is remembered is bounded: a fill that is
-forgotten here and comes once more costs a look into the store, because the journal's own record of trades
-has the last word.
+forgotten here and comes once more costs a look into the book or the store, because the journal's own record
+of trades has the last word.
 """
 
 from collections import OrderedDict
@@ -32,6 +32,8 @@ class Intake:
             return False
         order_id = book.venue_ids.get(fill.order_id)
         if order_id is not None and is_among(fill, book.trades.get(order_id, ())):
+            return False
+        if fill.order_id == EXTERNAL and book.is_adjusted(fill):
             return False
         self._seen[key] = None
         if len(self._seen) > REMEMBERED:

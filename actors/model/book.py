@@ -14,6 +14,7 @@ import msgspec
 
 from actors.model import events as ev
 from actors.model.change import Change, DuplicateAdjustment, DuplicateFill, DuplicateOrder, Kill, scope_key
+from actors.model.fill import Fill
 from actors.model.folding import RULES, denied_order
 from actors.model.money import ZERO
 from actors.model.order import Order
@@ -31,7 +32,7 @@ __all__ = [
     "scope_key",
 ]
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 
@@ -40,8 +41,10 @@ class Book(msgspec.Struct, kw_only=True):
 
     `cash` is what the account holds as the journal knows it: opening balances plus what fills and fees
     moved. `watermarks` is the newest fill time (µs) applied: where reconciliation starts. `trades` names
-    the trade ids already applied to each order in the book, `adjustments` the evidence of adjustments
-    already made: both for exactly-once. `opened` is when the journal first saw an account (µs), `disturbed`
+    the trade ids already applied to each order in the book, `adjustments` by (exchange, symbol) the evidence
+    of adjustments already made, and when their trades were (µs): both for exactly-once. `forgotten` is up to
+    when (µs) adjustments are not remembered one by one any more: no trade of another from before is news, and
+    none is read again. `opened` is when the journal first saw an account (µs), `disturbed`
     since when (µs) its balances can't be told from the journal any more, because something else than our
     orders moved a position there; `statement`
     the balance adjustments made since, by (exchange, evidence), and when they happened. `earnings` is what
@@ -57,7 +60,8 @@ class Book(msgspec.Struct, kw_only=True):
     positions: dict[tuple[str, str], Position] = {}
     cash: dict[tuple[str, str], Decimal] = {}
     watermarks: dict[tuple[str, str], int] = {}
-    adjustments: dict[str, int] = {}
+    adjustments: dict[tuple[str, str], dict[str, int]] = {}
+    forgotten: dict[tuple[str, str], int] = {}
     opened: dict[str, int] = {}
     disturbed: dict[str, int] = {}
     statement: dict[tuple[str, str], int] = {}
@@ -85,6 +89,13 @@ class Book(msgspec.Struct, kw_only=True):
         found = self.positions.get((exchange, symbol))
         return found if found is not None else Position(exchange=exchange, symbol=symbol)
 
+    def is_adjusted(self, fill: Fill) -> bool:
+        """Whether a trade that is no order's of ours is in the journal already, or too old to be news."""
+        place = (fill.exchange, fill.symbol)
+        if place in self.forgotten and fill.at_us <= self.forgotten[place]:
+            return True
+        return fill.fill_id in self.adjustments.get(place, ())
+
     def copy(self) -> "Book":
         """A book that can be folded further without changing this one; costs time for each order it holds."""
         return Book(
@@ -96,7 +107,8 @@ class Book(msgspec.Struct, kw_only=True):
             positions=self.positions.copy(),
             cash=self.cash.copy(),
             watermarks=self.watermarks.copy(),
-            adjustments=self.adjustments.copy(),
+            adjustments={place: known.copy() for place, known in self.adjustments.items()},
+            forgotten=self.forgotten.copy(),
             opened=self.opened.copy(),
             disturbed=self.disturbed.copy(),
             statement=self.statement.copy(),

@@ -258,7 +258,8 @@ class OrderReplaced(OrderEvent, frozen=True, kw_only=True, tag=True):
 class PositionAdjusted(Event, frozen=True, kw_only=True):
     """The position changed by something else than our orders: opening, transfer, funding, another's trade.
 
-    `quantity` is the signed change in base units, `price` what it is valued at in quote units.
+    `quantity` is the signed change in base units, `price` what it is valued at in quote units. `happened_us`
+    is the trade's time by the exchange's clock; 0 for an opening, and where an older version did not tell.
     """
 
     exchange: str
@@ -267,6 +268,7 @@ class PositionAdjusted(Event, frozen=True, kw_only=True):
     price: Decimal
     cause: str
     evidence: str
+    happened_us: int = 0
 
 
 # Written by OperatorActor (stream "operator").

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 CLOSED_KEPT = 1024
 """How many closed orders the book remembers, for late fills and answers that are just being given."""
 
-ADJUSTMENTS_KEPT = 4096
-"""How many adjustments the book remembers: far more than are told twice. Openings all stay."""
+ADJUSTMENTS_KEPT = 1024
+"""How many adjustments of one place the book remembers, those of the newest trades. Openings all stay."""
+
+CLOCKS_APART_US = 1_000_000
+"""How much later than its record a trade may seem to have been, where only the record's time is known."""
 
 STATEMENT_KEPT = 4096
 """How many balance adjustments the book remembers: months of funding and transfers."""
@@ -283,22 +286,39 @@ def _cash_after(book: "Book", fill: Fill) -> dict[tuple[str, str], Decimal]:
 
 
 def _adjusted(book: "Book", event: ev.PositionAdjusted, _seq: int, at_us: int) -> Change:
-    if event.evidence in book.adjustments:
+    if _is_told_again(book, event):
         raise DuplicateAdjustment(event.evidence)
     traded = book.position(event.exchange, event.symbol).trade(event.quantity, event.price)
     return Change(position=msgspec.structs.replace(traded, updated_us=at_us))
+
+
+def _is_told_again(book: "Book", event: ev.PositionAdjusted) -> bool:
+    """Whether the book remembers the adjustment.
+
+    One without its trade's time was journaled by an older version, which remembered less and may have counted
+    it twice; what stands in the journal is folded as it stands.
+    """
+    old = not event.happened_us and not event.evidence.startswith(OPENING)
+    return not old and event.evidence in book.adjustments.get((event.exchange, event.symbol), ())
 
 
 def _keep_adjusted(book: "Book", event: ev.PositionAdjusted, change: Change, at_us: int) -> None:
     _keep_position(book, change)
     if not event.evidence.startswith(OPENING):
         book.disturbed.setdefault(event.exchange, at_us)
-    kept = book.adjustments
-    kept[event.evidence] = at_us
+    place = (event.exchange, event.symbol)
+    kept = book.adjustments.setdefault(place, {})
+    kept[event.evidence] = event.happened_us or at_us + CLOCKS_APART_US
     if len(kept) > ADJUSTMENTS_KEPT:
-        oldest = next((evidence for evidence in kept if not evidence.startswith(OPENING)), None)
-        if oldest is not None:
-            del kept[oldest]
+        _forget_adjustment(book, place, kept)
+
+
+def _forget_adjustment(book: "Book", place: tuple[str, str], kept: dict[str, int]) -> None:
+    """Forget the oldest trade, and remember up to when trades are forgotten."""
+    trades = [evidence for evidence in kept if not evidence.startswith(OPENING)]
+    if trades:
+        at_us = kept.pop(min(trades, key=kept.__getitem__))
+        book.forgotten[place] = max(book.forgotten.get(place, at_us), at_us)
 
 
 def _keep_account(book: "Book", event: ev.AccountOpened, _change: Change, at_us: int) -> None:

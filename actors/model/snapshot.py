@@ -34,7 +34,8 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     positions: tuple[Position, ...]
     cash: Pairs[Place, Decimal]
     watermarks: Pairs[Place, int]
-    adjustments: Pairs[str, int]
+    adjustments: Pairs[Place, Pairs[str, int]]
+    forgotten: Pairs[Place, int]
     opened: Pairs[str, int]
     disturbed: Pairs[str, int]
     statement: Pairs[Place, int]
@@ -70,7 +71,8 @@ def encode_book(book: Book) -> bytes:
             positions=tuple(book.positions.values()),
             cash=_pairs(book.cash),
             watermarks=_pairs(book.watermarks),
-            adjustments=_pairs(book.adjustments),
+            adjustments=tuple((place, _pairs(known)) for place, known in book.adjustments.items()),
+            forgotten=_pairs(book.forgotten),
             opened=_pairs(book.opened),
             disturbed=_pairs(book.disturbed),
             statement=_pairs(book.statement),
@@ -104,7 +106,8 @@ def decode_book(data: bytes) -> Book:
         positions={(position.exchange, position.symbol): position for position in image.positions},
         cash=dict(image.cash),
         watermarks=dict(image.watermarks),
-        adjustments=dict(image.adjustments),
+        adjustments={place: dict(known) for place, known in image.adjustments},
+        forgotten=dict(image.forgotten),
         opened=dict(image.opened),
         disturbed=dict(image.disturbed),
         statement=dict(image.statement),

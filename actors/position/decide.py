@@ -189,7 +189,7 @@ class _Draft:
 
     def adjust(self, fill: Fill, cause: str) -> None:
         """The account changed by a trade that no order of the journal explains."""
-        if fill.fill_id in self.book.adjustments or fill.fill_id in self._adjusted:
+        if fill.fill_id in self._adjusted or self.book.is_adjusted(fill):
             return
         self._adjusted[fill.fill_id] = None
         quantity = fill.quantity if fill.side == "buy" else EXACT.minus(fill.quantity)
@@ -201,6 +201,7 @@ class _Draft:
                 price=fill.price,
                 cause=cause,
                 evidence=fill.fill_id,
+                happened_us=fill.at_us,
             )
         )
 
@@ -371,7 +372,8 @@ def _amend_refused(draft: _Draft, item: Evidence) -> None:
 
 def _opening(draft: _Draft, item: Evidence) -> None:
     evidence = f"opening:{draft.exchange}:{draft.symbol}"
-    if item.quantity is None or item.price is None or evidence in draft.book.adjustments:
+    known = draft.book.adjustments.get((draft.exchange, draft.symbol), ())
+    if item.quantity is None or item.price is None or evidence in known:
         return
     draft.events.append(
         ev.PositionAdjusted(

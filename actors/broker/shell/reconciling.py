@@ -123,12 +123,20 @@ class Reconciling:
         desk = self._desk
         now_us = desk.clock.now_us()
         since_us = now_us - round((lookback or desk.timings.lookback) * MICROSECONDS)
-        watermark_us = desk.log.book.watermarks.get((desk.exchange, symbol))
-        if watermark_us is not None and lookback is None:
-            first_us = min(watermark_us, self._doubtful_us(symbol, now_us))
+        known_us = self._known_us(symbol)
+        if known_us is not None and lookback is None:
+            first_us = min(known_us, self._doubtful_us(symbol, now_us))
             since_us = first_us - round(desk.timings.overlap * MICROSECONDS)
         fills = await desk.fills_since(symbol, since_us)
         return desk.take_fills(fills)
+
+    def _known_us(self, symbol: str) -> int | None:
+        """Up to when the journal has the symbol's trades: our own up to the watermark, and those of others up
+        to where they are forgotten, however long ours are past.
+        """
+        book, place = self._desk.log.book, (self._desk.exchange, symbol)
+        times = [each[place] for each in (book.watermarks, book.forgotten) if place in each]
+        return max(times, default=None)
 
     def _doubtful_us(self, symbol: str, now_us: int) -> int:
         """When the oldest order of a recent verdict was made: an exchange whose listings lag may have taken

@@ -191,6 +191,26 @@ def test_anothers_fill_is_said_to_be_so():
     assert evidence[0].kind == "foreign_fill"
 
 
+def test_anothers_fill_that_the_journal_has_is_no_news():
+    """Polls bring it for as long as no order of ours was filled, longer than it is remembered here."""
+    book, trade = Book(), fill(venue_id=EXTERNAL)
+    book.apply(
+        ev.PositionAdjusted(
+            exchange=SIM,
+            symbol=BTC,
+            quantity=trade.quantity,
+            price=trade.price,
+            cause="trade of another on the account",
+            evidence=trade.fill_id,
+            happened_us=trade.at_us,
+        ),
+        1,
+        1,
+    )
+    evidence, _ = taken(trade, book=book)
+    assert not evidence
+
+
 def test_memory_of_fills_is_bounded():
     """What is forgotten costs a look into the store, no more."""
     fills = [fill(f"t{n}") for n in range(REMEMBERED + 10)]

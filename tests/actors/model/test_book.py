@@ -145,6 +145,7 @@ REFUSED = [
             price=Decimal(1),
             cause="transfer",
             evidence="known",
+            happened_us=4,
         ),
         DuplicateAdjustment,
     ),
@@ -172,6 +173,7 @@ def test_a_refused_event_leaves_no_trace(event: ev.AnyEvent, error: type[Excepti
         price=Decimal(1),
         cause="transfer",
         evidence="known",
+        happened_us=4,
     )
     opened = ev.AccountOpened(exchange="sim", balances=(("USDT", Decimal("1000.00000001")),))
     book = folded(opened, accepted(), filled(), known)
@@ -207,9 +209,10 @@ def test_adjustments_leave_memory_but_openings_stay() -> None:
     book = folded(adjustment)
     for number in range(ADJUSTMENTS_KEPT + 5):
         folded(msgspec.structs.replace(adjustment, cause="transfer", evidence=f"t{number}"), book=book)
-    assert len(book.adjustments) == ADJUSTMENTS_KEPT
-    assert "opening:sim:BTC/USDT" in book.adjustments
-    assert "t5" not in book.adjustments
+    known = book.adjustments["sim", "BTC/USDT"]
+    assert len(known) == ADJUSTMENTS_KEPT
+    assert "opening:sim:BTC/USDT" in known
+    assert "t5" not in known
 
 
 def _forgotten() -> tuple[Book, ev.OrderFilled]:
@@ -387,14 +390,29 @@ def test_positions_are_the_sum_of_the_fills_and_adjustments(events: list[ev.AnyE
 def test_a_small_memory_gives_the_same_result_after_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is forgotten first is part of the state: the order within the dictionaries survives encoding."""
     monkeypatch.setattr(folding, "CLOSED_KEPT", 3)
+    monkeypatch.setattr(folding, "ADJUSTMENTS_KEPT", 3)
     events: list[ev.AnyEvent] = []
     for number in range(8):
-        events += [accepted(number), ev.OrderCanceled(reason="r", **about(number))]
+        adjusted = ev.PositionAdjusted(
+            exchange="sim",
+            symbol="BTC/USDT",
+            quantity=Decimal(1),
+            price=Decimal(1),
+            cause="trade of another on the account",
+            evidence=f"t{number}",
+            happened_us=number + 1,
+        )
+        events += [accepted(number), ev.OrderCanceled(reason="r", **about(number)), adjusted]
     whole = folded(*events)
     for cut in range(len(events)):
         restored = decode_book(encode_book(folded(*events[:cut])))
         assert encode_book(folded(*events[cut:], book=restored)) == encode_book(whole)
     assert list(whole.closed) == ["order-5", "order-6", "order-7"]
+    assert list(whole.adjustments["sim", "BTC/USDT"]) == ["t5", "t6", "t7"]
+    assert whole.forgotten == {("sim", "BTC/USDT"): 5}
+    copied = whole.copy()
+    folded(msgspec.structs.replace(adjusted, evidence="t9", happened_us=10), book=copied)
+    assert encode_book(folded(*events)) == encode_book(whole)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"seq":1}'])

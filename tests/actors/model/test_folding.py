@@ -10,7 +10,13 @@ from actors.model.amend import Amend, AmendState
 from actors.model.book import Book, DuplicateAdjustment, DuplicateFill, DuplicateOrder, Kill
 from actors.model.change import Change
 from actors.model.fill import Fill
-from actors.model.folding import ADJUSTMENTS_KEPT, CLOSED_KEPT, STATEMENT_KEPT, denied_order
+from actors.model.folding import (
+    ADJUSTMENTS_KEPT,
+    CLOCKS_APART_US,
+    CLOSED_KEPT,
+    STATEMENT_KEPT,
+    denied_order,
+)
 from actors.model.order import Order, Submission, Terminal
 from actors.model.position import Position
 from tests.fixtures.orders import INTENT
@@ -312,9 +318,8 @@ def test_an_adjustment_moves_the_position_and_disturbs_its_exchange() -> None:
     assert book.position("sim", "BTC/USDT") == Position(
         exchange="sim", symbol="BTC/USDT", quantity=Decimal(2), cost=Decimal(100), updated_us=1001
     )
-    assert (book.disturbed, book.adjustments) == ({"sim": 1001}, {"transfer:1": 1001})
-    with pytest.raises(DuplicateAdjustment, match="transfer:1"):
-        folded(adjusted, book=book)
+    known = {("sim", "BTC/USDT"): {"transfer:1": 1001 + CLOCKS_APART_US}}
+    assert (book.disturbed, book.adjustments) == ({"sim": 1001}, known)
     opening = msgspec.structs.replace(adjusted, evidence="opening:sim/BTC")
     assert folded(opening).disturbed == {}
 
@@ -335,7 +340,75 @@ def test_every_opening_is_remembered() -> None:
             for number in range(ADJUSTMENTS_KEPT + 2)
         )
     )
-    assert len(book.adjustments) == ADJUSTMENTS_KEPT + 2
+    assert len(book.adjustments["sim", "BTC/USDT"]) == ADJUSTMENTS_KEPT + 2
+    assert book.forgotten == {}
+    with pytest.raises(DuplicateAdjustment, match="opening:0"):
+        folded(msgspec.structs.replace(opening, evidence="opening:0"), book=book)
+
+
+def another(at_us: int, symbol: str = "BTC/USDT") -> Fill:
+    """A trade of somebody else on the account."""
+    return fill(f"t{at_us}", symbol=symbol, at_us=at_us, order_id="EXTERNAL")
+
+
+def adjusted(trade: Fill) -> ev.PositionAdjusted:
+    return ev.PositionAdjusted(
+        exchange="sim",
+        symbol=trade.symbol,
+        quantity=trade.quantity,
+        price=trade.price,
+        cause="trade of another on the account",
+        evidence=trade.fill_id,
+        happened_us=trade.at_us,
+    )
+
+
+def test_a_trade_of_another_counts_once_however_many_come_after_it() -> None:
+    """What is forgotten must not be news when the exchange lists it once more."""
+    trades = [another(at_us) for at_us in range(1, 2 * ADJUSTMENTS_KEPT)]
+    book = Book()
+    for trade in trades:
+        assert not book.is_adjusted(trade)
+        folded(adjusted(trade), book=book)
+    assert all(book.is_adjusted(trade) for trade in trades)
+    assert book.forgotten == {("sim", "BTC/USDT"): ADJUSTMENTS_KEPT - 1}
+    assert len(book.adjustments["sim", "BTC/USDT"]) == ADJUSTMENTS_KEPT
+    assert not book.is_adjusted(another(2 * ADJUSTMENTS_KEPT))
+
+
+def test_trades_of_another_while_nobody_looked_are_news_though_newer_ones_were_told_first() -> None:
+    """After a start a stream tells of the present before a poll tells of the past."""
+    before = [adjusted(another(at_us)) for at_us in range(1, ADJUSTMENTS_KEPT + 1)]
+    book = folded(*before, adjusted(another(1_000_000)))
+    assert book.forgotten == {("sim", "BTC/USDT"): 1}
+    for at_us in range(ADJUSTMENTS_KEPT + 1, 3 * ADJUSTMENTS_KEPT):
+        assert not book.is_adjusted(another(at_us))
+        folded(adjusted(another(at_us)), book=book)
+    assert book.is_adjusted(another(1_000_000))
+
+
+def test_a_trade_that_comes_late_does_not_bring_back_what_is_forgotten() -> None:
+    book = folded(*(adjusted(another(at_us)) for at_us in range(10, ADJUSTMENTS_KEPT + 11)))
+    assert book.forgotten == {("sim", "BTC/USDT"): 10}
+    folded(adjusted(another(5)), book=book)
+    assert book.forgotten == {("sim", "BTC/USDT"): 10}
+
+
+def test_many_trades_in_one_symbol_forget_none_of_another() -> None:
+    quiet = another(1, "ETH/USDT")
+    book = folded(adjusted(quiet), *(adjusted(another(at)) for at in range(2, ADJUSTMENTS_KEPT + 4)))
+    assert "ETH/USDT" not in [symbol for _, symbol in book.forgotten]
+    assert book.is_adjusted(quiet)
+    assert not book.is_adjusted(another(0, "ETH/USDT"))
+    with pytest.raises(DuplicateAdjustment):
+        folded(adjusted(quiet), book=book)
+
+
+def test_an_adjustment_that_an_older_version_counted_twice_is_folded_as_it_stands() -> None:
+    """That version remembered less; a journal it wrote must not stop a start."""
+    old = msgspec.structs.replace(adjusted(another(1)), happened_us=0)
+    book = folded(old, old)
+    assert book.position("sim", "BTC/USDT").quantity == 2 * old.quantity
 
 
 def test_an_absent_order_that_executes_after_all_is_open_again() -> None:

@@ -177,6 +177,8 @@ def test_anothers_trade_is_an_adjustment_once():
     decision, after = decided(Book(), foreign, foreign)
     assert names(decision) == ["PositionAdjusted"]
     assert after.position(SIM, BTC).quantity == -4
+    assert not decided(after, foreign)[0].events
+    assert decision.events[0].happened_us == foreign.fill.at_us
 
 
 def test_an_opening_position_is_taken_once():
