@@ -32,7 +32,7 @@ __all__ = [
     "scope_key",
 ]
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 
@@ -47,7 +47,8 @@ class Book(msgspec.Struct, kw_only=True):
     none is read again. `opened` is when the journal first saw an account (µs), `disturbed`
     since when (µs) its balances can't be told from the journal any more, because something else than our
     orders moved a position there; `statement`
-    the balance adjustments made since, by (exchange, evidence), and when they happened. `earnings` is what
+    the balance adjustments made since, by (exchange, evidence), and when they happened, `statement_until` the
+    newest of these times (µs) of each exchange: it is read again from shortly before. `earnings` is what
     adjustments that are a result of trading (funding, interest) came to, by asset. `trading_states` and
     `trading_causes` go by the key of their scope.
     """
@@ -65,6 +66,7 @@ class Book(msgspec.Struct, kw_only=True):
     opened: dict[str, int] = {}
     disturbed: dict[str, int] = {}
     statement: dict[tuple[str, str], int] = {}
+    statement_until: dict[str, int] = {}
     earnings: dict[str, Decimal] = {}
     limits: dict[str, str] = {}
     settings: dict[str, str] = {}
@@ -112,6 +114,7 @@ class Book(msgspec.Struct, kw_only=True):
             opened=self.opened.copy(),
             disturbed=self.disturbed.copy(),
             statement=self.statement.copy(),
+            statement_until=self.statement_until.copy(),
             earnings=self.earnings.copy(),
             limits=self.limits.copy(),
             settings=self.settings.copy(),

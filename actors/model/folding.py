@@ -8,6 +8,7 @@ is part of the state (what is forgotten first).
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -33,7 +34,12 @@ CLOCKS_APART_US = 1_000_000
 """How much later than its record a trade may seem to have been, where only the record's time is known."""
 
 STATEMENT_KEPT = 4096
-"""How many balance adjustments the book remembers: months of funding and transfers."""
+"""How many balance adjustments the book remembers at least: months of funding and transfers."""
+
+STATEMENT_OVERLAP_US = 86_400_000_000
+"""How far before its newest known line a statement is read again: exchanges list some lines late. No line
+from so far back is ever forgotten.
+"""
 
 OPENING = "opening:"
 """How the evidence of an adjustment begins that takes a position without history into the journal."""
@@ -328,7 +334,7 @@ def _keep_account(book: "Book", event: ev.AccountOpened, _change: Change, at_us:
 
 
 def _balance_adjusted(book: "Book", event: ev.BalanceAdjusted, _seq: int, _at_us: int) -> Change:
-    if (event.exchange, event.evidence) in book.statement:
+    if _is_booked_again(book, (event.exchange, event.evidence)):
         raise DuplicateAdjustment(event.evidence)
     place, earnings = (event.exchange, event.asset), None
     if event.cause in ev.EARNINGS:
@@ -338,11 +344,24 @@ def _balance_adjusted(book: "Book", event: ev.BalanceAdjusted, _seq: int, _at_us
     return Change(cash=cash, earnings=earnings)
 
 
+def _is_booked_again(book: "Book", line: tuple[str, str]) -> bool:
+    """Whether the line is among the newest that were booked.
+
+    An older version remembered no more than these, and may have booked an older line twice; what stands in
+    the journal is folded as it stands.
+    """
+    return line in book.statement and line in islice(reversed(book.statement), STATEMENT_KEPT)
+
+
 def _keep_balance(book: "Book", event: ev.BalanceAdjusted, change: Change, _at_us: int) -> None:
     _keep_cash(book, change)
-    book.statement[event.exchange, event.evidence] = event.happened_us
-    if len(book.statement) > STATEMENT_KEPT:
-        del book.statement[next(iter(book.statement))]
+    kept, until, line = book.statement, book.statement_until, (event.exchange, event.evidence)
+    kept.pop(line, None)
+    kept[line] = event.happened_us
+    until[event.exchange] = max(until.get(event.exchange, event.happened_us), event.happened_us)
+    for old in tuple(islice(kept, max(len(kept) - STATEMENT_KEPT, 0))):
+        if kept[old] < until[old[0]] - STATEMENT_OVERLAP_US:
+            del kept[old]
 
 
 def _keep_limit_changed(book: "Book", event: ev.LimitChanged, _change: Change, _at_us: int) -> None:

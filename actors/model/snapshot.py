@@ -39,6 +39,7 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     opened: Pairs[str, int]
     disturbed: Pairs[str, int]
     statement: Pairs[Place, int]
+    statement_until: Pairs[str, int]
     earnings: Pairs[str, Decimal]
     limits: Pairs[str, str]
     settings: Pairs[str, str]
@@ -76,6 +77,7 @@ def encode_book(book: Book) -> bytes:
             opened=_pairs(book.opened),
             disturbed=_pairs(book.disturbed),
             statement=_pairs(book.statement),
+            statement_until=_pairs(book.statement_until),
             earnings=_pairs(book.earnings),
             limits=_pairs(book.limits),
             settings=_pairs(book.settings),
@@ -111,6 +113,7 @@ def decode_book(data: bytes) -> Book:
         opened=dict(image.opened),
         disturbed=dict(image.disturbed),
         statement=dict(image.statement),
+        statement_until=dict(image.statement_until),
         earnings=dict(image.earnings),
         limits=dict(image.limits),
         settings=dict(image.settings),

@@ -14,12 +14,9 @@ import trio
 from actors.broker.port import Statements, Unavailable
 from actors.broker.reconcile import BalanceDifference
 from actors.broker.shell.desk import Desk
+from actors.model.folding import STATEMENT_OVERLAP_US
 from actors.model.messages import BalanceMove, BookBalances
 from actors.model.money import EXACT, ZERO
-
-MICROSECONDS = 1_000_000
-OVERLAP_SECONDS = 86_400.0
-"""How far before the newest known line it is read again: exchanges list some lines late."""
 
 BOOKING_SECONDS = 2.0
 BOOKING_PAUSE = 0.02
@@ -69,15 +66,14 @@ class Statement:
             if problem.kind != "exchange":
                 raise
             return [], f"the exchange's statement can't be read: {problem.detail}"
-        known = desk.log.book.statement
-        return [
-            move for move in moves if move.at_us > opened_us and (desk.exchange, move.evidence) not in known
-        ], ""
+        # Lines that were booked meanwhile may have let older ones be forgotten.
+        known, since_us = desk.log.book.statement, self._since_us(opened_us)
+        recent = [move for move in moves if move.at_us > opened_us and move.at_us >= since_us]
+        return [move for move in recent if (desk.exchange, move.evidence) not in known], ""
 
     def _since_us(self, opened_us: int) -> int:
-        book, exchange = self._desk.log.book, self._desk.exchange
-        newest_us = max((at for (place, _), at in book.statement.items() if place == exchange), default=0)
-        return max(opened_us, newest_us - round(OVERLAP_SECONDS * MICROSECONDS))
+        newest_us = self._desk.log.book.statement_until.get(self._desk.exchange, 0)
+        return max(opened_us, newest_us - STATEMENT_OVERLAP_US)
 
     async def _book(self, moves: Sequence[BalanceMove]) -> None:
         """Have the lines journaled, and give that a moment; what is not in by then is told again."""

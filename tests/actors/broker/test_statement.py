@@ -106,6 +106,67 @@ async def test_a_transfer_while_away_is_booked_before_the_first_order(autojump_c
         assert not world.operator.of(say.HaltExchange)
 
 
+async def test_a_line_of_long_ago_is_no_news_when_another_exchange_has_booked_many(
+    autojump_clock, monkeypatch
+):
+    """A forgotten transfer would be booked twice, or stand beside the next deposit and halt the exchange."""
+    monkeypatch.setattr("actors.model.folding.STATEMENT_KEPT", 5)
+    async with open_world(port=Listing(), timings=TIMINGS) as world:
+        await follow(world, 1)
+        world.port.move(500, evidence="transfer:1")
+        await follow(world, 10)
+        for number in range(10):
+            world.append(
+                BalanceAdjusted(
+                    exchange="other",
+                    asset="USDT",
+                    amount=Decimal("0.01"),
+                    cause="funding_fee",
+                    evidence=f"funding:{number}",
+                    happened_us=world.clock.now_us(),
+                )
+            )
+        world.port.move(250, evidence="deposit:2")
+        await follow(world, 30)
+        booked_here = [each.evidence for each in adjustments(world) if each.exchange == "sim"]
+        assert booked_here == ["transfer:1", "deposit:2"]
+        assert world.log.book.cash["sim", "USDT"] == Decimal(1000750)
+        assert not world.operator.of(say.HaltExchange)
+
+
+async def test_a_line_that_is_forgotten_while_the_statement_is_read_is_no_news(autojump_clock, monkeypatch):
+    """Lines that are journaled meanwhile move the time up to which older ones are remembered."""
+    monkeypatch.setattr("actors.model.folding.STATEMENT_KEPT", 2)
+    async with open_world(port=Listing(), timings=TIMINGS) as world:
+        await follow(world, 1)
+        world.port.move(500, evidence="transfer:1")
+        await follow(world, 10)
+        listed = world.port.statement_since
+
+        async def slowly(since_us):
+            answer = await listed(since_us)
+            world.port.statement_since = listed
+            later_us = world.clock.now_us() + 3 * 86_400_000_000
+            for number in range(3):
+                world.append(
+                    BalanceAdjusted(
+                        exchange="sim",
+                        asset="EUR",
+                        amount=Decimal(1),
+                        cause="deposit",
+                        evidence=f"later:{number}",
+                        happened_us=later_us,
+                    )
+                )
+            await eventually(lambda: ("sim", "transfer:1") not in world.log.book.statement)
+            return answer
+
+        world.port.statement_since = slowly
+        world.port.move(500, evidence="unlisted", listed=False)
+        await follow(world, 5)
+        assert [each.evidence for each in adjustments(world)].count("transfer:1") == 1
+
+
 async def test_where_the_key_may_not_read_the_statement_a_difference_halts_and_says_so(autojump_clock):
     async with open_world(port=Listing(), timings=TIMINGS) as world:
         await follow(world, 1)

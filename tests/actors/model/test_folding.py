@@ -15,6 +15,7 @@ from actors.model.folding import (
     CLOCKS_APART_US,
     CLOSED_KEPT,
     STATEMENT_KEPT,
+    STATEMENT_OVERLAP_US,
     denied_order,
 )
 from actors.model.order import Order, Submission, Terminal
@@ -432,14 +433,16 @@ def test_an_account_is_opened_once() -> None:
     assert book.opened == {"sim": 1001}
 
 
-def balance(evidence: str, amount: int = 3, cause: str = "deposit") -> ev.BalanceAdjusted:
+def balance(
+    evidence: str, amount: int = 3, cause: str = "deposit", exchange: str = "sim", happened_us: int = 55
+) -> ev.BalanceAdjusted:
     return ev.BalanceAdjusted(
-        exchange="sim",
+        exchange=exchange,
         asset="USDT",
         amount=Decimal(amount),
         cause=cause,
         evidence=evidence,
-        happened_us=55,
+        happened_us=happened_us,
     )
 
 
@@ -455,10 +458,41 @@ def test_a_balance_moves_and_only_some_causes_are_earnings() -> None:
 
 
 def test_of_a_statement_the_newest_entries_are_remembered() -> None:
-    book = folded(*(balance(f"d{number}") for number in range(STATEMENT_KEPT + 1)))
+    """And never fewer than the exchange is asked for again, nor fewer than so many."""
+    book = folded(balance("old"), balance("new", happened_us=9 * STATEMENT_OVERLAP_US))
+    assert list(book.statement) == [("sim", "old"), ("sim", "new")]
+    book = folded(*(balance(f"d{number}", happened_us=100) for number in range(STATEMENT_KEPT + 2)))
+    assert len(book.statement) == STATEMENT_KEPT + 2
+    folded(balance("a day", happened_us=100 + STATEMENT_OVERLAP_US), book=book)
+    assert len(book.statement) == STATEMENT_KEPT + 3
+    folded(balance("more", happened_us=101 + STATEMENT_OVERLAP_US), balance("late"), book=book)
     assert len(book.statement) == STATEMENT_KEPT
-    assert ("sim", "d0") not in book.statement
-    assert ("sim", "d1") in book.statement
+    assert book.statement_until == {"sim": 101 + STATEMENT_OVERLAP_US}
+    assert next(iter(book.statement)) == ("sim", "d5")
+
+
+def test_lines_of_a_quiet_exchange_are_remembered_however_many_others_book() -> None:
+    """Where it is read from must not fall back to its opening, nor a line of it be news once more."""
+    booked = [
+        balance(f"f{number}", 1, "funding_fee", "busy", number * STATEMENT_OVERLAP_US)
+        for number in range(STATEMENT_KEPT + 3)
+    ]
+    book = folded(balance("transfer", exchange="quiet"), *booked)
+    assert book.statement["quiet", "transfer"] == 55
+    assert book.statement_until["quiet"] == 55
+    assert ("busy", "f2") not in book.statement
+    assert len(book.statement) == STATEMENT_KEPT + 1
+
+
+def test_a_line_that_an_older_version_booked_twice_is_folded_as_it_stands() -> None:
+    """That version had forgotten it; a journal it wrote must not stop a start."""
+    transfer = balance("transfer", 7, exchange="quiet")
+    book = folded(transfer, *(balance(f"f{number}", 0) for number in range(STATEMENT_KEPT - 1)))
+    with pytest.raises(DuplicateAdjustment):
+        folded(transfer, book=book)
+    folded(balance("one more", 0), transfer, book=book)
+    assert book.cash["quiet", "USDT"] == 14
+    assert list(book.statement)[-1] == ("quiet", "transfer")
 
 
 def test_a_limit_of_the_settings_is_remembered_as_theirs() -> None:
