@@ -4,6 +4,7 @@
 
     postgres/            root: 0711, otherwise 0700
       lock               one runtime at a time
+      users              who borrows the server for a while
       server.log         what the server says
       data/              the cluster, 0700, of the server's account
       run/               the socket, 0700, of the server's account

@@ -12,6 +12,7 @@ from pathlib import Path
 from persistence.embedded.errors import FolderInUse
 
 LOCK_NAME = "lock"
+USERS_NAME = "users"
 
 
 class FolderLock:
@@ -50,6 +51,40 @@ class FolderLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class Users:
+    """Who works with the server of ``folder`` for a while: the last of them stops it, whoever started it.
+
+    Each shares a lock, which the kernel gives back however its holder dies; who has it alone is the last.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / USERS_NAME
+        self._descriptor: int | None = None
+
+    def join(self) -> bool:
+        """Become one of them; False while the last one is stopping the server."""
+        return self._lock(fcntl.LOCK_SH)
+
+    def alone(self) -> bool:
+        """Stop being one of many; whether nobody else is left, and nobody joins before :meth:`leave`."""
+        return self._lock(fcntl.LOCK_EX)
+
+    def leave(self) -> None:
+        """Be none of them any more."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _lock(self, kind: int) -> bool:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _holder(descriptor: int) -> int | None:

@@ -31,7 +31,7 @@ from persistence.embedded.cluster import (
 )
 from persistence.embedded.errors import FolderInUse, ServerFailed
 from persistence.embedded.layout import PORT, Layout, make_layout
-from persistence.embedded.lock import FolderLock
+from persistence.embedded.lock import FolderLock, Users
 from persistence.embedded.processes import clear_stale_locks, is_ready, living_server, works_on
 
 DATABASE = "tradewarden"
@@ -119,6 +119,20 @@ class EmbeddedServer:
         self._reap()
         self._pid = None
         self._lock.release()
+
+    def let_go(self) -> None:
+        """Give the folder back and leave the server running; harmless when the folder is not held."""
+        self._pid = None
+        self._lock.release()
+
+    def stop_unowned(self) -> None:
+        """Stop the server unless another process owns the folder."""
+        try:
+            self._lock.acquire()
+        except FolderInUse:
+            return
+        self._pid = living_server(self._layout)
+        self.stop()
 
     def _launch(self) -> Began:
         version = cluster_version(self._layout)
@@ -224,35 +238,44 @@ def _open_private(path: str, flags: int) -> int:
 def borrowed(folder: Path, *, make: Callable[[Path], EmbeddedServer] = EmbeddedServer) -> Iterator[str]:
     """Give the address of the server on ``folder`` whether or not the service runs.
 
-    A server that another process owns is used as it is and left running; otherwise one is started for the
-    length of the block. Blocks like :meth:`EmbeddedServer.start`.
+    A server that another process owns is used as it is and left running; otherwise one is started. Of several
+    processes that borrow it at a time, the last one stops it. Blocks like :meth:`EmbeddedServer.start`.
     """
     server = make(folder)
+    users = Users(server.layout.root)
     try:
-        server.start()
-    except FolderInUse:
-        _wait_for_foreign_server(server)
-        yield server.dsn
-        return
-    try:
+        _reach(server, users)
         yield server.dsn
     finally:
-        server.stop()
+        server.let_go()
+        if users.alone():
+            server.stop_unowned()
+        users.leave()
 
 
-def _wait_for_foreign_server(server: EmbeddedServer) -> None:
-    """Wait until the owner's server answers for our database, which it may only be about to make."""
+def _reach(server: EmbeddedServer, users: Users) -> None:
+    """Start the server, or wait until its owner's answers for our database, which it may only be making.
+
+    Once we are one of its users, no other borrower stops it.
+    """
     deadline = time.monotonic() + READY_SECONDS
+    error: Exception | None = None
     while True:
-        try:
-            psycopg.connect(server.dsn, connect_timeout=int(READY_SECONDS)).close()
-        except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
-                raise ServerFailed(
-                    asked=f"use the PostgreSQL server of {server.layout.root}",
-                    found=f"the process that owns the folder has no server that answers ({error})",
-                    remedy="Look at its log, or stop it.",
-                ) from error
-            time.sleep(_LOOK_SECONDS)
-        else:
-            return
+        if users.join():
+            try:
+                server.start()
+                return
+            except FolderInUse as in_use:
+                error = in_use
+            try:
+                psycopg.connect(server.dsn, connect_timeout=int(READY_SECONDS)).close()
+                return
+            except psycopg.OperationalError as away:
+                error = away
+        if time.monotonic() > deadline:
+            raise ServerFailed(
+                asked=f"use the PostgreSQL server of {server.layout.root}",
+                found=f"the process that owns the folder has no server that answers ({error})",
+                remedy="Look at its log, or stop it.",
+            ) from error
+        time.sleep(_LOOK_SECONDS)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from persistence.embedded import FolderInUse, FolderLock
+from persistence.embedded.lock import Users
 
 
 def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
@@ -52,3 +53,17 @@ def test_releasing_twice_is_harmless(tmp_path: Path) -> None:
     lock.release()
     lock.release()
     assert not lock.held
+
+
+def test_the_last_user_is_alone_and_nobody_joins_until_it_has_left(tmp_path: Path) -> None:
+    """Who comes while the server is being stopped waits for that, and starts one of its own."""
+    first, second = Users(tmp_path), Users(tmp_path)
+    assert first.join()
+    assert second.join()
+    assert not first.alone()
+    first.leave()
+    assert second.alone()
+    assert not first.join()
+    second.leave()
+    assert first.join()
+    first.leave()

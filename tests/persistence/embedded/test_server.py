@@ -258,6 +258,77 @@ def test_a_borrowed_server_of_another_process_is_left_running(folder: Path) -> N
         end_owner(owner)
 
 
+BORROWER = """
+import sys
+from pathlib import Path
+import psycopg
+from persistence.embedded import borrowed
+with borrowed(Path(sys.argv[1])) as dsn:
+    for _line in sys.stdin:
+        with psycopg.connect(dsn) as connection:
+            print(connection.execute("SELECT 1").fetchone(), flush=True)
+"""
+
+
+class Borrower:
+    """Another process that borrows the server on ``folder``, and uses it when asked to."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-c", BORROWER, str(folder)]
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def works(self) -> bool:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("ask\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline() == "(1,)\n"
+
+    def end(self, *, kill: bool = False) -> None:
+        end_owner(self.process, kill=kill)
+
+
+@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_last_of_two_borrowers_stops_the_server(folder: Path, first: int, kill: bool) -> None:
+    """Two offline commands at once: the shorter one must not take the server from under the longer one."""
+    two = [Borrower(folder)]
+    assert two[0].works()
+    two.append(Borrower(folder))
+    assert two[1].works()
+    layout = EmbeddedServer(folder).layout
+    two[first].end(kill=kill)
+    assert two[1 - first].works()
+    two[1 - first].end()
+    assert living_server(layout) is None
+
+
+def test_borrowers_that_come_and_go_at_once_all_find_a_server(folder: Path) -> None:
+    """One may come just while the last of the others stops the server; then it starts one."""
+    several = [Borrower(folder) for _ in range(4)]
+    for each in several:
+        assert each.works()
+        each.end()
+    assert living_server(EmbeddedServer(folder).layout) is None
+
+
+def test_a_borrower_leaves_the_server_to_an_owner_that_took_it_over(
+    folder: Path, make_server: MakeServer
+) -> None:
+    """The service starts while an offline command whose starter is gone still works."""
+    starter = Borrower(folder)
+    assert starter.works()
+    other = Borrower(folder)
+    assert other.works()
+    starter.end()
+    server = make_server(folder)
+    assert server.start() is Began.ATTACHED
+    other.end()
+    assert query(server.dsn, "SELECT 1") == 1
+
+
 def test_settings_of_the_environment_do_not_reach_the_server(
     folder: Path, make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
