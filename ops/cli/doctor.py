@@ -121,9 +121,12 @@ def _latch(chosen: Settings) -> str:
 
     from actors.halt import latch
     from actors.halt.port import LatchFailed
+    from ops.cli.kill import KILL_FILE
     from persistence.latch import FileLatch
 
-    file = chosen.data_dir / "latch"
+    file, asked = chosen.data_dir / "latch", chosen.data_dir / KILL_FILE
+    if asked.exists():
+        raise Note(f"{asked} is there: what runs or starts next is halted; if nobody wants that, remove it")
     if not file.exists():
         return "no kill is in force"
     try:

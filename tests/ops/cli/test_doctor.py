@@ -85,3 +85,12 @@ def test_an_exchange_that_can_t_be_traded_is_one_finding_among_the_others(monkey
     grades = found()
     assert (grades["exchanges"][0], grades["address"][0]) == ("bad", "ok")
     assert "no exchange 'binace'" in grades["exchanges"][1]
+
+
+def test_a_kill_file_that_waits_for_the_next_start_is_said(tmp_path):
+    """Nobody looks for it when the service comes up halted."""
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "KILL").touch()
+    grade, detail = found()["kill switch"]
+    assert grade == "note"
+    assert f"{tmp_path}/data/KILL" in detail
