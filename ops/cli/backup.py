@@ -144,6 +144,8 @@ def _named(asked: argparse.Namespace, shelf: "Shelf") -> str:
     name: str | None = asked.name or shelf.newest()
     if name is None:
         raise Failed(f"there is no backup in {shelf.folder}; take one: tradewarden backup")
+    if shelf.path(name) == shelf.folder or not shelf.path(name).is_dir():
+        raise Failed(f"there is no backup {name!r} in {shelf.folder}; tradewarden backup list names them")
     return name
 
 

@@ -328,6 +328,20 @@ def test_a_folder_for_backups_that_cant_be_is_one_line(capsys, tmp_path):
         assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("action", ["drill", "check"])
+@pytest.mark.parametrize("name", ["typo", "."])
+def test_a_backup_that_there_is_not_is_refused_and_no_drill(action, name, capsys, tmp_path):
+    """The record of the last drill is what the doctor and the alerts go by."""
+    assert cli.main(["backup", "key"]) == 0
+    record = tmp_path / "data" / "backups" / "drill.json"
+    record.parent.mkdir()
+    record.write_text("good")
+    capsys.readouterr()
+    assert cli.main(["backup", action, "--name", name]) == 1
+    assert f"there is no backup {name!r}" in capsys.readouterr().err
+    assert record.read_text() == "good"
+
+
 def fail_with(error: BaseException):
     def run(_asked: Namespace) -> int:
         raise error
