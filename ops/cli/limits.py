@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from ops.cli.command import OK, Command
+from ops.cli.command import OK, Command, Failed
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.limits import LimitChangeBody, LimitResultBody, LimitsBody
@@ -54,12 +54,20 @@ def run(asked: argparse.Namespace) -> int:
         if asked.action == "set":
             return list(changed(await client.change_limit(asked.name, asked.value, asked.reason)))
         if asked.action == "history":
-            return list(versions([each async for each in client.limit_changes(asked.name)]))
+            return list(versions(await history(client, asked.name)))
         return list(lines(await client.risk()))
 
     for line in ask(asked, work):
         print(line)
     return OK
+
+
+async def history(client: Client, name: str | None) -> list[LimitChangeBody]:
+    """Every version of the limits, or of one; raises Failed for one that there never was."""
+    found = [each async for each in client.limit_changes(name)]
+    if name is not None and not found and name not in {each.name for each in (await client.limits()).limits}:
+        raise Failed(f"there is no limit {name!r}; `tradewarden limits list` names them")
+    return found
 
 
 def lines(risk: RiskBody) -> Iterator[str]:

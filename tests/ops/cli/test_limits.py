@@ -2,8 +2,11 @@
 
 import argparse
 
+import pytest
+
 from ops.cli import limits
-from web.routes.limits import LimitChangeBody, LimitResultBody
+from ops.cli.command import Failed
+from web.routes.limits import LimitChangeBody, LimitResultBody, LimitsBody, LimitStateBody
 from web.wire import ProposalBody
 
 
@@ -34,3 +37,22 @@ def test_versions_are_a_table():
         "when  limit   was  is   by   why",
         "t     margin  -    off  ann  because",
     ]
+
+
+class Unchanged:
+    """A service whose only limit was never changed."""
+
+    async def limit_changes(self, _name):
+        for none in ():
+            yield none
+
+    async def limits(self):
+        margin = LimitStateBody(name="margin", value="on", settings="on", allowed="on or off")
+        return LimitsBody(limits=(margin,), proposals=())
+
+
+async def test_the_history_of_a_limit_that_there_is_not_is_refused():
+    """An empty table would say that a mistyped limit was never changed."""
+    assert await limits.history(Unchanged(), "margin") == await limits.history(Unchanged(), None) == []
+    with pytest.raises(Failed, match="no limit 'margni'"):
+        await limits.history(Unchanged(), "margni")
