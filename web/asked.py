@@ -223,16 +223,7 @@ def terms_of(asked: AmendRequest, order_id: str, pointer: str = "#") -> Terms:
 
 def positive(found: str, pointer: str) -> Decimal:
     """A plain decimal above zero; raise ProblemError that says what is allowed."""
-    if _PLAIN(found) is None:
-        raise invalid_field(
-            pointer,
-            f"found {found[:40]!r}; a plain decimal above zero is needed, as a string such as "
-            '"0.01", with at most 18 digits before and 12 after the point',
-        )
-    try:
-        value = parse_decimal(found)
-    except BadDecimal as error:
-        raise invalid_field(pointer, str(error)) from None
+    value = _plain(found, pointer, found, "a plain decimal above zero", "0.01")
     if value <= 0:
         raise invalid_field(pointer, "must be above zero")
     return value
@@ -240,8 +231,24 @@ def positive(found: str, pointer: str) -> Decimal:
 
 def signed(found: str, pointer: str) -> Decimal:
     """A plain decimal that is not zero, with or without a minus; raise ProblemError."""
-    value = positive(found.removeprefix("-"), pointer)
+    allowed = "a plain decimal other than zero, with or without a minus"
+    value = _plain(found.removeprefix("-"), pointer, found, allowed, "-250.5")
+    if not value:
+        raise invalid_field(pointer, "must not be zero")
     return value.copy_negate() if found.startswith("-") else value
+
+
+def _plain(digits: str, pointer: str, found: str, allowed: str, such_as: str) -> Decimal:
+    if _PLAIN(digits) is None:
+        raise invalid_field(
+            pointer,
+            f"found {found[:40]!r}; {allowed} is needed, as a string such as "
+            f'"{such_as}", with at most 18 digits before and 12 after the point',
+        )
+    try:
+        return parse_decimal(digits)
+    except BadDecimal as error:
+        raise invalid_field(pointer, str(error)) from None
 
 
 def fingerprint(intent: OrderIntent) -> str:

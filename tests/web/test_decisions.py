@@ -67,3 +67,11 @@ async def test_a_correction_is_booked_once_under_its_reference(client, auth, por
 async def test_an_amount_that_is_no_plain_decimal_beside_zero_is_refused(client, auth, amount):
     answer = await client.post("/operator/adjustments", json=CORRECTION | {"amount": amount}, headers=auth)
     assert (answer.status_code, (await answer.get_json())["code"]) == (400, "VALIDATION")
+
+
+async def test_a_refused_amount_is_told_what_amounts_there_are(client, auth):
+    """Who is told that it must be above zero books what left the account with the wrong sign."""
+    answer = await client.post("/operator/adjustments", json=CORRECTION | {"amount": "abc"}, headers=auth)
+    detail = (await answer.get_json())["detail"]
+    assert "'abc'; a plain decimal other than zero, with or without a minus is needed" in detail
+    assert '"-250.5"' in detail
