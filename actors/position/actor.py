@@ -114,7 +114,10 @@ class PositionActor(TrioActor):
             self._recalling = False
             return self._recalled(message)
         if isinstance(message, AppendFailed):
-            raise FollowingFailed(f"{message.code}: {message.detail}")
+            # The fence has settled what a former life had queued; that it failed may be heard only now.
+            if message.append_id == self._append_id(self._appends):
+                raise FollowingFailed(f"{message.code}: {message.detail}")
+            return None
         raise TypeError(f"PositionActor does not handle {kind.__name__}")
 
     # Evidence.
@@ -167,7 +170,7 @@ class PositionActor(TrioActor):
         self._uncommitted = len(decision.events)
         self._journal.tell(
             Append(
-                append_id=f"{self._stream}#{self._journal_generation}.{self._appends}",
+                append_id=self._append_id(self._appends),
                 stream=self._stream,
                 generation=self._journal_generation,
                 events=decision.events,
@@ -175,6 +178,9 @@ class PositionActor(TrioActor):
                 reply_to=self._stream,
             )
         )
+
+    def _append_id(self, number: int) -> str:
+        return f"{self._stream}#{self._journal_generation}.{number}"
 
     def _wake(self, records: Sequence[Record]) -> None:
         """Called with every committed batch, so it has to be short."""

@@ -223,6 +223,23 @@ async def test_a_crash_between_taking_and_committing_decides_again(autojump_cloc
     assert len(world.broker.of(say.ReconcileSymbol)) == 2
 
 
+async def test_an_append_that_a_former_life_left_queued_does_not_end_the_next(autojump_clock, world):
+    """The fence makes it fail, and each death would cost two restarts of the supervisor's intensity."""
+    world.accept()
+    await trio.sleep(0.1)
+    world.faults.latency_seconds = 0.4
+    world.accept()
+    await trio.sleep(0.1)
+    world.tell("filled")
+    await trio.sleep(0.1)
+    assert world.actor._uncommitted
+    await world.crash()
+    await world.start_position()
+    await trio.sleep(5)
+    assert world.position.is_alive()
+    assert world.types() == ["OrderFilled"]
+
+
 async def test_a_cancel_reaches_the_broker_at_once_and_the_journal_when_it_can(autojump_clock, world):
     """With the journal away the exchange is asked all the same."""
     order_id = world.accept()
@@ -307,7 +324,8 @@ async def test_a_fill_of_an_order_that_left_memory_waits_for_the_store(autojump_
 async def test_a_refused_append_ends_the_life(autojump_clock, world):
     """The supervisor starts it again, on what the journal says."""
     cell = world.position.cell
-    world.position.tell(AppendFailed(append_id="a", code="EVENT_REFUSED", detail="d"))
+    append_id = f"{ADDRESS}#{world.actor._journal_generation}.{world.actor._appends}"
+    world.position.tell(AppendFailed(append_id=append_id, code="EVENT_REFUSED", detail="d"))
     await cell.wait_ended()
     assert "EVENT_REFUSED" in str(cell.exit.error)
 
