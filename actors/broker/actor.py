@@ -255,6 +255,7 @@ class BrokerActor(TrioActor):
 
     def _adopt(self) -> None:
         """Take over what former lives left: no answer means unresolved, a wish to cancel is carried out."""
+        self._end_former_sends()
         for order in self._log.book.orders.values():
             intent = order.intent
             if intent.exchange != self._exchange:
@@ -262,11 +263,17 @@ class BrokerActor(TrioActor):
             if order.submission in (Submission.ACCEPTED, Submission.SENT, Submission.UNKNOWN):
                 why = "accepted before the broker started; it may have been sent"
                 self._desk.outbox.add(intent.symbol, "unresolved", venue_id=intent.venue_id, reason=why)
-                self._gate.end_send(order.order_id)
                 self._inquiries.begin(order, why, unresolved=True, adopted=True)
             if order.cancel_requested:
                 self._cancels.begin(order)
             self._amends.adopt(order)
+
+    def _end_former_sends(self) -> None:
+        """What a former life was sending is sent by nobody now, whatever the journal says of it meanwhile."""
+        for order_id in self._gate.in_flight:
+            order = self._log.book.order(order_id)
+            if order is None or order.intent.exchange == self._exchange:
+                self._gate.end_send(order_id)
 
     async def _watch_circuit(self) -> None:
         while True:

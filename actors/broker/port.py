@@ -192,6 +192,11 @@ class SendGate(Protocol):
         """The outcome of the submit is evidence by now, or the order is known to be unresolved."""
         ...
 
+    @property
+    def in_flight(self) -> tuple[str, ...]:
+        """The orders that are being sent, or were when the life that sent them ended; oldest first."""
+        ...
+
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What an exchange's own headers say is used of a budget. `limit` and `window_seconds` None: as

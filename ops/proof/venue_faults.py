@@ -97,6 +97,11 @@ class OpenGate:
     def end_send(self, order_id: str) -> None:
         """Nothing is kept."""
 
+    @property
+    def in_flight(self) -> tuple[str, ...]:
+        """Nothing is kept."""
+        return ()
+
 
 class Listener(TrioActor):
     """Hears when the broker trades."""

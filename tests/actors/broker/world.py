@@ -62,6 +62,10 @@ class OpenGate:
     def end_send(self, order_id):
         self.begun.pop(order_id, None)
 
+    @property
+    def in_flight(self):
+        return tuple(self.begun)
+
 
 class Ear(TrioActor):
     """Keeps what it is told."""
