@@ -103,7 +103,7 @@ class Cancels:
                 return
             answer = await self._cancel(order, order.intent.venue_id)
             if isinstance(answer, Rejected) and not answer.gone and not answer.throttled:
-                self._say(order, "cancel_refused", f"{answer.code}: {answer.reason}")
+                self._refused(order, f"{answer.code}: {answer.reason}")
                 return
             if isinstance(answer, Confirmed) and self._is_whole(order, answer):
                 self._say(order, answer.status, "cancelled as asked")
@@ -113,9 +113,7 @@ class Cancels:
                     return
                 refusals += isinstance(answer, Rejected) and not self._is_unresolved(order)
                 if refusals >= REFUSALS:
-                    self._say(
-                        order, "cancel_refused", "the exchange does not find the order that it lists as open"
-                    )
+                    self._refused(order, "the exchange does not find the order that it lists as open")
                     return
             attempts += 1
             await trio.sleep(self._pause(attempts))
@@ -150,6 +148,11 @@ class Cancels:
         with trio.move_on_after(patience if inquiry.unresolved else float("inf")):
             await inquiry.settled.wait()
         return inquiry.ended
+
+    def _refused(self, order: Order, reason: str) -> None:
+        """The order works on: whoever still wants it to end asks again, and until then it may be amended."""
+        self._wanted.pop(order.order_id, None)
+        self._say(order, "cancel_refused", reason)
 
     def _is_whole(self, order: Order, answer: Confirmed) -> bool:
         """Whether the answer ends the order and leaves no fill unseen, whose exposure would be let go."""

@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import trio
 
+from actors.broker.port import Rejected
 from actors.halt.gate import Gate
+from actors.model import messages as say
 from tests.actors.broker.world import eventually, open_world
 
 
@@ -43,3 +45,22 @@ async def test_what_another_broker_is_sending_stays_in_flight_when_a_life_begins
         await world.crash_broker()
         await world.trading()
         assert world.gate.in_flight == (elsewhere,)
+
+
+async def test_an_order_whose_cancel_was_refused_can_be_amended_again(autojump_clock):
+    """The wish is over with the exchange's no, and must not stand in the way for the rest of the life."""
+    async with open_world() as world:
+        order_id = world.accept(price="99")
+        await world.until(order_id, "open")
+
+        async def refuse(_venue_id):
+            return Rejected(code="BUSY", reason="not now")
+
+        world.port.next_cancels.append(refuse)
+        wish = say.CancelOrder(order_id=order_id, by="ann", correlation_id="c")
+        await world.position().ask(wish, timeout=5)
+        await eventually(lambda: "CancelRefused" in world.types(order_id))
+        amend_id = world.amend(order_id, "1", "98")
+        order = await world.amended(order_id, amend_id, "done", "refused")
+        assert (order.amend.state, order.amend.reason) == ("done", None)
+        assert (order.status, order.intent.limit_price) == ("open", Decimal(98))
