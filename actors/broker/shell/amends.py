@@ -102,8 +102,8 @@ class Amends:
             return f"{desk.executed(current)} has executed meanwhile"
         intent = self._intent(current, amend)
         shrinks = intent.reduce_only and reduces(intent, desk.log.book.position(desk.exchange, intent.symbol))
-        if (desk.skewed or desk.halted) and not shrinks:
-            return desk.halted or "the exchange's clock is too far from ours"
+        if not shrinks and (closed := desk.closed_to_openings):
+            return closed
         # The gate knows an amend by its own id: that is what is withdrawn when nobody waits for it any more.
         return desk.gate.may_send(msgspec.structs.replace(intent, order_id=amend.amend_id), shrinks)
 

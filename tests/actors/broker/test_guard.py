@@ -1,10 +1,13 @@
 """The dead-man's switch of a broker: nothing opens unguarded, and a planned stop disarms it for good."""
 
+from decimal import Decimal
+
 import trio
 
 from actors.broker.port import Unavailable
 from actors.broker.timings import BrokerTimings
-from tests.actors.broker.world import eventually, open_world
+from tests.actors.broker.benches import open_bench
+from tests.actors.broker.world import TestClock, eventually, open_world
 
 TIMINGS = BrokerTimings(dead_man_seconds=30.0, query=1.0, balance_drift="ignore")
 
@@ -101,3 +104,20 @@ async def test_nobody_is_asked_where_none_is_wanted(autojump_clock):
         await world.broker.stop()
         assert (switch.armed, switch.disarmed) == ([], 0)
         await world.start_broker()
+
+
+async def test_no_amend_begins_while_it_is_not_armed(autojump_clock):
+    """An order that works can be amended to a larger one, which nothing would cancel if we fell silent."""
+    switch = Switch()
+    async with (
+        open_bench("sim", TestClock()) as bench,
+        open_world(bench=bench, timings=TIMINGS, switch=switch) as world,
+    ):
+        order_id = world.accept(quantity="0.1", price=str(bench.far_below))
+        await world.until(order_id, "open")
+        switch.works = False
+        await trio.sleep(31)
+        amend_id = world.amend(order_id, "5", str(bench.far_below))
+        order = await world.amended(order_id, amend_id, "done", "refused")
+        assert (order.amend.state, order.intent.quantity) == ("refused", Decimal("0.1"))
+        assert order.amend.reason == "the dead-man's switch is wanted and not armed"
