@@ -5,7 +5,7 @@ it loses track (it lagged, an append failed), it fences again and writes nothing
 Success is seen in the committed log alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -30,8 +30,8 @@ class Whole(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """Made in `on_start`; `close` it when the life ends. `whole`: the fence is answered and nothing since was
-    lost.
+    """Made in `on_start`; it follows the log exactly as long as that life. `whole`: the fence is answered and
+    nothing since was lost.
     """
 
     def __init__(self, actor: TrioActor, stream: str, log: CommittedLog) -> None:
@@ -44,16 +44,19 @@ class Writer:
         self._journal = actor.system.ref("journal")
         self._fencing = False
         self._gathered: list[Append] | None = None
-        self._unsubscribe = log.subscribe(self._wake)
+        actor.start_task(self._hold, log.subscribe(self._wake), name="follow")
 
     @property
     def can_write(self) -> bool:
         """Whether an append now has a chance: the fence is answered and the store is there."""
         return self.whole and self._log.available
 
-    def close(self) -> None:
-        """Follow the journal no more."""
-        self._unsubscribe()
+    async def _hold(self, unsubscribe: Callable[[], None]) -> None:
+        """A killed life has no last word, but its tasks end with it, whatever ends it."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            unsubscribe()
 
     def _wake(self, _records: object) -> None:
         self._actor.actor_ref.tell(Advance(), key="advance")
@@ -65,9 +68,6 @@ class Writer:
         except KernelError:
             self.fence()
             return None
-        except BaseException:
-            self.close()
-            raise
 
     def fence(self, *, pause: float = 0.0) -> None:
         """Write nothing until the journal has said what of ours is in it, asked after `pause` seconds; then

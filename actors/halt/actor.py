@@ -117,14 +117,6 @@ class OperatorActor(TrioActor):
             self._become_whole(fenced)
         self.timers.every("look", RETRY_SECONDS, Look())
 
-    async def on_stop(self) -> None:
-        """Follow the journal no more. The gate stays as it is."""
-        self._writer.close()
-
-    async def on_failure(self, error: BaseException) -> None:
-        """Follow the journal no more. The gate stays as it is."""
-        self._writer.close()
-
     def _become_whole(self, fenced: Fenced) -> None:
         landed, lost = self._records.begin(fenced)
         self._landed(landed)

@@ -111,14 +111,6 @@ class RiskActor(TrioActor):
         if fenced is not None:
             self._become_whole(fenced)
 
-    async def on_stop(self) -> None:
-        """Follow the journal no more."""
-        self._writer.close()
-
-    async def on_failure(self, error: BaseException) -> None:
-        """Follow the journal no more."""
-        self._writer.close()
-
     def _become_whole(self, fenced: Fenced) -> None:
         book = self._log.book
         lost = [order_id for order_id in self._state.pending if book.order(order_id) is None]
