@@ -317,14 +317,14 @@ def _foreign_fill(draft: _Draft, item: Evidence) -> None:
 
 def _cancel_refused(draft: _Draft, item: Evidence) -> None:
     order = draft.order(item.venue_id)
-    amend = None if order is None else order.amending
-    if order is not None and amend is not None and not amend.in_place and not order.cancel_requested:
-        # What was to be replaced does not end: it works on as it is.
-        draft.amend_refused(order, amend.amend_id, "AMEND_REFUSED", item.reason)
-        return
     if order is not None and order.cancel_requested and _legal(order, Step.CANCEL_REFUSED):
         event = ev.CancelRefused(reason=item.reason, **_about(order))
         draft.advance(order, Step.CANCEL_REFUSED, event)
+        order = draft.order(item.venue_id)
+    amend = None if order is None else order.amending
+    if order is not None and amend is not None and not amend.in_place:
+        # What was to be replaced does not end: it works on as it is.
+        draft.amend_refused(order, amend.amend_id, "AMEND_REFUSED", item.reason)
 
 
 def _canceled(draft: _Draft, item: Evidence) -> None:

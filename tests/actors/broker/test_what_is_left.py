@@ -64,3 +64,25 @@ async def test_an_order_whose_cancel_was_refused_can_be_amended_again(autojump_c
         order = await world.amended(order_id, amend_id, "done", "refused")
         assert (order.amend.state, order.amend.reason) == ("done", None)
         assert (order.status, order.intent.limit_price) == ("open", Decimal(98))
+
+
+async def test_a_refused_cancel_ends_an_amend_that_waited_for_the_same_end(autojump_clock):
+    """Else the amend stayed pending, and a replacement would leave whenever the order came to its end."""
+    async with open_world() as world:
+        order_id = world.accept(price="99")
+        await world.until(order_id, "open")
+
+        async def refuse_late(_venue_id):
+            await trio.sleep(1)
+            return Rejected(code="BUSY", reason="not now")
+
+        world.port.next_cancels.append(refuse_late)
+        amend_id = world.amend(order_id, "1", "98")
+        await trio.sleep(0.5)
+        wish = say.CancelOrder(order_id=order_id, by="ann", correlation_id="c")
+        await world.position().ask(wish, timeout=5)
+        await world.until(order_id, "pending_cancel")
+        order = await world.amended(order_id, amend_id, "refused")
+        assert (order.status, order.amend.code) == ("open", "AMEND_REFUSED")
+        again = world.amend(order_id, "1", "97")
+        assert (await world.amended(order_id, again, "done", "refused")).amend.state == "done"

@@ -376,6 +376,15 @@ def test_an_order_that_can_not_be_cancelled_for_its_replacement_works_on():
     assert after.order("o1").remaining == 10
 
 
+def test_an_order_that_can_not_be_cancelled_for_a_person_is_not_replaced_either():
+    """Both waited for the same end; a pending amend would be carried out whenever that comes."""
+    wish = CancelCommand(order_id="o1", by="me")
+    _, asked = decided(amending_book(venue_id="v2"), commands=[wish])
+    decision, after = decided(asked, told("cancel_refused", reason="no"), told("canceled"))
+    assert names(decision) == ["CancelRefused", "AmendRefused", "OrderCanceled"]
+    assert after.order("o1").status == "canceled"
+
+
 def test_what_is_said_of_a_replaced_order_is_old_but_its_fills_count():
     """Streams are late."""
     book = amending_book(venue_id="v2")
