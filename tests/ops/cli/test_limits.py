@@ -15,7 +15,12 @@ def test_where_the_service_is_may_stand_before_or_behind_the_action():
     limits.configure(parser)
     for line in ("--url http://x set margin off --reason r", "set margin off --reason r --url http://x"):
         asked = parser.parse_args(line.split())
-        assert (asked.service, asked.token_file, asked.action, asked.value) == ("http://x", None, "set", "off")
+        assert (asked.service, asked.token_file, asked.action, asked.value) == (
+            "http://x",
+            None,
+            "set",
+            "off",
+        )
     assert parser.parse_args([]).action is None
 
 
