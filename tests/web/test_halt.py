@@ -80,3 +80,11 @@ async def test_a_kill_of_an_exchange_that_is_not_configured_is_refused(client, a
     found = await answer.get_json()
     assert (answer.status_code, found["code"], port.killed) == (422, "EXCHANGE_NOT_FOUND", [])
     assert "sim" in found["detail"]
+
+
+async def test_a_kill_of_a_symbol_where_nothing_can_lie_is_refused(client, auth, port):
+    port.book.limits["symbol_whitelist"] = "BTC/USDT"
+    answer = await client.post("/operator/kill", json={"reason": "x", "symbol": "BTC/USD"}, headers=auth)
+    found = await answer.get_json()
+    assert (answer.status_code, found["code"], port.killed) == (422, "SYMBOL_NOT_ALLOWED", [])
+    assert "Retry-After" not in answer.headers

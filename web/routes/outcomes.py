@@ -25,6 +25,7 @@ from web.problems import CODES, Problem, problem
 REFUSED_STATUS = {
     "VALIDATION": 422,
     "EXCHANGE_NOT_FOUND": 422,
+    "SYMBOL_NOT_ALLOWED": 422,
     "RATE_LIMITED": 429,
     "NOT_FOUND": 404,
     "NOT_HALTED": 409,
