@@ -1,5 +1,6 @@
 """Playing one seed from beginning to end, and what is left of it: a result small enough to hand around."""
 
+import decimal
 import logging
 import time
 from collections.abc import Callable
@@ -43,7 +44,14 @@ def be_quiet() -> None:
 
 
 def play(plan: Plan, *, watch: Callable[[World], None] | None = None) -> tuple[World, Result]:
-    """Run a plan and check it."""
+    """Run a plan and check it. Decimals of the world are reckoned as here, whatever another library of the
+    process has made of the context that all share.
+    """
+    with decimal.localcontext(decimal.Context(prec=60)):
+        return _play(plan, watch)
+
+
+def _play(plan: Plan, watch: Callable[[World], None] | None) -> tuple[World, Result]:
     began = time.process_time()
 
     async def main() -> World:

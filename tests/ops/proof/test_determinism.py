@@ -1,5 +1,6 @@
 """The same seed gives the same run: in this process, in another one, and whatever the hash seed."""
 
+import decimal
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from trio._core import _run as scheduler
 
 from ops.proof import determinism
 from ops.proof.plan import make_plan
+from ops.proof.play import play
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,7 +60,10 @@ def test_a_plan_is_a_function_of_its_seed():
 def test_a_minute_with_faults_gives_the_same_journal_under_any_hash_seed():
     """I9: byte for byte, in fresh processes."""
     digests = [_digest_in_a_fresh_process(hash_seed) for hash_seed in ("1", "4711", "random")]
-    assert digests[0] == digests[1] == digests[2]
+    with decimal.localcontext(decimal.Context(rounding=decimal.ROUND_HALF_UP)):
+        # As ccxt leaves it to whoever shares its thread.
+        here = play(make_plan(3, seconds=90.0))[1].digest
+    assert digests == [here] * 3
 
 
 def _digest_in_a_fresh_process(hash_seed: str) -> str:
