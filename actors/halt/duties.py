@@ -16,7 +16,8 @@ from actors.halt.states import ACTIVE, covers, rank
 from actors.model.book import Book, Kill, scope_key
 from actors.model.events import AnyEvent, KillEngaged, TradingResumed, TradingStateChanged
 from actors.model.instrument import Instrument
-from actors.model.money import EXACT, ZERO, normal
+from actors.model.money import ZERO, normal
+from actors.model.opening import opening
 from actors.model.order import Order, OrderIntent
 from actors.model.position import Position
 
@@ -90,23 +91,6 @@ def scope_of(key: str) -> tuple[str | None, str | None]:
     """Exchange and symbol of a scope's key; the reverse of `scope_key`."""
     exchange, slash, symbol = key.partition("/")
     return (None if exchange == "*" else exchange, symbol if slash else None)
-
-
-def opening(orders: Iterable[Order], held: Decimal) -> list[Order]:
-    """Of the orders at one place those that may open exposure, were all of them to execute.
-
-    Orders may stay, reduce-only ones first and then the oldest first, as long as together they fit into the
-    position they close. Being marked reduce-only is not enough: where the exchange doesn't enforce it, one
-    that outlived its position opens another.
-    """
-    closing_side, room = ("sell" if held > 0 else "buy"), held.copy_abs()
-    found: list[Order] = []
-    for order in sorted(orders, key=lambda each: not each.intent.reduce_only):
-        if order.intent.side == closing_side and order.remaining <= room:
-            room = EXACT.subtract(room, order.remaining)
-        else:
-            found.append(order)
-    return found
 
 
 def cancel_duties(

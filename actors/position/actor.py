@@ -15,9 +15,9 @@ from actors.kernel import ActorDead, AskTimeout, MailboxFull, MailboxSpec, TrioA
 from actors.model import messages as say
 from actors.model.addresses import broker_address, position_address
 from actors.model.journal import Append, AppendFailed, CommittedLog, Fence, Fenced, Record
+from actors.model.opening import opening
 from actors.model.order import Order
 from actors.position.decide import CancelCommand, decide, unknown_venue_ids
-from actors.position.opening import opening_orders
 from actors.queries import Archive
 
 EVIDENCE_AT_ONCE = 200
@@ -264,7 +264,7 @@ class PositionActor(TrioActor):
         if message.all:
             going = [order for order in mine if not order.is_exit_since(message.exits_since_us)]
         else:
-            going = opening_orders(mine, position)
+            going = opening(mine, position.quantity)
         for order in going:
             self._send_cancel(order, message.by, message.correlation_id)
         self._decide_commands()

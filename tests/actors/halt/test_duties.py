@@ -11,7 +11,6 @@ from actors.halt.duties import (
     closable,
     closing_intent,
     flatten_duties,
-    opening,
     scope_of,
     sweep_duties,
     unjournaled_kills,
@@ -22,6 +21,7 @@ from actors.halt.gate import Engaged, Restriction
 from actors.model.book import Book, scope_key
 from actors.model.events import KillEngaged, OrderAccepted, TradingStateChanged
 from actors.model.instrument import Instrument
+from actors.model.opening import opening
 from actors.model.order import Order, OrderIntent
 from tests.actors.halt.test_gate import kill
 
