@@ -4,9 +4,17 @@ Only `link` knows the driver and the bridge to its event loop.
 """
 
 from persistence.redis.breakers import RedisBreakers
-from persistence.redis.link import BadAddress, RedisLink
+from persistence.redis.link import BadAddress, Patience, RedisLink
 from persistence.redis.pending import RedisRetries
 from persistence.redis.positions import RedisPositions
 from persistence.redis.rates import RedisRates
 
-__all__ = ["BadAddress", "RedisBreakers", "RedisLink", "RedisPositions", "RedisRates", "RedisRetries"]
+__all__ = [
+    "BadAddress",
+    "Patience",
+    "RedisBreakers",
+    "RedisLink",
+    "RedisPositions",
+    "RedisRates",
+    "RedisRetries",
+]

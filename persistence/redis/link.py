@@ -38,12 +38,9 @@ from actors.model.shared import SharedAway, Standing
 T = TypeVar("T")
 Client: TypeAlias = "aioredis.Redis"
 
-CALL_SECONDS = 0.25
-SLOW_SECONDS = 0.05
 SLOW_CALLS = 5
 """So many slow calls with no fast one between them make the link away, as if it were lost."""
 
-PROBE_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
 STEADY_SECONDS = 10.0
@@ -62,6 +59,16 @@ _log = structlog.get_logger(room="redis")
 
 class BadAddress(ValueError):
     """The address can't be read; it is not repeated, since it may hold a password."""
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the server may take: for a call until it is lost, for a call until it counts as slow, and for
+    each step of a probe.
+    """
+
+    call_seconds: float = 0.25
+    slow_seconds: float = 0.05
+    probe_seconds: float = 1.0
 
 
 class Script:
@@ -84,14 +91,15 @@ class RedisLink:
     database that another one uses is refused. Raises BadAddress.
     """
 
-    def __init__(self, url: str, *, owner: str, clock: Clock) -> None:
+    def __init__(self, url: str, *, owner: str, clock: Clock, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
         try:
             self._pool = aioredis.BlockingConnectionPool.from_url(
                 url,
                 max_connections=CONNECTIONS,
-                timeout=CALL_SECONDS,
-                socket_timeout=PROBE_SECONDS,
-                socket_connect_timeout=PROBE_SECONDS,
+                timeout=self._patience.call_seconds,
+                socket_timeout=self._patience.probe_seconds,
+                socket_connect_timeout=self._patience.probe_seconds,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
                 decode_responses=False,
@@ -138,7 +146,7 @@ class RedisLink:
             raise SharedAway(self._standing.why)
         began = trio.current_time()
         try:
-            result = await self._bridged(_within(CALL_SECONDS, lambda: work(self._redis)))
+            result = await self._bridged(_within(self._patience.call_seconds, lambda: work(self._redis)))
         except _CannotServe as error:
             self._count(part, "lost")
             self._lose(str(error))
@@ -177,15 +185,15 @@ class RedisLink:
     async def reach(self) -> None:
         """Ask the server for a sign of life and change nothing. Raises SharedAway."""
         try:
-            await self._bridged(_within(PROBE_SECONDS, self._redis.ping))
+            await self._bridged(_within(self._patience.probe_seconds, self._redis.ping))
         except (_CannotServe, _Refused) as error:
             raise SharedAway(str(error)) from error
 
     async def close(self) -> None:
         """Close the connections."""
-        with trio.CancelScope(shield=True), trio.move_on_after(PROBE_SECONDS):
+        with trio.CancelScope(shield=True), trio.move_on_after(self._patience.probe_seconds):
             await self._bridged(
-                _within(PROBE_SECONDS, lambda: self._redis.aclose(close_connection_pool=True))
+                _within(self._patience.probe_seconds, lambda: self._redis.aclose(close_connection_pool=True))
             )
 
     def _script(self, script: Script) -> AsyncScript:
@@ -196,15 +204,15 @@ class RedisLink:
 
     async def _probe(self) -> None:
         """Reach it, write to it, and see whose it is; fast enough."""
-        loop = asyncio.get_running_loop()
+        loop, patience = asyncio.get_running_loop(), self._patience
+        seconds = patience.probe_seconds
+        await _within(seconds, lambda: self._pool.disconnect(inuse_connections=False))
+        await _within(seconds, self._redis.ping)
         began = loop.time()
-        await _within(PROBE_SECONDS, lambda: self._pool.disconnect(inuse_connections=False))
-        await _within(PROBE_SECONDS, self._redis.ping)
-        began = loop.time()
-        await _within(PROBE_SECONDS, lambda: self._redis.set(PROBE_KEY, self._owner, px=PROBE_LIVES_MS))
-        await _within(PROBE_SECONDS, lambda: self._redis.set(OWNER_KEY, self._owner, nx=True))
-        owner = await _within(PROBE_SECONDS, lambda: self._redis.get(OWNER_KEY))
-        if loop.time() - began > 3 * SLOW_SECONDS:
+        await _within(seconds, lambda: self._redis.set(PROBE_KEY, self._owner, px=PROBE_LIVES_MS))
+        await _within(seconds, lambda: self._redis.set(OWNER_KEY, self._owner, nx=True))
+        owner = await _within(seconds, lambda: self._redis.get(OWNER_KEY))
+        if loop.time() - began > 3 * patience.slow_seconds:
             raise _CannotServe(f"slow: {(loop.time() - began) / 3 * 1000:.0f} ms a call")
         if owner != self._owner.encode():
             raise _CannotServe(
@@ -221,7 +229,7 @@ class RedisLink:
         return result
 
     def _watch_pace(self, seconds: float) -> None:
-        self._slow = self._slow + 1 if seconds > SLOW_SECONDS else 0
+        self._slow = self._slow + 1 if seconds > self._patience.slow_seconds else 0
         if self._slow >= SLOW_CALLS:
             self._lose(f"slow: {seconds * 1000:.0f} ms a call")
 

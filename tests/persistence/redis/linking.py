@@ -6,17 +6,22 @@ from contextlib import asynccontextmanager
 import trio
 
 from persistence.postgres import open_bridge
-from persistence.redis import RedisLink
+from persistence.redis import Patience, RedisLink
 from supervisors.process import SystemClock
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stores import fail_on_error
 
+PATIENT = Patience(call_seconds=10.0, slow_seconds=10.0, probe_seconds=10.0)
+"""For tests in which the server is well: a busy machine is no slow server."""
+
 
 @asynccontextmanager
-async def linked(server: RedisServer, owner: str = "test") -> AsyncIterator[RedisLink]:
+async def linked(
+    server: RedisServer, owner: str = "test", patience: Patience = PATIENT
+) -> AsyncIterator[RedisLink]:
     """A link that was looked for once."""
     async with open_bridge(fail_on_error):
-        link = RedisLink(server.url, owner=owner, clock=SystemClock())
+        link = RedisLink(server.url, owner=owner, clock=SystemClock(), patience=patience)
         async with trio.open_nursery() as nursery:
             await nursery.start(link.keep)
             try:

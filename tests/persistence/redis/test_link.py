@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from actors.model.shared import SharedAway
-from persistence.redis import BadAddress, RedisLink
+from persistence.redis import BadAddress, Patience, RedisLink
 from supervisors.process import SystemClock
 from tests.fixtures.redis import RedisServer
 from tests.persistence.redis.linking import linked, until
@@ -25,10 +25,10 @@ async def refused(link: RedisLink) -> float:
 
 
 async def test_a_server_that_hangs_costs_one_deadline_and_then_nothing(own_redis: RedisServer):
-    async with linked(own_redis) as link:
+    async with linked(own_redis, patience=Patience(call_seconds=1.0, slow_seconds=10.0)) as link:
         assert await echo(link) == b"x"
         own_redis.freeze()
-        assert await refused(link) < 1.0
+        assert await refused(link) < 8.0
         assert not link.standing.there
         before = link.statistics().calls["test", "lost"]
         for _ in range(200):
@@ -66,17 +66,12 @@ async def test_a_full_server_is_away_until_it_takes_writes_again(own_redis: Redi
         await until(lambda: link.standing.there)
 
 
-async def test_a_server_that_is_slow_again_and_again_is_left_alone(own_redis: RedisServer, monkeypatch):
-    """Slow is set to less than any call takes."""
-    monkeypatch.setattr("persistence.redis.link.SLOW_SECONDS", 1.0)
-    async with linked(own_redis) as link:
-        await echo(link)
-        monkeypatch.setattr("persistence.redis.link.SLOW_SECONDS", 0.0)
+async def test_a_server_that_is_slow_again_and_again_is_left_alone(own_redis: RedisServer):
+    async with linked(own_redis, patience=Patience(call_seconds=10.0, slow_seconds=0.2)) as link:
         for _ in range(5):
-            await echo(link)
+            await link.call("test", lambda client: client.blpop("nothing", timeout=0.3))
         assert not link.standing.there
         assert link.standing.why.startswith("slow")
-        monkeypatch.setattr("persistence.redis.link.SLOW_SECONDS", 1.0)
         await until(lambda: link.standing.there)
 
 

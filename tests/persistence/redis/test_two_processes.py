@@ -9,6 +9,7 @@ from supervisors.process import SystemClock
 from tests.actors.test_held_positions import PLACES, Books
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stores import fail_on_error
+from tests.persistence.redis.linking import PATIENT
 from web.auth.shared_rate import SharedBucket
 
 
@@ -16,7 +17,9 @@ async def test_two_processes_let_through_one_budget(redis_server: RedisServer):
     """A burst of three times the budget from each."""
     count, passed = 40, 0
     async with open_bridge(fail_on_error):
-        links = [RedisLink(redis_server.url, owner="test", clock=SystemClock()) for _ in range(2)]
+        links = [
+            RedisLink(redis_server.url, owner="test", clock=SystemClock(), patience=PATIENT) for _ in range(2)
+        ]
         async with trio.open_nursery() as nursery:
             for link in links:
                 await nursery.start(link.keep)
@@ -49,7 +52,9 @@ async def test_a_change_reaches_the_other_process_through_the_server(redis_serve
     books.journal.tails = []
     ahead = books.log
     async with open_bridge(fail_on_error):
-        links = [RedisLink(redis_server.url, owner="test", clock=SystemClock()) for _ in range(2)]
+        links = [
+            RedisLink(redis_server.url, owner="test", clock=SystemClock(), patience=PATIENT) for _ in range(2)
+        ]
         async with trio.open_nursery() as nursery:
             for link in links:
                 await nursery.start(link.keep)
