@@ -53,7 +53,9 @@ def test_another_passphrase_another_key_and_a_changed_byte_do_not_open_it(vault,
         vault.read()
 
 
-def test_its_mark_changes_when_it_is_replaced(vault):
+def test_its_mark_changes_when_it_is_replaced(tmp_path):
+    add_key(tmp_path / "keys")
+    vault = Vault(tmp_path / "secrets.age", keys=read_keys(tmp_path / "keys"))
     assert vault.mark() is None
     vault.write({})
     first = vault.mark()

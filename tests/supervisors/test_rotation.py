@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from persistence.backup.sealing import add_key, read_keys
 from persistence.vault import Pair, Vault
 from supervisors import rotation
 from supervisors.rotation import keep_credentials
@@ -30,6 +31,12 @@ def at_once(monkeypatch):
     monkeypatch.setattr(rotation.trio.to_thread, "run_sync", run)
 
 
+def keyed(path):
+    """A vault that opens with a key: a passphrase takes a second each time."""
+    add_key(path.with_name("keys"))
+    return Vault(path, keys=read_keys(path.with_name("keys")))
+
+
 async def play(vault, exchanges, *steps):
     """Let time pass after each step."""
     async with trio.open_nursery() as nursery:
@@ -42,7 +49,7 @@ async def play(vault, exchanges, *steps):
 
 
 async def test_a_new_pair_is_handed_to_its_exchange_once(tmp_path, at_once, autojump_clock):
-    vault = Vault(tmp_path / "secrets.age", passphrase="p")
+    vault = keyed(tmp_path / "secrets.age")
     vault.write({"binance": OLD, "bybit": OLD})
     binance, bybit = Exchange(), Exchange()
     change = [lambda: vault.write({"binance": NEW, "bybit": OLD}), lambda: None]
@@ -55,7 +62,7 @@ async def test_a_vault_that_can_not_be_opened_leaves_the_old_pair_and_is_tried_a
     tmp_path, at_once, autojump_clock
 ):
     path = tmp_path / "secrets.age"
-    vault = Vault(path, passphrase="p")
+    vault = keyed(path)
     vault.write({"binance": OLD})
     binance = Exchange()
     await play(

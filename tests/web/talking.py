@@ -51,7 +51,7 @@ class Talker:
         await self.socket.send_message(json.dumps(frame))
 
     async def hear(self):
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             return json.loads(await self.socket.get_message())
 
     async def quiet(self, seconds=0.1):

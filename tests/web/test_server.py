@@ -52,7 +52,7 @@ def request(method=b"POST", path=b"/orders", body=b"", headers=TOKEN, length=Non
 async def everything(stream):
     """All bytes until the server hangs up."""
     found = b""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         try:
             async for chunk in stream:
                 found += chunk
@@ -64,7 +64,7 @@ async def everything(stream):
 async def one_answer(stream):
     """One answer with a content length: its status, headers and body."""
     found = b""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while b"\r\n\r\n" not in found:
             chunk = await stream.receive_some()
             assert chunk, found
@@ -119,7 +119,7 @@ async def test_pipelined_requests_are_answered_in_order(address, port):
 
 async def read_several(stream, count):
     found = b""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while found.count(b"HTTP/1.1 ") < count or not found.endswith(b"}"):
             found += await stream.receive_some()
     return [part[:3] for part in found.split(b"HTTP/1.1 ")[1:]]
@@ -225,7 +225,7 @@ async def test_a_client_that_does_not_read_is_cut_off(address, port):
     for _ in range(900):
         port.accept()
     async with opened(address) as stream:
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             try:
                 while True:
                     await stream.send_all(request(b"GET", b"/orders?limit=1000"))
@@ -268,7 +268,7 @@ async def test_a_command_goes_on_when_its_client_hangs_up(app, address, port, nu
         await stream.send_all(request(body=ORDER))
         await began.wait()
     proceed.set()
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await done.wait()
     assert len(port.book.orders) == 1
 
@@ -289,7 +289,7 @@ async def slow_server(app, port, *, place_seconds, graceful_seconds):
         await server.serve(app, settings, shutdown=stop.wait, task_status=task_status)
 
     port.place = slow_place
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             [bound] = await nursery.start(run)
             yield bound.removeprefix("http://").split(":"), began, stop
@@ -324,7 +324,7 @@ async def test_a_command_under_way_is_not_torn_when_the_time_to_stop_is_over(app
 
 
 async def test_many_idle_connections_do_not_outlive_their_time(address, app):
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         streams = [await trio.open_tcp_stream(address[0], int(address[1])) for _ in range(200)]
         async with opened(address) as stream:
             await stream.send_all(request(b"GET", b"/healthz"))

@@ -88,7 +88,7 @@ async def test_a_frozen_server_makes_a_commit_unknown_and_then_resolved(setting:
             await setting.store.append(batch, setting.writer.epoch)
         with pytest.raises(StoreUnavailable):
             await setting.store.resolve(batch, setting.writer.epoch)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         landed = await resolved(setting, batch)
         if not landed:
             await setting.store.append(batch, setting.writer.epoch)
@@ -102,7 +102,7 @@ async def test_a_batch_in_the_buffer_of_an_old_connection_never_lands(setting: S
     with setting.server.frozen(old):
         with pytest.raises(CommitUnknown):
             await setting.store.append(batch, setting.writer.epoch)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             assert await resolved(setting, batch) is False
         other = setting.writer.blind_batch(accepted(3))
         await setting.store.append(other, setting.writer.epoch)
@@ -135,7 +135,7 @@ async def test_a_killed_server_is_away_and_then_back(setting: Setting) -> None:
     with pytest.raises(StoreUnavailable):
         await archive.order(order_id(1))
     await trio.to_thread.run_sync(setting.server.restart)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         assert await resolved(setting, batch) is False
     await setting.store.append(batch, setting.writer.epoch)
     assert await archive.order(order_id(2)) is not None
@@ -260,7 +260,7 @@ async def test_the_journal_comes_back_by_itself_after_the_server_did(setting: Se
             setting.server.kill()
             await while_it_is_gone()
             await trio.to_thread.run_sync(setting.server.restart)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             await until(lambda: log.available)
             ref.tell(append_of(acknowledged(1), generation=generation))
             await until(lambda: log.head == 3)

@@ -67,7 +67,7 @@ async def test_a_change_reaches_the_other_process_through_the_server(redis_serve
             assert (await owner.positions())[PLACES[0]].quantity == 1
             books.journal.tails = [ahead]
             books.change(PLACES[0])
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 while (await other.positions())[PLACES[0]].quantity != 2:  # noqa: ASYNC110 - real server
                     await trio.sleep(0.01)
             nursery.cancel_scope.cancel()
