@@ -38,6 +38,7 @@ from actors.broker.timings import BrokerTimings
 from actors.kernel import Deferred, MailboxSpec, TrioActor
 from actors.model import messages as say
 from actors.model.addresses import position_address
+from actors.model.book import scope_key
 from actors.model.clock import Clock
 from actors.model.events import AmendAccepted, OrderAccepted, OrderReplaced, TradingStateChanged
 from actors.model.instrument import Instrument
@@ -286,6 +287,7 @@ class BrokerActor(TrioActor):
         while True:
             await trio.sleep(self._timings.announce_every)
             self._tell_state()
+            self._insist_on_halt()
 
     async def _hold(self, unsubscribe: Callable[[], None]) -> None:
         """Keep the subscription exactly as long as this life."""
@@ -325,6 +327,12 @@ class BrokerActor(TrioActor):
         _log.error("exchange_halted", exchange=self._exchange, cause=cause)
         self._tell_operator(say.HaltExchange(exchange=self._exchange, cause=cause))
         self._announce(self._state[0], cause)
+
+    def _insist_on_halt(self) -> None:
+        """A halt has to be in the journal, where a person ends it and a restart finds it."""
+        halted, states = self._desk.halted, self._log.book.trading_states
+        if halted and states.get(scope_key(self._exchange, None)) != "halted":
+            self._tell_operator(say.HaltExchange(exchange=self._exchange, cause=halted))
 
     def _tell_skew(self, skew_us: int) -> None:
         told = say.ClockSkew(exchange=self._exchange, skew_us=skew_us)

@@ -146,3 +146,17 @@ async def test_a_halted_exchange_waits_for_a_person_and_not_for_the_end_of_somet
         assert world.state == "halted"
         world.append(TradingStateChanged(exchange="sim", symbol=None, old="halted", new="active", cause=""))
         await eventually(lambda: world.state == "trading")
+
+
+async def test_what_halts_an_exchange_is_told_until_the_journal_has_it(autojump_clock):
+    """The operator's actor may be beginning a new life, and what it is told meanwhile is lost."""
+    async with open_world(timings=BrokerTimings(announce_every=1.0)) as world:
+        world.broker.tell(say.HaltExchange(exchange="sim", cause="it contradicts the journal"))
+        await eventually(lambda: world.operator.of(say.HaltExchange), seconds=2)
+        assert world.operator.of(say.HaltExchange)[0].cause == "it contradicts the journal"
+        halted = TradingStateChanged(exchange="sim", symbol=None, old="active", new="halted", cause="")
+        world.append(halted)
+        await trio.sleep(0.1)
+        world.operator.heard.clear()
+        await trio.sleep(5)
+        assert not world.operator.of(say.HaltExchange)
