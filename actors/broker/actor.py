@@ -271,10 +271,10 @@ class BrokerActor(TrioActor):
 
     def _end_former_sends(self) -> None:
         """What a former life was sending is sent by nobody now, whatever the journal says of it meanwhile."""
-        for order_id in self._gate.in_flight:
+        for order_id, amend_id in self._gate.sends:
             order = self._log.book.order(order_id)
             if order is None or order.intent.exchange == self._exchange:
-                self._gate.end_send(order_id)
+                self._gate.end_send(order_id, amend_id)
 
     async def _watch_circuit(self) -> None:
         while True:

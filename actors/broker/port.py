@@ -188,13 +188,15 @@ class SendGate(Protocol):
         """A submit begins now, or this amend of the order; a kill from here on lists the order."""
         ...
 
-    def end_send(self, order_id: str) -> None:
-        """The outcome of the submit is evidence by now, or the order is known to be unresolved."""
+    def end_send(self, order_id: str, amend_id: str = "") -> None:
+        """The outcome of this submit or amend is evidence by now, or the order is known to be unresolved."""
         ...
 
     @property
-    def in_flight(self) -> tuple[str, ...]:
-        """The orders that are being sent, or were when the life that sent them ended; oldest first."""
+    def sends(self) -> tuple[tuple[str, str], ...]:
+        """What is being sent, or was when the life that sent it ended: ids of orders and amends, oldest
+        first.
+        """
         ...
 
 

@@ -53,7 +53,7 @@ class Gate:
         self._ranks: dict[str, int] = {}
         self._operator_ranks: dict[str, int] = {}
         self._closing_ranks: dict[str, int] = {}
-        self._in_flight: dict[str, None] = {}
+        self._sends: dict[tuple[str, str], None] = {}
         self._withdrawn: dict[str, None] = {}
         self._exits: dict[str, None] = {}
         self._sent: deque[str] = deque(maxlen=SENT_KEPT)
@@ -92,7 +92,7 @@ class Gate:
         """
         engaged = self._kills.get(kill.kill_id)
         if engaged is None:
-            engaged = Engaged(kill=kill, in_flight=tuple(self._in_flight) if in_flight is None else in_flight)
+            engaged = Engaged(kill=kill, in_flight=self.in_flight if in_flight is None else in_flight)
             self._kills[kill.kill_id] = engaged
             self._settle()
         return engaged
@@ -185,12 +185,12 @@ class Gate:
 
     def begin_send(self, order_id: str, amend_id: str = "") -> None:
         """The order is leaving now, or this amend of it."""
-        self._in_flight[order_id] = None
+        self._sends[order_id, amend_id] = None
         self._sent.append(amend_id or order_id)
 
-    def end_send(self, order_id: str) -> None:
-        """The sending ended, whatever came of it."""
-        self._in_flight.pop(order_id, None)
+    def end_send(self, order_id: str, amend_id: str = "") -> None:
+        """This sending ended, whatever came of it; another of the same order goes on."""
+        self._sends.pop((order_id, amend_id), None)
         self._exits.pop(order_id, None)
 
     def drain_sent(self) -> tuple[str, ...]:
@@ -202,9 +202,16 @@ class Gate:
         return sent
 
     @property
+    def sends(self) -> tuple[tuple[str, str], ...]:
+        """What is being sent at this moment, oldest first: the order and, unless it is the order itself, the
+        amend.
+        """
+        return tuple(self._sends)
+
+    @property
     def in_flight(self) -> tuple[str, ...]:
-        """The orders that are being sent at this moment, oldest first."""
-        return tuple(self._in_flight)
+        """The orders that are being sent at this moment, or an amend of them; oldest first."""
+        return tuple({order_id: None for order_id, _ in self._sends})
 
 
 def _forget_oldest(ids: dict[str, None]) -> None:

@@ -94,11 +94,11 @@ class OpenGate:
     def begin_send(self, order_id: str, amend_id: str = "") -> None:
         """Nothing is kept."""
 
-    def end_send(self, order_id: str) -> None:
+    def end_send(self, order_id: str, amend_id: str = "") -> None:
         """Nothing is kept."""
 
     @property
-    def in_flight(self) -> tuple[str, ...]:
+    def sends(self) -> tuple[tuple[str, str], ...]:
         """Nothing is kept."""
         return ()
 

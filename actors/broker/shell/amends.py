@@ -139,7 +139,7 @@ class Amends:
         else:
             desk.line.done(permit, isinstance(outcome, Confirmed | Rejected))
         signed_at_us = self._conclude(order, amend, outcome)
-        desk.gate.end_send(order.order_id)
+        desk.gate.end_send(order.order_id, amend.amend_id)
         if isinstance(outcome, Unresolved) or (isinstance(outcome, Confirmed) and outcome.status == TAKEN):
             await self._settle(order, amend, signed_at_us)
 

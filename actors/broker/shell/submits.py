@@ -319,9 +319,7 @@ class Submits:
         else:
             self._unresolved(sending, outcome)
             self._note(sending, "unresolved", outcome.reason)
-        other = self._sending.get(intent.order_id)
-        if other is None or other.begun_at is None:
-            desk.gate.end_send(intent.order_id)
+        desk.gate.end_send(intent.order_id, sending.amend_id)
 
     def _still_current(self, intent: OrderIntent) -> Order | None:
         """The order as committed by now; None when it left memory, or was replaced before this answer came:

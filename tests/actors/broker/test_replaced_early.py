@@ -1,13 +1,15 @@
-"""An order that is replaced before its submit is answered: a fill told of it first, and an amend followed."""
+"""An order that is amended before its submit is answered: a fill told of it first, and an amend followed."""
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 import trio
 
 from actors.broker.port import Confirmed, Rejected, Unresolved
 from actors.model import messages as say
-from tests.actors.broker.world import open_world
+from tests.actors.broker.little_exchange import LittleExchange
+from tests.actors.broker.world import TestClock, open_world
 
 TAKES = 0.5
 """Seconds until the exchange has the order and executes a part of it."""
@@ -58,7 +60,7 @@ async def test_the_late_answer_of_what_was_replaced_is_not_taken_for_the_replace
         await world.until(order_id, "partially_filled")
         amend_id = world.amend(order_id, "1", "98")
         await trio.sleep(ANSWERS)
-        assert order_id in world.gate.begun, "the replacement is out, and a kill has to list it"
+        assert (order_id, amend_id) in world.gate.sends, "the replacement is out, and a kill has to list it"
         order = await world.amended(order_id, amend_id, "done")
         assert (order.status, order.version, order.placed) == ("partially_filled", 2, Decimal("0.6"))
         assert len(world.port.submits) == 2
@@ -108,3 +110,34 @@ async def test_a_replacement_is_never_proven_absent_by_the_time_at_which_its_pre
         assert "OrderUnresolved" in world.types(order_id)
         assert "OrderAbsent" not in world.types(order_id)
         assert (world.order(order_id).status, world.state) == ("partially_filled", "trading")
+
+
+class InPlace(LittleExchange):
+    """It changes orders where they rest, each time after `amend_takes` seconds."""
+
+    def __init__(self, amend_takes):
+        super().__init__(TestClock())
+        self.capabilities = msgspec.structs.replace(self.capabilities, amends_in_place=True)
+        self.amend_takes = amend_takes
+
+    async def amend(self, intent, exchange_order_id):
+        await trio.sleep(self.amend_takes)
+        self._put(intent.venue_id, limit_price=intent.limit_price)
+        return Confirmed(exchange_order_id=exchange_order_id, status="open")
+
+
+@pytest.mark.parametrize("amend_takes", [1.0, 9.0], ids=["answered first", "answered last"])
+async def test_an_order_is_in_flight_until_its_submit_and_its_amend_are_answered(autojump_clock, amend_takes):
+    """The end of one must not hide from a kill that the other is still out."""
+    async with open_world(port=InPlace(amend_takes)) as world:
+        world.port.next_submits.append(slow_to_answer(world, "refused"))
+        order_id = world.accept(quantity="1", price="99")
+        await world.until(order_id, "partially_filled")
+        amend = (order_id, world.amend(order_id, "1", "98"))
+        answered_last = (amend,) if amend_takes > ANSWERS else ()
+        await trio.sleep(ANSWERS - TAKES - 1)
+        assert world.gate.sends == ((order_id, ""), *answered_last)
+        await trio.sleep(2)
+        assert world.gate.sends == answered_last
+        await trio.sleep(amend_takes)
+        assert world.gate.sends == ()

@@ -44,7 +44,7 @@ async def test_what_another_broker_is_sending_stays_in_flight_when_a_life_begins
         world.gate.begin_send(elsewhere)
         await world.crash_broker()
         await world.trading()
-        assert world.gate.in_flight == (elsewhere,)
+        assert world.gate.sends == ((elsewhere, ""),)
 
 
 async def test_an_order_whose_cancel_was_refused_can_be_amended_again(autojump_clock):

@@ -57,13 +57,13 @@ class OpenGate:
         return None if reduces else self.refusal
 
     def begin_send(self, order_id, amend_id=""):
-        self.begun[order_id] = None
+        self.begun[order_id, amend_id] = None
 
-    def end_send(self, order_id):
-        self.begun.pop(order_id, None)
+    def end_send(self, order_id, amend_id=""):
+        self.begun.pop((order_id, amend_id), None)
 
     @property
-    def in_flight(self):
+    def sends(self):
         return tuple(self.begun)
 
 

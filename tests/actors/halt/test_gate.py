@@ -104,6 +104,19 @@ def test_a_kill_lists_the_submits_that_had_begun():
     assert gate.engage(kill(2), in_flight=()).in_flight == ()
 
 
+def test_an_order_stays_listed_until_every_sending_of_it_has_ended():
+    gate = Gate(seal=None)
+    gate.begin_send("o1")
+    gate.begin_send("o1", "a1")
+    gate.end_send("o1", "a1")
+    assert gate.engage(kill()).in_flight == ("o1",)
+    gate.begin_send("o1", "a2")
+    gate.end_send("o1")
+    assert gate.engage(kill(2)).in_flight == ("o1",)
+    gate.end_send("o1", "a2")
+    assert gate.engage(kill(3)).in_flight == ()
+
+
 def test_only_a_persons_kill_counts_as_one():
     gate = Gate(seal=None)
     gate.engage(kill(1, automatic=True))
