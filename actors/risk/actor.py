@@ -112,7 +112,7 @@ class RiskActor(TrioActor):
             self._become_whole(fenced)
 
     def _become_whole(self, fenced: Fenced) -> None:
-        book = self._log.book
+        book, unread = self._log.book, self._writer.unread()
         lost = [order_id for order_id in self._state.pending if book.order(order_id) is None]
         amending = [
             each for order_id, each in self._state.amending.items() if not _has_amend(book, order_id, each)
@@ -126,6 +126,7 @@ class RiskActor(TrioActor):
             )
         for order_id in lost:
             self._admissions.fail(order_id, "JOURNAL_UNAVAILABLE", "the order did not get into the journal")
+        self._changing.landed(unread)
         self._changing.fenced(book.limits)
         changes = settings_changes(self._settings, book)
         if changes:
@@ -155,9 +156,7 @@ class RiskActor(TrioActor):
         book, state = log.book, self._state
         records = writer.unread()
         state.follow_all(book, records, self._changing.names)
-        for record in records:
-            if record.causation_id in self._changing:
-                self._changing.settle(record.causation_id, landed=True)
+        self._changing.landed(records)
         self._guard.on_records(state, book, records)
 
     def _unavailable(self) -> m.Refused | None:

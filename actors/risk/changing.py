@@ -1,9 +1,10 @@
 """The changes of limits on their way to the journal, and who waits for each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from actors.kernel import Deferred
 from actors.model.events import LimitChanged
+from actors.model.journal import Record
 from actors.model.messages import LimitSet, Refused
 
 
@@ -14,9 +15,6 @@ class Changing:
 
     def __init__(self) -> None:
         self._under_way: dict[str, tuple[LimitChanged, Deferred]] = {}
-
-    def __contains__(self, append_id: str) -> bool:
-        return append_id in self._under_way
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,7 +40,13 @@ class Changing:
             detail = "the change did not get into the journal; the limit is as it was"
             waiting.reply(Refused(code="JOURNAL_UNAVAILABLE", detail=detail, retry_after_seconds=1.0))
 
+    def landed(self, records: Sequence[Record]) -> None:
+        """The journal has these."""
+        for record in records:
+            if record.causation_id in self._under_way:
+                self.settle(record.causation_id, landed=True)
+
     def fenced(self, limits: Mapping[str, str]) -> None:
-        """Nothing is on its way any more; what landed is in the journal's limits."""
+        """Nothing is on its way any more. What landed in records that have left memory is the limit now."""
         for append_id, (event, _) in tuple(self._under_way.items()):
             self.settle(append_id, landed=limits.get(event.name) == event.new)

@@ -6,6 +6,7 @@ import trio
 
 from actors.model import messages as m
 from actors.model.events import AccountOpened, DayOpened, LimitChanged, OrderAccepted, OrderDenied
+from actors.model.journal import AppendFailed
 from persistence.memory import Unknown
 from tests.fixtures.floor import Floor
 
@@ -219,6 +220,28 @@ async def test_a_change_that_lands_leaves_a_newer_one_of_the_same_limit_in_force
         assert (denied.code, denied.limit) == ("MAX_POSITION", "10000")
         assert not floor.events(OrderAccepted)
         assert floor.log.book.limits["max_pos_usd"] == "10000"
+
+
+async def test_changes_that_land_while_the_risk_check_reads_the_journal_are_answered_so(autojump_clock):
+    """Each by what is in the journal: the newest value says nothing of the changes before it."""
+    async with Floor().open() as floor:
+        floor.faults.latency_seconds = 0.5
+        answers = {}
+
+        async def change(value):
+            message = m.ChangeLimit(name="max_pos_usd", value=value, by="ann", reason="")
+            answers[value] = await floor.system.ref("risk").ask(message, timeout=5)
+
+        async with trio.open_nursery() as nursery:
+            for value in ("60000", "70000", "50000"):
+                nursery.start_soon(change, value)
+                await floor.settle()
+            lost = AppendFailed(append_id="risk/another", code="JOURNAL_UNAVAILABLE", detail="it was lost")
+            await trio.sleep(0.6)
+            floor.system.ref("risk").tell(lost)
+        landed = [event.new for event in floor.events(LimitChanged) if event.by == "ann"]
+        assert landed == ["60000", "70000", "50000"]
+        assert [type(answer) for answer in answers.values()] == [m.LimitSet] * 3
 
 
 async def test_the_view_tells_used_and_left(autojump_clock):
