@@ -17,7 +17,14 @@ from actors.model import messages as m
 from actors.model.amending import objection
 from actors.model.book import Book
 from actors.model.clock import Clock, Ids
-from actors.model.events import AmendAsked, AnyEvent, LimitChanged, OrderAccepted, OrderDenied
+from actors.model.events import (
+    AmendAsked,
+    AnyEvent,
+    LimitBreached,
+    LimitChanged,
+    OrderAccepted,
+    OrderDenied,
+)
 from actors.model.journal import AppendFailed, CommittedLog, Fenced, JournalState
 from actors.model.order import Order
 from actors.model.stages import NoStages, Stages
@@ -91,12 +98,13 @@ class RiskActor(TrioActor):
         self._decider = Decider()
         self._desk = LimitDesk(second_person=second_person)
         self._changing = Changing()
-        self._changes = 0
+        self._owed = self._known.guard.owed
+        self._numbered = 0
         self._guard = Guard(
             gate=gate,
             clock=clock,
             ids=ids,
-            append=self._append_own,
+            append=self._append_breach,
             tell=self._tell_operator,
             memory=self._known.guard,
         )
@@ -128,11 +136,13 @@ class RiskActor(TrioActor):
             self._admissions.fail(order_id, "JOURNAL_UNAVAILABLE", "the order did not get into the journal")
         self._changing.landed(unread)
         self._changing.fenced(book.limits)
+        self._owed.fenced(self._log)
         changes = settings_changes(self._settings, book)
         if changes:
             state.set_limits(from_texts(state.limits, {change.name: change.new for change in changes}))
             self._writer.append(f"{OWN}settings", changes)
         self._open_accounts()
+        self._guard.on_records(state, book, unread)
 
     # Messages.
 
@@ -157,6 +167,7 @@ class RiskActor(TrioActor):
         records = writer.unread()
         state.follow_all(book, records, self._changing.names)
         self._changing.landed(records)
+        self._owed.landed(records)
         self._guard.on_records(state, book, records)
 
     def _unavailable(self) -> m.Refused | None:
@@ -248,8 +259,15 @@ class RiskActor(TrioActor):
             deadline=self._clock.monotonic() + self._answer_seconds,
         )
 
-    def _append_own(self, event: AnyEvent) -> None:
-        self._writer.append(f"{OWN}guard", (event,))
+    def _append_breach(self, event: LimitBreached) -> None:
+        append_id = self._own_id("guard")
+        self._owed.begin(append_id, event, self._log.head)
+        self._writer.append(append_id, (event,), causation_id=append_id)
+
+    def _own_id(self, what: str) -> str:
+        """An id for an append, by which its records are known again."""
+        self._numbered += 1
+        return f"{OWN}{what}/{self._writer.generation}/{self._numbered}"
 
     def _tell_operator(self, message: m.Message) -> None:
         self.system.ref("operator").tell(message, lane=Lane.CONTROL)
@@ -351,6 +369,8 @@ class RiskActor(TrioActor):
         now_us = self._clock.now_us()
         if self._state.day_due(now_us):
             self._open(day_opening(self._state, now_us))
+        for breach in self._owed.take_lost():
+            self._append_breach(breach)
         self._guard.on_second(self._state, self._log.book, self._changing.names)
         self._open(peak_opening(self._state))
 
@@ -377,8 +397,7 @@ class RiskActor(TrioActor):
         if not isinstance(event, LimitChanged):
             return event
         self._state.set_limits(from_texts(self._state.limits, {event.name: event.new}))
-        self._changes += 1
-        append_id = f"{OWN}limit/{self._writer.generation}/{self._changes}"
+        append_id = self._own_id("limit")
         self._writer.append(
             append_id,
             (event,),

@@ -15,11 +15,12 @@ import msgspec
 
 from actors.model.book import Book, Kill, scope_key
 from actors.model.clock import Clock, Ids
-from actors.model.events import AnyEvent, LimitBreached, LimitChanged, OrderFilled
+from actors.model.events import LimitBreached, LimitChanged, OrderFilled
 from actors.model.journal import Record
 from actors.model.messages import EndRestriction, GateChanged, KillPulled, Message
 from actors.model.money import text
 from actors.model.order import Terminal
+from actors.risk.owed import Owed
 from actors.risk.port import TradingGate
 from actors.risk.protection import Protection
 from actors.risk.state import RiskState
@@ -57,6 +58,7 @@ class Memory:
         self.protection = Protection()
         self.outgoing = Outgoing()
         self.reducing: dict[str, Reducing] = {}
+        self.owed = Owed()
 
     @property
     def going_on(self) -> tuple[Found, ...]:
@@ -65,7 +67,7 @@ class Memory:
 
 
 class Guard:
-    """Watches on behalf of RiskActor. `append` journals an event, `tell` reaches the operator's actor;
+    """Watches on behalf of RiskActor. `append` journals a breach, `tell` reaches the operator's actor;
     neither waits. `memory` is what former guards left; the grace of positions without a stop begins anew
     unless it is over.
     """
@@ -76,7 +78,7 @@ class Guard:
         gate: TradingGate,
         clock: Clock,
         ids: Ids,
-        append: Callable[[AnyEvent], None],
+        append: Callable[[LimitBreached], None],
         tell: Callable[[Message], None],
         memory: Memory,
     ) -> None:

@@ -1,9 +1,11 @@
 """RiskActor dies and lives again in the same process: what it must not forget with its life."""
 
+import pytest
 import trio
 
 from actors.model import messages as m
 from actors.model.events import AmendAsked, LimitBreached, OrderAmended, TradingStateChanged
+from actors.model.journal import AppendFailed
 from tests.actors.risk.desk import BTC, D
 from tests.fixtures.floor import Floor
 
@@ -180,3 +182,49 @@ async def test_a_missing_stop_is_still_missing_in_the_next_life(autojump_clock):
         await restart(floor)
         await trio.sleep(3)
         assert floor.gate.state_for("sim", BTC) == "active"
+
+
+async def breach_behind(floor: Floor, client_order_id: str) -> None:
+    """A loss passes its limit while an order waits for the journal, which is writing another."""
+    await floor.hold("buy", "1", "40000")
+    floor.faults.latency_seconds = 0.2
+    await floor.ask_risk(floor.intent("buy", "0.01", "39000", client_order_id="same"))
+    await floor.settle()
+    await floor.ask_risk(floor.intent("buy", "0.01", "39000", client_order_id=client_order_id))
+    floor.price(BTC, "34000")
+    await floor.settle()
+    assert floor.gate.state_for(None, None) == "halted"
+
+
+async def test_a_breach_is_journaled_though_the_order_before_it_is_refused(autojump_clock):
+    """What the journal refuses takes along what the same writer appended behind it."""
+    async with Floor().open() as floor:
+        await breach_behind(floor, client_order_id="same")
+        await trio.sleep(5)
+        assert [event.code for event in floor.events(LimitBreached)] == ["MAX_DAILY_LOSS"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3], ids=["before it is written", "while it is written"])
+async def test_a_breach_is_journaled_once_though_the_life_that_found_it_ends(autojump_clock, seconds):
+    """A new life does not find anew what goes on."""
+    async with Floor().open() as floor:
+        await breach_behind(floor, client_order_id="other")
+        await trio.sleep(seconds)
+        await restart(floor)
+        await trio.sleep(5)
+        assert [event.code for event in floor.events(LimitBreached)] == ["MAX_DAILY_LOSS"]
+
+
+async def test_a_fill_that_comes_while_the_journal_is_read_is_held_against_its_order(autojump_clock):
+    """A fence may take as long as a commit."""
+    async with Floor().open() as floor:
+        order = await floor.place("buy", "0.1", "39000")
+        await floor.acknowledged(order.order_id)
+        floor.faults.latency_seconds = 0.3
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(floor.filled, order.order_id, "39500")
+            await trio.sleep(0.1)
+            lost = AppendFailed(append_id="risk/another", code="JOURNAL_UNAVAILABLE", detail="it was lost")
+            floor.system.ref("risk").tell(lost)
+        await trio.sleep(2)
+        assert floor.gate.state_for("sim", BTC) == "halted"
