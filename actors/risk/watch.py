@@ -3,7 +3,8 @@ having entered.
 
 Prices move, fills come late, limits are lowered: then a limit is passed by what is held, not by an order.
 Each such breach is found once, when it begins, with what has to be done about it; it can be found again only
-after it was over. Working orders don't count here: they have not happened, and the rules keep room for them.
+after it was over. A price that is gone ends none: nobody knows then what a position is worth. Working orders
+don't count here: they have not happened, and the rules keep room for them.
 Pure.
 """
 
@@ -23,7 +24,7 @@ add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 REDUCE, HALT = "reducing", "halted"
 
 LOSSES = ("MAX_DAILY_LOSS", "MAX_DRAWDOWN")
-NO_LIVE_STOP = "NO_LIVE_STOP"
+NO_LIVE_STOP, CLOCK_SKEW = "NO_LIVE_STOP", "CLOCK_SKEW"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +88,25 @@ class Watch:
         began = tuple(each for key, each in found.items() if key not in self._going_on)
         ended = []
         for key, each in tuple(self._going_on.items()):
-            if key not in found and (not losses_only or each.code in LOSSES):
+            if key in found or (losses_only and each.code not in LOSSES):
+                continue
+            if not _is_unknown(state, each):
                 ended.append(self._going_on.pop(key))
         self._going_on.update(found)
         return Turn(began, tuple(ended))
+
+
+def _is_unknown(state: RiskState, found: Found) -> bool:
+    """Whether nobody can tell now that the breach is over: something that it counts has no price."""
+    if found.code in (NO_LIVE_STOP, CLOCK_SKEW):
+        return False
+    if found.code in LOSSES:
+        return state.day_result() is None
+    return any(
+        found.exchange in (None, exchange) and found.symbol in (None, symbol)
+        for exchange, symbol in state.valuation.unpriced
+        if state.ledger.accounts[exchange, symbol].position.quantity
+    )
 
 
 def _over(
@@ -160,7 +176,7 @@ def _stale(state: RiskState, now_us: int) -> Iterator[Found]:
     skew_limit = state.limits.max_clock_skew_seconds
     for exchange, skew_us in state.skews.items():
         skew = multiply(Decimal(abs(skew_us)), Decimal("1e-6"))
-        yield from _over("CLOCK_SKEW", skew_limit, skew, REDUCE, exchange)
+        yield from _over(CLOCK_SKEW, skew_limit, skew, REDUCE, exchange)
 
 
 def _without_stop(state: RiskState, seconds: Mapping[Place, Decimal]) -> Iterator[Found]:

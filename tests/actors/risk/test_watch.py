@@ -10,7 +10,7 @@ from actors.model import messages as m
 from actors.model.events import KillEngaged, LimitBreached, LimitChanged, TradingStateChanged
 from actors.model.fill import Fill
 from actors.risk.watch import Outgoing, Watch, fill_difference
-from tests.actors.risk.desk import BTC, D, Desk
+from tests.actors.risk.desk import BTC, ETH, D, Desk, mark
 from tests.fixtures.floor import Floor
 
 
@@ -82,6 +82,60 @@ def test_a_look_at_losses_alone_does_not_end_other_breaches():
     desk.price(BTC, "41000")
     watch.look(desk.state, desk.now_us)
     assert watch.look(desk.state, desk.now_us, losses_only=True).ended == ()
+
+
+BEYOND = {
+    "max_pos_usd": ("41000", "MAX_POSITION", (None, BTC)),
+    "max_short_usd": ("41000", "MAX_SHORT", (None, BTC)),
+    "max_exchange_usd": ("41000", "MAX_EXCHANGE_EXPOSURE", ("sim", None)),
+    "max_gross_usd": ("41000", "MAX_GROSS_EXPOSURE", (None, None)),
+    "max_net_usd": ("41000", "MAX_NET_EXPOSURE", (None, None)),
+    "max_daily_loss_usd": ("1000", "MAX_DAILY_LOSS", (None, None)),
+    "max_drawdown_usd": ("1000", "MAX_DRAWDOWN", (None, None)),
+}
+
+
+def no_price(desk: Desk, symbol: str = BTC) -> None:
+    """The exchange says something that is no price."""
+    desk.state.set_mark(msgspec.structs.replace(mark(symbol, "1"), mark=D("NaN")))
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_a_breach_is_not_over_because_its_price_is_gone(name):
+    limit, code, scope = BEYOND[name]
+    desk, watch = Desk(**{"max_pos_usd": None, "max_daily_loss_usd": None, name: D(limit)}), Watch()
+    desk.hold("sell", "1", "40000")
+    desk.price(BTC, "42000")
+    assert codes(watch.look(desk.state, desk.now_us)) == [(code, *scope)]
+    no_price(desk)
+    turn = watch.look(desk.state, desk.now_us)
+    assert (turn.began, turn.ended) == ((), ())
+    desk.price(BTC, "42000")
+    assert codes(watch.look(desk.state, desk.now_us)) == []
+    desk.price(BTC, "40000")
+    assert [found.key for found in watch.look(desk.state, desk.now_us).ended] == [(code, *scope)]
+
+
+def test_an_old_price_is_not_new_because_it_is_gone():
+    desk, watch = Desk(max_price_age_seconds=D(5), reduce_on_stale_price=True), Watch()
+    desk.hold("buy", "0.1", "40000")
+    desk.now_us += 6_000_000
+    assert codes(watch.look(desk.state, desk.now_us)) == [("STALE_PRICE", "sim", BTC)]
+    no_price(desk)
+    assert watch.look(desk.state, desk.now_us).ended == ()
+    desk.price(BTC, "40000")
+    assert [found.key for found in watch.look(desk.state, desk.now_us).ended] == [("STALE_PRICE", "sim", BTC)]
+
+
+def test_a_price_that_is_gone_elsewhere_keeps_no_other_breach_going():
+    desk, watch = Desk(), Watch()
+    desk.hold("buy", "1", "2000", symbol=ETH)
+    desk.hold("buy", "1.25", "40000")
+    desk.price(BTC, "40001")
+    watch.look(desk.state, desk.now_us)
+    no_price(desk, ETH)
+    desk.price(BTC, "40000")
+    assert [found.key for found in watch.look(desk.state, desk.now_us).ended] == [("MAX_POSITION", None, BTC)]
 
 
 def test_a_fill_must_be_for_its_orders_symbol_and_side_and_within_its_limit():
