@@ -189,6 +189,9 @@ class RiskActor(TrioActor):
         if refused is not None:
             return refused
         intent, state, now_us = message.intent, self._state, self._clock.now_us()
+        if intent.exchange not in state.opened and not message.dry_run:
+            # The exchange may have reported while the journal was away.
+            self._open_accounts()
         if state.day_due(now_us) and not message.dry_run:
             self._open(day_opening(self._state, now_us))
         exchange, symbol = intent.exchange, intent.symbol

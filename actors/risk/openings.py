@@ -27,11 +27,14 @@ def day_opening(state: RiskState, now_us: int) -> Iterator[Opening]:
 
 
 def account_openings(state: RiskState, now_us: int) -> Iterator[Opening]:
-    """What an exchange account holds when it is first seen; the day's equity moves by as much."""
-    opened = {exchange for exchange, _ in state.valuation.cash}
+    """What an exchange account holds when it is first seen; the day's equity moves by as much.
+
+    Fills may have moved cash of an account whose balances nobody has told yet: that opens none.
+    """
     for exchange, broker in state.brokers.items():
-        if broker.state != "trading" or not broker.balances or exchange in opened:
+        if broker.state != "trading" or not broker.balances or exchange in state.opened:
             continue
+        state.opened[exchange] = None
         before = state.valuation.equity()
         for asset, amount in broker.balances:
             state.valuation.set_cash(exchange, asset, amount)

@@ -73,6 +73,8 @@ class RiskState:
         self.valuation = Valuation(self.ledger)
         self.brokers: dict[str, BrokerState] = {}
         self.skews: dict[str, int] = {}
+        self.opened: dict[str, None] = {}
+        """The exchanges whose account is in the journal, or on its way there."""
         self.day = Day()
         self.day_ends_us = 0
         self.peak = ZERO
@@ -105,6 +107,7 @@ class RiskState:
             state.valuation.set_cash(exchange, asset, amount)
         for asset, amount in book.earnings.items():
             state.valuation.earn(asset, amount)
+        state.opened.update(dict.fromkeys(book.opened))
         state.read_day(book)
         return state
 
@@ -155,6 +158,7 @@ class RiskState:
         elif isinstance(event, DayOpened):
             self.read_day(book)
         elif isinstance(event, AccountOpened):
+            self.opened[event.exchange] = None
             for asset, _ in event.balances:
                 self.valuation.set_cash(event.exchange, asset, book.cash[event.exchange, asset])
         elif isinstance(event, BalanceAdjusted):

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 import trio
 
 from actors.model import messages as m
@@ -300,3 +301,33 @@ async def test_a_second_exchange_moves_the_days_equity_by_what_it_holds(autojump
         assert [event.equity for event in floor.events(DayOpened)] == [Decimal(1_000_000), Decimal(2_000_000)]
         view = await floor.system.ref("risk").ask(m.ReadRisk(), timeout=1)
         assert (view.equity, view.day_pnl) == (Decimal(2_000_000), 0)
+
+
+@pytest.mark.parametrize("margin", [True, False], ids=["with margin", "without"])
+async def test_an_account_is_opened_before_its_first_order_though_the_journal_was_away(
+    autojump_clock, margin
+):
+    """Else its fills would move balances of which the journal does not know where they began."""
+    async with Floor(margin=margin).open(trading=False) as floor:
+        floor.log.available = False
+        floor.trade()
+        await floor.settle()
+        floor.log.available = True
+        await floor.hold("buy", "0.1", "40000")
+        types = [type(record.event) for record in floor.disk.records]
+        assert types.index(AccountOpened) < types.index(OrderAccepted)
+        assert floor.log.book.cash["sim", "USDT"] == 996_000
+
+
+async def test_an_account_that_held_nothing_is_opened_when_it_does_whatever_was_traded_before(autojump_clock):
+    """Without margin its orders pass; what they moved is no balance that somebody told."""
+    async with Floor(margin=False).open(trading=False) as floor:
+        floor.report(usdt=0)
+        floor.price("BTC/USDT", "40000")
+        await floor.hold("buy", "0.1", "40000")
+        assert not floor.events(AccountOpened)
+        floor.report(usdt=16_000)
+        await floor.settle()
+        (opened,) = floor.events(AccountOpened)
+        assert opened.balances == (("USDT", Decimal(16_000)),)
+        assert floor.log.book.cash["sim", "USDT"] == 16_000
