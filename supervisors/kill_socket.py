@@ -2,7 +2,7 @@
 
 It passes neither the web server nor its tokens, so it works when that is overloaded. One line of JSON in,
 one out: `{"reason": "...", "level": "halt|cancel|flatten", "exchange": null, "symbol": null}`; all but the
-reason may be left out.
+reason may be left out. A reason that is longer than others may be is cut, and never a cause for refusing.
 """
 
 import os
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from supervisors.tree import Runtime
 
 SOCKET = "kill.sock"
-MAX_BYTES = 4096
+MAX_BYTES = 65_536
+"""Of a line; more than any reason needs."""
 READ_SECONDS = 5.0
 
 _log = structlog.get_logger(room="kill_socket")
@@ -87,7 +88,7 @@ async def _answer(runtime: "Runtime", stream: trio.SocketStream) -> None:
             level=line.level,
             exchange=line.exchange,
             symbol=line.symbol,
-            reason=line.reason[:200],
+            reason=line.reason,
             by="kill socket",
             correlation_id="kill-socket",
         )

@@ -99,7 +99,7 @@ async def take_kill_file(runtime: "Runtime", file: Path) -> None:
     """
     path = trio.Path(file)
     try:
-        reason = (await path.read_text(errors="replace")).strip()[:200]
+        reason = (await path.read_text(errors="replace")).strip()
     except FileNotFoundError:
         return
     except OSError as error:
@@ -134,7 +134,7 @@ async def give_up(runtime: "Runtime", why: str) -> None:
         level="cancel",
         exchange=None,
         symbol=None,
-        reason=why[:200],
+        reason=why,
         by="supervisor",
         correlation_id="gave-up",
         automatic=True,

@@ -18,6 +18,7 @@ from actors.halt.port import LatchFailed, LatchFile
 from actors.model.book import Kill
 from actors.model.clock import Clock, Ids
 from actors.model.messages import KillPulled
+from actors.model.readable import reason_of
 from actors.model.results import KillResult
 
 LATCH_SECONDS = 1.0
@@ -104,7 +105,7 @@ class KillSwitch:
             level=level,
             exchange=exchange,
             symbol=symbol,
-            reason=reason,
+            reason=reason_of(reason),
             by=by,
             at_us=self._clock.now_us(),
             automatic=automatic,

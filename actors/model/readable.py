@@ -1,4 +1,4 @@
-"""Texts from outside as databases take them."""
+"""Texts from outside as databases take them, and the reasons of people as every door keeps them."""
 
 import re
 
@@ -10,3 +10,12 @@ def readable(text: str) -> str:
     pairs: what no database takes must not keep the rest from being written.
     """
     return UNREADABLE.sub("\ufffd", text)
+
+
+REASON_MOST = 500
+"""Characters of a reason, as the contract has it."""
+
+
+def reason_of(text: str, otherwise: str = "no reason was given") -> str:
+    """Why somebody stops trading, made from whatever was said: nobody is refused a kill for its reason."""
+    return readable(text).strip()[:REASON_MOST].rstrip() or otherwise

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ops.cli.command import OK, Command
+from ops.cli.command import OK, Command, say
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.decisions import AdjustmentBody
@@ -40,5 +40,5 @@ def run(asked: argparse.Namespace) -> int:
         )
 
     now = ask(asked, work)
-    print(f"{now.exchange} holds {now.total} {now.asset} as the journal knows it")
+    say(f"{now.exchange} holds {now.total} {now.asset} as the journal knows it")
     return OK

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from ops.cli.command import OK, Command, Failed
+from ops.cli.command import OK, Command, Failed, say
 from ops.cli.limits import table
 from ops.cli.service import ask, configure_access
 from ops.cli.token import duration
@@ -47,7 +47,7 @@ def run(asked: argparse.Namespace) -> int:
         return found
 
     for line in lines(ask(asked, work)):
-        print(line)
+        say(line)
     return OK
 
 

@@ -38,9 +38,29 @@ def settings() -> Settings:
     return load(os.environ)
 
 
+def plain(text: str) -> str:
+    """The text with escapes in the place of what can't be seen and could steer a terminal, or feign a line.
+
+    In a line of JSON they mean what they stand for.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def say(line: str) -> None:
+    """One line for people, on standard output; what others wrote in it is made `plain`."""
+    print(plain(line), flush=True)
+
+
 def complain(line: str) -> None:
-    """One line for people, on standard error."""
-    print(f"tradewarden: {line}", file=sys.stderr)
+    """One line for people, on standard error, likewise."""
+    print(plain(f"tradewarden: {line}"), file=sys.stderr)
 
 
 def nothing(_parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from config import Settings, SettingsError
 from ops.cli import doctor_outside
 from ops.cli.address import require_free
-from ops.cli.command import FAILED, OK, Command, Failed, nothing, settings
+from ops.cli.command import FAILED, OK, Command, Failed, nothing, say, settings
 
 OLD_BACKUP = timedelta(days=2)
 MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
@@ -48,7 +48,7 @@ def run(_asked: argparse.Namespace) -> int:
     """Look at everything and print what was found."""
     findings = list(look())
     for finding in findings:
-        print(f"{MARKS[finding.grade]} {finding.what}: {finding.detail}")
+        say(f"{MARKS[finding.grade]} {finding.what}: {finding.detail}")
     return FAILED if any(finding.grade == "bad" for finding in findings) else OK
 
 

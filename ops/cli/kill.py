@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from ops.cli.command import OK, Command, Failed, settings
+from actors.model.readable import reason_of
+from ops.cli.command import OK, Command, Failed, say, settings
 from ops.cli.service import ask, configure_access
 from persistence.embedded import FolderInUse, FolderLock
 from supervisors.kill_socket import SOCKET, KillAnswer, KillLine
@@ -70,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Kill and say how far it went."""
+    asked.reason = reason_of(asked.reason)
     if asked.show:
         return _show(asked)
     if asked.direct:
@@ -81,9 +83,9 @@ def run(asked: argparse.Namespace) -> int:
         )
 
     result = ask(asked, work)
-    print(f"trading is {result.trading_state}; kill {result.kill_id}")
+    say(f"trading is {result.trading_state}; kill {result.kill_id}")
     if result.in_flight:
-        print(f"being sent at that moment: {' '.join(result.in_flight)}")
+        say(f"being sent at that moment: {' '.join(result.in_flight)}")
     return OK
 
 
@@ -92,7 +94,7 @@ def _show(asked: argparse.Namespace) -> int:
         return await client.halted()
 
     for line in halt_lines(ask(asked, work)):
-        print(line)
+        say(line)
     return OK
 
 
@@ -130,10 +132,10 @@ def _direct(asked: argparse.Namespace) -> int:
     except OSError as error:
         raise Failed(f"{file} can't be written: {error.strerror}") from error
     if _taken(file):
-        print("the service has stopped trading")
+        say("the service has stopped trading")
         return OK
-    print("the service does not answer; it, or whatever starts next, stops trading when it sees the file")
-    print(f"the file: {file}")
+    say("the service does not answer; it, or whatever starts next, stops trading when it sees the file")
+    say(f"the file: {file}")
     if asked.end_process:
         _end_process(folder)
     return OK
@@ -158,7 +160,7 @@ def _ask_socket(path: Path, asked: argparse.Namespace) -> KillAnswer | None:
 def _told(answer: KillAnswer) -> int:
     if answer.error is not None:
         raise Failed(answer.error)
-    print(f"trading is {answer.trading_state}; kill {answer.kill_id}")
+    say(f"trading is {answer.trading_state}; kill {answer.kill_id}")
     if not answer.durable:
         raise Failed("the latch could not be written: the halt may not outlive the process")
     return OK
@@ -183,9 +185,9 @@ def _end_process(folder: Path) -> None:
         if error.holder is None:
             raise Failed("the service's process is not known; end it yourself") from error
         os.kill(error.holder, signal.SIGKILL)
-        print(f"process {error.holder} was ended; start the service again to cancel what rests")
+        say(f"process {error.holder} was ended; start the service again to cancel what rests")
     except OSError as error:
         raise Failed(f"the service's process is not known ({error.strerror}); end it yourself") from error
     else:
         lock.release()
-        print("no service is running")
+        say("no service is running")

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from ops.cli.command import OK, Command, Failed
+from ops.cli.command import OK, Command, Failed, say
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.limits import LimitChangeBody, LimitResultBody, LimitsBody
@@ -58,7 +58,7 @@ def run(asked: argparse.Namespace) -> int:
         return list(lines(await client.risk()))
 
     for line in ask(asked, work):
-        print(line)
+        say(line)
     return OK
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ops.cli.command import OK, Command
+from ops.cli.command import OK, Command, say
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.operator import ResumeBody
@@ -39,8 +39,8 @@ def run(asked: argparse.Namespace) -> int:
 
     result = ask(asked, work)
     if result.proposal is not None:
-        print("nothing was lifted yet: another person has to resume the same")
-        print(f"until {result.proposal.until}: {result.proposal.what}")
+        say("nothing was lifted yet: another person has to resume the same")
+        say(f"until {result.proposal.until}: {result.proposal.what}")
         return OK
-    print(f"trading is {result.trading_state}; lifted: {' '.join(result.kill_ids) or 'nothing'}")
+    say(f"trading is {result.trading_state}; lifted: {' '.join(result.kill_ids) or 'nothing'}")
     return OK

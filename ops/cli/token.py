@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ops.cli.command import OK, Command, Failed
+from ops.cli.command import OK, Command, Failed, say
 from web.audit import AuditTrail
 from web.auth.port import SCOPES, TokenRecord, TokenStore
 from web.auth.tokens import new_token, rotate
@@ -92,7 +92,7 @@ def _create(asked: argparse.Namespace) -> int:
         _note(trail, "makeToken", record.token_id)
 
     with_tokens(work)
-    print(text)
+    say(text)
     return OK
 
 
@@ -110,7 +110,7 @@ def _list(_asked: argparse.Namespace) -> int:
         )
         until = "" if ends is None else f" until {_time(ends)}"
         scopes = ",".join(record.scopes)
-        print(f"{record.token_id}  {record.user:<16} {scopes:<28} {state}{until}  {record.note}".rstrip())
+        say(f"{record.token_id}  {record.user:<16} {scopes:<28} {state}{until}  {record.note}".rstrip())
     return OK
 
 
@@ -125,7 +125,7 @@ def _rotate(asked: argparse.Namespace) -> int:
     text = with_tokens(work)
     if text is None:
         raise Failed(f"there is no valid token {asked.id!r}; `tradewarden token list` shows them")
-    print(text)
+    say(text)
     return OK
 
 
@@ -139,7 +139,7 @@ def _revoke(asked: argparse.Namespace) -> int:
 
     if not with_tokens(work):
         raise Failed(f"there is no token {asked.id!r}; `tradewarden token list` shows them")
-    print("revoked; a running service refuses it within seconds")
+    say("revoked; a running service refuses it within seconds")
     return OK
 
 

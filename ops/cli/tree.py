@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from ops.cli.command import OK, Command
+from ops.cli.command import OK, Command, say
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.operator import NodeBody
@@ -26,7 +26,7 @@ def run(asked: argparse.Namespace) -> int:
         return await client.tree()
 
     for line in lines(ask(asked, work)):
-        print(line)
+        say(line)
     return OK
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ops.cli.command import OK, Command
+from ops.cli.command import OK, Command, say
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.wire import OrderBody
@@ -36,5 +36,5 @@ def run(asked: argparse.Namespace) -> int:
         return await client.judge_absent(asked.order_id, asked.reason)
 
     order = ask(asked, work)
-    print(f"order {order.order_id} is {order.status}")
+    say(f"order {order.order_id} is {order.status}")
     return OK

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import trio
 
-from ops.cli.command import OK, Command, Failed
+from ops.cli.command import OK, Command, Failed, say
 from ops.cli.service import ask, configure_access
 from web.client import Client, FeedFrame, FeedRefused, Unreachable
 from web.routes.operator import NodeBody
@@ -101,7 +101,7 @@ class _Watching:
                 if self._left <= 0:
                     return
                 self._left -= 1
-            print(line, flush=True)
+            say(line)
             if self._left == 0:
                 self._ends.cancel()
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Awaitable, Callable
 
-from ops.cli.command import OK, Command
+from ops.cli.command import OK, Command, say
 from ops.cli.service import ask_as, configure_access
 from ops.cli.token import duration
 from web.client.webhooks import WebhookClient
@@ -61,7 +61,7 @@ def _action(
 
     def run(asked: argparse.Namespace) -> int:
         for line in ask_as(WebhookClient, asked, lambda client: act(client, asked)):
-            print(line)
+            say(line)
         return OK
 
     parser.set_defaults(act=run)
@@ -116,7 +116,7 @@ async def _dead(client: WebhookClient, asked: argparse.Namespace) -> list[str]:
 
 async def _show(client: WebhookClient, asked: argparse.Namespace) -> list[str]:
     found = await client.dead_letter(asked.id)
-    return [letter_line(found), json.dumps(json.loads(bytes(found.body)), indent=2)]
+    return [letter_line(found), *json.dumps(json.loads(bytes(found.body)), indent=2).splitlines()]
 
 
 async def _replay(client: WebhookClient, asked: argparse.Namespace) -> list[str]:

@@ -43,6 +43,15 @@ async def test_a_kill_closes_the_gate_writes_the_latch_and_tells_the_operator(au
     assert [told.kill_id for told in desk.told] == [result.kill_id]
 
 
+async def test_a_kill_is_taken_whatever_its_reason_is(autojump_clock):
+    """Not every door can ask for another one; the latch and the journal must be able to keep it."""
+    desk = Switch()
+    for said, kept in (("", "no reason was given"), ("a\udcff" * 600, "a\ufffd" * 250)):
+        result = await desk.switch(**{**KILL, "reason": said})
+        assert result.durable
+        assert desk.gate.kills[result.kill_id].kill.reason == desk.told[-1].reason == kept
+
+
 async def test_the_gate_is_closed_before_anything_is_waited_for(autojump_clock):
     desk = Switch()
     desk.latch.hangs = True
