@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Awaitable, Callable
 
-from ops.cli.command import OK, Command, say
+from ops.cli.command import OK, Command, Failed, say
 from ops.cli.service import ask_as, configure_access
 from ops.cli.token import duration
 from web.client.webhooks import WebhookClient
@@ -111,7 +111,16 @@ async def _delete(client: WebhookClient, asked: argparse.Namespace) -> list[str]
 
 
 async def _dead(client: WebhookClient, asked: argparse.Namespace) -> list[str]:
-    return [letter_line(each) async for each in client.dead_letters(asked.webhook)]
+    found = [letter_line(each) async for each in client.dead_letters(asked.webhook)]
+    if not found and asked.webhook is not None:
+        await _known(client, asked.webhook)
+    return found
+
+
+async def _known(client: WebhookClient, webhook_id: str) -> None:
+    """Raise Failed for a webhook that there is not: nothing found would say that all is well with it."""
+    if webhook_id not in {each.webhook_id for each in await client.webhooks()}:
+        raise Failed(f"there is no webhook {webhook_id!r}; `tradewarden webhook list` shows them all")
 
 
 async def _show(client: WebhookClient, asked: argparse.Namespace) -> list[str]:

@@ -230,6 +230,8 @@ async def replay_all(services: Services, call: Call) -> Answer:
     """Send all dead letters again, or those of one endpoint."""
     call.query()
     asked = _read_replay(call.body)
+    if asked.endpoint is not None and await _desk(services).one(asked.endpoint) is None:
+        raise _no_webhook(asked.endpoint)
     count = await _desk(services).replay(None, asked.endpoint)
     return answer_json(Replayed(replayed=count), 202)
 
@@ -247,7 +249,12 @@ def _changed(call: Call, found: Endpoint | None) -> Answer:
 
 
 def _no_such(call: Call) -> ProblemError:
-    return ProblemError(problem("NOT_FOUND", f"there is no webhook {call.params['webhook_id'][:64]!r}"))
+    return _no_webhook(call.params["webhook_id"])
+
+
+def _no_webhook(webhook_id: str) -> ProblemError:
+    detail = f"there is no webhook {webhook_id[:64]!r}; GET /webhooks names those that there are"
+    return ProblemError(problem("NOT_FOUND", detail))
 
 
 def _no_letter(call: Call) -> ProblemError:
