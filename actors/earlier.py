@@ -10,6 +10,7 @@ import trio
 
 from actors.journal.port import StoreUnavailable
 from actors.model import results as r
+from actors.model.fingerprint import is_same_request
 from actors.model.journal import CommittedLog
 from actors.model.order import OrderIntent
 from actors.placing import Claim, Placing
@@ -79,20 +80,12 @@ class Earlier:
         if found is None:
             return
         by_key = intent.idempotency_key is not None and found.intent.idempotency_key == intent.idempotency_key
-        if _is_same(found.intent.fingerprint, intent.fingerprint, by_key=by_key):
+        if is_same_request(found.intent, intent, by_key=by_key):
             placing.answer(r.Replayed(order=self._log.book.order(found.order_id) or found))
             return
         if placing.group and by_key:
             changed[placing.group] = None
         placing.answer(_mismatch(f"another request made order {found.order_id} under this id"))
-
-
-def _is_same(found: str, asked: str, *, by_key: bool) -> bool:
-    """Whether two fingerprints are of one request: of the order, and behind a slash of the batch that it came
-    with. A key is the batch's, a client order id the order's own.
-    """
-    (order, _, batch), (order_asked, _, batch_asked) = found.partition("/"), asked.partition("/")
-    return order == order_asked and (not by_key or not batch or batch == batch_asked)
 
 
 def _mismatch(detail: str) -> r.Conflict:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
+from actors.model.fingerprint import fingerprint
 from actors.model.money import BadDecimal, parse_decimal, text
 from actors.model.order import OrderIntent
 from web.patterns import ASSET, CLIENT_ORDER_ID, EXCHANGE, REFERENCE, SYMBOL, TEXT
@@ -249,21 +250,3 @@ def _plain(digits: str, pointer: str, found: str, allowed: str, such_as: str) ->
         return parse_decimal(digits)
     except BadDecimal as error:
         raise invalid_field(pointer, str(error)) from None
-
-
-def fingerprint(intent: OrderIntent) -> str:
-    """The digest of what was asked for; the same request has the same one, however it was written."""
-    parts = (
-        intent.client_order_id,
-        intent.exchange,
-        intent.symbol,
-        intent.side,
-        intent.type,
-        text(intent.quantity),
-        "" if intent.limit_price is None else text(intent.limit_price),
-        intent.time_in_force,
-        str(intent.post_only),
-        str(intent.reduce_only),
-        *(() if intent.stop_price is None else (text(intent.stop_price),)),
-    )
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

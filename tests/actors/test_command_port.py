@@ -1,10 +1,12 @@
 """The door into the actors: uniqueness, durability before the answer, and what a refusal promises."""
 
+import msgspec
 import pytest
 import trio
 
 from actors.model import results as r
 from actors.model.book import Book
+from actors.model.fingerprint import fingerprint
 from actors.model.messages import AlreadyClosed, NoSuchOrder, Refused
 from actors.queries import OrderFilter
 from actors.router import misnamed
@@ -42,6 +44,22 @@ async def test_the_same_request_under_the_same_ids_is_the_same_order(autojump_cl
             conflict = await place(runtime, other)
             assert isinstance(conflict, r.Conflict)
             assert conflict.code == "IDEMPOTENCY_MISMATCH"
+
+
+@pytest.mark.parametrize("ids", [{"client_order_id": "mine"}, {"idempotency_key": "key"}])
+async def test_a_request_that_comes_again_may_name_the_exchange_to_which_it_went(
+    autojump_clock, machine, ids
+):
+    """Or not name it any more; it is the same order."""
+    unnamed, named = (
+        msgspec.structs.replace(each, fingerprint=fingerprint(each))
+        for each in (intent(**ids), intent(exchange="sim", **ids))
+    )
+    async with machine.boot() as runtime:
+        first = await place(runtime, unnamed)
+        again = await place(runtime, named)
+    assert isinstance(again, r.Replayed)
+    assert again.order == first.order
 
 
 async def test_a_request_is_in_progress_until_the_journal_has_settled_it(autojump_clock, machine):
