@@ -118,11 +118,17 @@ class OperatorActor(TrioActor):
         self.timers.every("look", RETRY_SECONDS, Look())
 
     def _become_whole(self, fenced: Fenced) -> None:
-        landed, lost = self._records.begin(fenced)
-        self._landed(landed)
-        for append_id in lost:
-            self._lose(append_id, "the journal did not take it")
+        landed, rest = self._records.begin(fenced)
         book = self._log.book
+        recorded = tuple(
+            append_id
+            for append_id in rest
+            if self._resumes.is_recorded(append_id, book) or self._balances.is_recorded(append_id, book)
+        )
+        self._landed((*landed, *recorded))
+        for append_id in rest:
+            if append_id not in recorded:
+                self._lose(append_id, "the journal did not take it")
         for kill in book.kills.values():
             if kill.kill_id not in self._resumes.keys:
                 self._gate.engage(kill, in_flight=())
@@ -312,7 +318,7 @@ class OperatorActor(TrioActor):
         )
         deadline = self._clock.monotonic() + RESUME_SECONDS
         append_id = self._records.append("resume", events, (), message.correlation_id, deadline)
-        self._resumes.begin(append_id, lifting, waiting)
+        self._resumes.begin(append_id, lifting, waiting, self._log.book)
 
     async def _lift(self, append_id: str, lifting: Lifting) -> None:
         done = await self._switch.lift(lifting.kill_ids)

@@ -42,11 +42,15 @@ def _is_new(book: Book, exchange: str, move: BalanceMove, under_way: Container[s
     return not known and line_of(exchange, move.evidence) not in under_way
 
 
+def _evidence(asked: AdjustBalance) -> str:
+    return f"recorded:{asked.reference}"
+
+
 def corrected(
     book: Book, asked: AdjustBalance, under_way: Container[str], now_us: int
 ) -> BalanceAdjusted | Refused:
     """The adjustment that a person asks for, or why it can't be made."""
-    evidence = f"recorded:{asked.reference}"
+    evidence = _evidence(asked)
     if asked.exchange not in book.opened:
         detail = f"the journal has not seen the account at {asked.exchange} yet; there is nothing to adjust"
         return Refused(code="VALIDATION", detail=detail)
@@ -98,6 +102,11 @@ class Balances:
             asked, waiting = self._waiting.pop(append_id, (None, None))
             if asked is not None and waiting is not None:
                 waiting.reply(BalanceBooked(total=self._log.book.cash[asked.exchange, asked.asset]))
+
+    def is_recorded(self, append_id: str, book: Book) -> bool:
+        """Whether the journal has a person's adjustment."""
+        asked, _ = self._waiting.get(append_id, (None, None))
+        return asked is not None and (asked.exchange, _evidence(asked)) in book.statement
 
     def lost(self, append_id: str, refused: Refused) -> None:
         """This append never will be."""

@@ -1,7 +1,8 @@
 """The operator's actor as a writer of the journal: what it has under way, and what came of it.
 
 Every append carries its own id as the cause of its records, so that the committed log itself tells which of
-them landed. A failure is told; an append that is neither landed nor failed is still under way.
+them landed. A failure is told; an append that is neither landed nor failed is still under way, or so much was
+committed that the log remembers no more.
 """
 
 from actors.model.events import AnyEvent
@@ -26,12 +27,15 @@ class Records:
         return {key: None for keys in self._under_way.values() for key in keys}
 
     def begin(self, fenced: Fenced) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The fence is answered: which appends had landed, and which definitely never will."""
+        """The fence is answered, and nothing is under way any more: which appends have landed, and the rest.
+
+        Of those the log may not remember that they did: what they were about has to be looked up in the book.
+        """
         landed = self.landed()
-        lost = tuple(self._under_way)
+        rest = tuple(self._under_way)
         self._under_way.clear()
         self._writer.begin(fenced)
-        return landed, lost
+        return landed, rest
 
     def append(
         self,

@@ -10,7 +10,7 @@ import msgspec
 
 from actors.halt.gate import Engaged, Restriction
 from actors.kernel import Deferred
-from actors.model.book import scope_key
+from actors.model.book import Book, scope_key
 from actors.model.messages import Refused, Resume, Resumed
 
 
@@ -49,31 +49,49 @@ def asked_for(
     )
 
 
+class _UnderWay(msgspec.Struct, frozen=True):
+    """A resume on its way, who waits for it, and which of what it lifts stood in the journal before it."""
+
+    lifting: Lifting
+    waiting: Deferred | None
+    stood: tuple[str, ...]
+
+
 class Resumes:
     """By the id of the append that journals it. Nobody waits for one of our own."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, tuple[Lifting, Deferred | None]] = {}
+        self._under_way: dict[str, _UnderWay] = {}
 
     @property
     def keys(self) -> dict[str, None]:
         """What is being lifted, by one resume or by several."""
-        return {key: None for lifting, _ in self._under_way.values() for key in lifting.keys}
+        return {key: None for each in self._under_way.values() for key in each.lifting.keys}
 
-    def begin(self, append_id: str, lifting: Lifting, waiting: Deferred | None) -> None:
-        """The resume is on its way to the journal."""
-        self._under_way[append_id] = (lifting, waiting)
+    def begin(self, append_id: str, lifting: Lifting, waiting: Deferred | None, book: Book) -> None:
+        """The resume is on its way to the journal, which stands as `book` says."""
+        stood = tuple(key for key in lifting.keys if _stands(key, book))
+        self._under_way[append_id] = _UnderWay(lifting, waiting, stood)
 
     def journaled(self, append_ids: Sequence[str]) -> list[tuple[str, Lifting]]:
         """Which of these appends are resumes."""
         return [
-            (append_id, self._under_way[append_id][0])
+            (append_id, self._under_way[append_id].lifting)
             for append_id in append_ids
             if append_id in self._under_way
         ]
 
     def end(self, append_id: str, reply: Resumed | Refused) -> None:
         """It is over, done or not: answer who waits. An append that is no resume is nothing to this."""
-        _, waiting = self._under_way.pop(append_id, (None, None))
-        if waiting is not None:
-            waiting.reply(reply)
+        ended = self._under_way.pop(append_id, None)
+        if ended is not None and ended.waiting is not None:
+            ended.waiting.reply(reply)
+
+    def is_recorded(self, append_id: str, book: Book) -> bool:
+        """Whether the journal holds nothing any more of what a resume lifts and it once held."""
+        each = self._under_way.get(append_id)
+        return each is not None and bool(each.stood) and not any(_stands(key, book) for key in each.stood)
+
+
+def _stands(key: str, book: Book) -> bool:
+    return key in book.kills or key in book.trading_states

@@ -2,6 +2,8 @@
 listen.
 """
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 import trio
 
@@ -476,3 +478,55 @@ async def test_why_a_scope_is_restricted_is_known_after_a_restart(autojump_clock
     async with first.again().open() as floor:
         (held,) = (await look(floor)).restrictions
         assert (held.exchange, held.state, held.cause) == ("sim", "halted", "it contradicts us")
+
+
+async def among_many(floor: Floor, ask: Callable[[], Awaitable[object]]) -> object:
+    """The answer to what is asked, when the journal takes it in one commit with more than the log keeps."""
+    floor.log.capacity = 2
+    floor.faults.latency_seconds = 0.1
+    answers = []
+
+    async def client() -> None:
+        answers.append(await ask())
+
+    await floor.ask_risk(floor.intent("buy", "0.1", "39000"))
+    await floor.settle()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client)
+        await floor.settle()
+        for _ in range(8):
+            await floor.ask_risk(floor.intent("buy", "0.1", "39000"))
+    await trio.sleep(2)
+    return answers[0]
+
+
+async def test_a_resume_that_landed_is_carried_out_though_the_log_remembers_it_no_more(autojump_clock):
+    """Else trading stays halted and the kill is journaled anew, though the journal says that it is over."""
+    async with Floor().open() as floor:
+        result = await pull(floor)
+        answer = await among_many(floor, lambda: resume(floor))
+        assert answer == m.Resumed(kill_ids=(result.kill_id,))
+        assert floor.gate.state_for("sim", BTC) == "active"
+        assert len(floor.events(KillEngaged)) == len(floor.events(TradingResumed)) == 1
+
+
+async def test_the_end_of_a_halt_that_landed_is_carried_out_though_the_log_remembers_it_no_more(
+    autojump_clock,
+):
+    async with Floor().open() as floor:
+        floor.system.ref("operator").tell(m.HaltExchange(exchange="sim", cause="it contradicts us"))
+        await floor.settle()
+        assert await among_many(floor, lambda: resume(floor)) == m.Resumed(kill_ids=())
+        assert [event.new for event in floor.events(TradingStateChanged)] == ["halted", "active"]
+
+
+async def test_a_resume_that_is_lost_lifts_nothing(autojump_clock):
+    """Whatever the log remembers."""
+    async with Floor().open() as floor:
+        result = await pull(floor)
+        floor.faults.refuse = lambda batch: next(
+            ("a rule" for record in batch.records if isinstance(record.event, TradingResumed)), None
+        )
+        answer = await among_many(floor, lambda: resume(floor))
+        assert isinstance(answer, m.Refused)
+        assert list(floor.gate.kills) == [result.kill_id]

@@ -8,6 +8,7 @@ import trio
 from actors.model import messages as m
 from actors.model.events import AccountOpened, BalanceAdjusted
 from actors.model.messages import BalanceMove, BookBalances
+from tests.actors.halt.test_actor import among_many
 from tests.fixtures.floor import Floor
 
 
@@ -79,3 +80,10 @@ async def test_an_account_that_the_journal_has_not_seen_is_not_adjusted(autojump
         refused = await correct(floor, exchange=exchange)
         assert (type(refused), refused.code) == (m.Refused, "VALIDATION")
         assert not floor.events(BalanceAdjusted)
+
+
+async def test_a_correction_that_landed_is_answered_so_though_the_log_remembers_it_no_more(autojump_clock):
+    """Who is told that it was lost makes it again, under another reference."""
+    async with Floor().open() as floor:
+        before = await opened(floor)
+        assert await among_many(floor, lambda: correct(floor)) == m.BalanceBooked(total=before - 10)
