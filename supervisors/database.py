@@ -35,7 +35,8 @@ def database(url: str | None, data_dir: Path) -> Iterator[tuple[str, EmbeddedSer
         _prepare(server.dsn)
         yield server.dsn, server
     finally:
-        server.stop()
+        if not server.give_back():
+            _log.info("database_left_running", why="a subcommand works with it, and will stop it")
 
 
 def _prepare(dsn: str) -> None:

@@ -120,6 +120,23 @@ class EmbeddedServer:
         self._pid = None
         self._lock.release()
 
+    def give_back(self) -> bool:
+        """End what :meth:`start` began, as its owner does; returns whether the server was stopped.
+
+        One that others borrow is left running, and the last of them stops it. Nobody begins to borrow it
+        while it is being stopped.
+        """
+        users = Users(self._layout.root)
+        try:
+            alone = users.alone()
+            if alone:
+                self.stop()
+            else:
+                self.let_go()
+        finally:
+            users.leave()
+        return alone
+
     def let_go(self) -> None:
         """Give the folder back and leave the server running; harmless when the folder is not held."""
         self._pid = None
@@ -239,7 +256,8 @@ def borrowed(folder: Path, *, make: Callable[[Path], EmbeddedServer] = EmbeddedS
     """Give the address of the server on ``folder`` whether or not the service runs.
 
     A server that another process owns is used as it is and left running; otherwise one is started. Of several
-    processes that borrow it at a time, the last one stops it. Blocks like :meth:`EmbeddedServer.start`.
+    processes that borrow it at a time, the last one stops it, also where its owner ended before them. Blocks
+    like :meth:`EmbeddedServer.start`.
     """
     server = make(folder)
     users = Users(server.layout.root)

@@ -28,7 +28,7 @@ server = EmbeddedServer(Path(sys.argv[1]))
 server.start()
 print(server.pid, flush=True)
 sys.stdin.read()
-server.stop()
+server.give_back()
 """
 
 
@@ -303,6 +303,27 @@ def test_the_last_of_two_borrowers_stops_the_server(folder: Path, first: int, ki
     assert two[1 - first].works()
     two[1 - first].end()
     assert living_server(layout) is None
+
+
+def test_an_owner_that_ends_leaves_the_server_to_those_who_borrow_it(folder: Path) -> None:
+    """The service is stopped while a backup runs: the backup must not fail for it."""
+    owner = start_owner(folder)
+    layout = EmbeddedServer(folder).layout
+    two = [Borrower(folder), Borrower(folder)]
+    assert all(each.works() for each in two)
+    end_owner(owner)
+    for each in two:
+        assert each.works()
+        each.end()
+    assert living_server(layout) is None
+
+
+def test_an_owner_whose_server_nobody_borrows_stops_it(folder: Path) -> None:
+    owner = start_owner(folder)
+    with borrowed(folder):
+        pass
+    end_owner(owner)
+    assert living_server(EmbeddedServer(folder).layout) is None
 
 
 def test_borrowers_that_come_and_go_at_once_all_find_a_server(folder: Path) -> None:
