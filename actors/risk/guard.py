@@ -135,9 +135,11 @@ class Guard:
         self._cause = PRICES
 
     def halt(self, exchange: str | None, symbol: str | None, cause: str) -> None:
-        """Halt a scope until a person resumes."""
+        """Halt a scope until a person resumes. Another cause halts it anew: a resume that is under way ends
+        only what it found.
+        """
         held = self._gate.restrictions.get(scope_key(exchange, symbol))
-        if held is None or held.state != HALT:
+        if held is None or (held.state, held.cause) != (HALT, cause):
             self._gate.restrict(exchange, symbol, HALT, cause)
             self._tell(GateChanged())
 

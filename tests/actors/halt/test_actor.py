@@ -530,3 +530,42 @@ async def test_a_resume_that_is_lost_lifts_nothing(autojump_clock):
         answer = await among_many(floor, lambda: resume(floor))
         assert isinstance(answer, m.Refused)
         assert list(floor.gate.kills) == [result.kill_id]
+
+
+async def test_a_contradiction_found_during_a_resume_halts_the_exchange_all_the_same(autojump_clock):
+    """The person has not seen it. It was taken for the old one, and ended with it; the broker stayed halted
+    with nothing left to resume.
+    """
+    async with Floor().open() as floor:
+        operator = floor.system.ref("operator")
+        operator.tell(m.HaltExchange(exchange="sim", cause="one"))
+        await floor.settle()
+        floor.latch.seconds = 0.5
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(resume, floor)
+            await trio.sleep(0.1)
+            assert [event.new for event in floor.events(TradingStateChanged)] == ["halted", "active"]
+            operator.tell(m.HaltExchange(exchange="sim", cause="another"))
+        await trio.sleep(2)
+        assert floor.gate.state_for("sim", BTC) == "halted"
+        last = floor.events(TradingStateChanged)[-1]
+        assert (last.new, last.cause) == ("halted", "another")
+        await resume(floor)
+        assert floor.gate.state_for("sim", BTC) == "active"
+
+
+async def test_what_risk_finds_during_a_resume_halts_all_the_same(autojump_clock):
+    """It finds each once, and says it once."""
+    async with Floor().open() as floor:
+        floor.gate.begin_send("a stranger")
+        await trio.sleep(1.5)
+        assert floor.gate.state_for(None, None) == "halted"
+        floor.latch.seconds = 0.9
+        floor.gate.begin_send("another stranger")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(resume, floor)
+        assert floor.gate.state_for(None, None) == "halted"
+        await floor.settle()
+        last = floor.events(TradingStateChanged)[-1]
+        assert last.new == "halted"
+        assert "another stranger" in last.cause
