@@ -300,7 +300,7 @@ class OperatorActor(TrioActor):
             return
         scope = scope_key(message.exchange, message.symbol)
         held = self._gate.restrictions.get(scope)
-        if held is not None and held.state != HALTED and scope not in self._resumes.keys:
+        if held is not None and held.cause == message.brought_by and scope not in self._resumes.keys:
             ends = m.Resume(reason=message.cause, by="risk", correlation_id="")
             self._resume(Lifting((), (held,)), ends, None)
 

@@ -165,7 +165,9 @@ class Guard:
         ends = state.limits.resume_within_limits
         if self._in_force(scope) and (ends == "always" or (ends == "price" and own.by_prices)):
             cause = f"{found.code} is within its limit again"
-            own.end = EndRestriction(exchange=found.exchange, symbol=found.symbol, cause=cause)
+            own.end = EndRestriction(
+                exchange=found.exchange, symbol=found.symbol, brought_by=own.cause, cause=cause
+            )
             self._tell(own.end)
         else:
             del self._reducing[scope]

@@ -25,10 +25,15 @@ class GateChanged(Message, frozen=True):
 
 
 class EndRestriction(Message, frozen=True, kw_only=True):
-    """Tell: what restricted this scope by itself is over, and the settings say that it ends by itself too."""
+    """Tell: what restricted this scope by itself is over, and the settings say that it ends by itself too.
+
+    `brought_by` is the cause of the restriction that is meant: by the time this is heard another one may hold
+    there. `cause` says why it ends.
+    """
 
     exchange: str | None
     symbol: str | None
+    brought_by: str
     cause: str
 
 

@@ -69,6 +69,13 @@ async def set_limit(floor: Floor, value: str) -> None:
     assert isinstance(await floor.system.ref("risk").ask(change, timeout=5), m.LimitSet)
 
 
+async def halt_eth(floor: Floor) -> None:
+    """A person pulls the kill switch for another symbol."""
+    await floor.switch(
+        level="halt", exchange=None, symbol="ETH/USDT", reason="a test", by="ann", correlation_id="c"
+    )
+
+
 async def reduced_by_a_price(floor: Floor) -> None:
     """What is held passes its limit because of a price."""
     await floor.hold("buy", "1.25", "40000")
@@ -137,6 +144,27 @@ async def test_a_breach_that_begins_while_the_end_of_reducing_is_written_reduces
         assert floor.gate.state_for("sim", BTC) == "reducing"
         assert floor.log.book.trading_states == {f"*/{BTC}": "reducing"}
         assert [event.value for event in floor.events(LimitBreached)] == [50_125, 50_250]
+
+
+async def test_the_end_of_a_reducing_that_is_heard_late_does_not_end_the_one_after_it(autojump_clock):
+    """The operator's actor was being restarted behind a slow disk; a late fill came before it listened."""
+    async with Floor().open() as floor:
+        late = await floor.place("buy", "0.1", "39000")
+        await floor.cancelled(late.order_id)
+        await reduced_by_a_price(floor)
+        await kill(floor, "operator")
+        floor.price(BTC, "39000")
+        floor.latch.seconds = 0.8
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(halt_eth, floor)
+            await trio.sleep(0.1)
+            nursery.start_soon(floor.system.start, floor.make_operator(), "operator")
+            await trio.sleep(0.5)
+            await floor.filled(late.order_id, "39000", "0.05")
+        await trio.sleep(5)
+        assert floor.log.book.position("sim", BTC).quantity == D("1.30")
+        assert floor.gate.state_for("sim", BTC) == "reducing"
+        assert floor.log.book.trading_states == {f"*/{BTC}": "reducing"}
 
 
 async def test_a_guard_ends_only_what_it_brought(autojump_clock):
