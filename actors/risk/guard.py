@@ -116,7 +116,9 @@ class Guard:
             event = record.event
             if isinstance(event, OrderFilled):
                 order = book.order(event.order_id) or event.recalled
-                if order is not None and order.terminal not in (None, Terminal.FILLED):
+                over = order is not None and order.terminal not in (None, Terminal.FILLED)
+                # By now it may look as if it never had been; a fill recalls no order but one that was over.
+                if over or event.recalled is not None:
                     cause = f"a late fill of order {event.order_id}"
                 difference = None
                 if order is not None:

@@ -7,7 +7,14 @@ import pytest
 import trio
 
 from actors.model import messages as m
-from actors.model.events import KillEngaged, LimitBreached, LimitChanged, TradingStateChanged
+from actors.model.events import (
+    KillEngaged,
+    LimitBreached,
+    LimitChanged,
+    OrderAbsent,
+    OrderUnresolved,
+    TradingStateChanged,
+)
 from actors.model.fill import Fill
 from actors.risk.watch import Outgoing, Watch, fill_difference
 from tests.actors.risk.desk import BTC, ETH, D, Desk, mark
@@ -231,17 +238,35 @@ async def test_reducing_that_a_lowered_limit_brought_stays_unless_configured(aut
         assert floor.gate.state_for("sim", BTC) == state
 
 
-async def test_reducing_that_a_late_fill_brought_stays(autojump_clock):
+async def cancelled(floor: Floor, order_id: str) -> None:
+    """The exchange had the order, and it is off."""
+    await floor.acknowledged(order_id)
+    await floor.cancelled(order_id)
+
+
+async def absent(floor: Floor, order_id: str) -> None:
+    """The exchange was proven never to have had it, wrongly."""
+    place = {"exchange": "sim", "symbol": BTC, "order_id": order_id}
+    await floor.write(
+        "position/sim/BTC-USDT",
+        OrderUnresolved(reason="no answer", **place),
+        OrderAbsent(proof="not found", **place),
+    )
+
+
+@pytest.mark.parametrize("quantity", ["0.1", "1.25"], ids=["a part", "the whole"])
+@pytest.mark.parametrize("ended", [cancelled, absent])
+async def test_reducing_that_a_late_fill_brought_stays(autojump_clock, ended, quantity):
+    """Also where the order looks afterwards as if it had never been over."""
     async with Floor().open() as floor:
         late = await floor.place("buy", "1.25", "39000")
-        await floor.acknowledged(late.order_id)
-        await floor.cancelled(late.order_id)
+        await ended(floor, late.order_id)
         await floor.hold("buy", "1.25", "40000")
-        await floor.filled(late.order_id, "39000", "0.1")
+        await floor.filled(late.order_id, "39000", quantity)
         await trio.sleep(1.5)
         (breached,) = floor.events(LimitBreached)
         assert breached.cause == f"a late fill of order {late.order_id}"
-        floor.price(BTC, "30000")
+        floor.price(BTC, "15000")
         await trio.sleep(1.5)
         assert floor.gate.restrictions["*/BTC/USDT"].state == "reducing"
 
