@@ -20,8 +20,8 @@ from actors.model.order import Order, OrderIntent, Submission, Terminal
 from actors.model.stages import Stages
 
 DOUBT_SECONDS = 10.0
-"""How long an intent that RiskActor failed over may still come into the journal, while that takes appends:
-longer than an append waits for its turn and a commit for its answer.
+"""How long an intent of which RiskActor says nothing more may still come into the journal, while that takes
+appends: longer than an append waits for its turn and a commit for its answer.
 """
 
 Claim = tuple[str, str]
@@ -107,7 +107,7 @@ class Placing(Expected):
             self._placer.halts.withdraw(self.order_id)
             self.answer(reply)
         if isinstance(reply, Unanswered):
-            Doubt(self, self._placer, reply).begin()
+            Doubt(self, self._placer).begin()
         else:
             self.fail(reply.code, reply.detail)
 
@@ -164,6 +164,9 @@ class Placing(Expected):
         order = self.order
         if order is None:
             self._not_durable()
+            if self._reply is not None:
+                # Whoever is told that it never came in may just be dying.
+                Doubt(self, self._placer).begin()
         elif is_answered(order):
             self.answer(outcome(order))
         elif now < self._answer_by:
@@ -191,12 +194,11 @@ class Placing(Expected):
 
 
 class Doubt:
-    """Ends when it is known that an intent is, or can't any more get, in the journal."""
+    """Ends when it is known that an answered order's intent is, or can't any more get, in the journal."""
 
-    def __init__(self, placing: Placing, placer: Placer, reply: Unanswered) -> None:
+    def __init__(self, placing: Placing, placer: Placer) -> None:
         self._placing = placing
         self._placer = placer
-        self._reply = reply
 
     def begin(self) -> None:
         """Look again after a while."""
@@ -212,7 +214,7 @@ class Doubt:
     def expire(self, now: float) -> None:
         """It never came."""
         if self._placer.can_append():
-            self._placing.fail(self._reply.code, self._reply.detail)
+            self._placing.fail("JOURNAL_UNAVAILABLE", "the order did not get into the journal")
         else:
             self.begin()
 

@@ -291,6 +291,24 @@ async def test_an_order_that_a_failing_risk_actor_may_have_journaled_is_settled_
         assert isinstance(again, r.Placed)
 
 
+async def test_an_order_of_which_two_risk_actors_died_before_its_commit_is_settled_in_the_end(
+    autojump_clock, machine
+):
+    """The first had handed it over, the second was told that it never will be journaled, and told nobody."""
+    async with machine.boot() as runtime, trio.open_nursery() as clients:
+        machine.faults.latency_seconds = 2.0
+        clients.start_soon(place_all, runtime, placement())
+        await trio.sleep(0.1)
+        clients.start_soon(place_all, runtime, placement(idempotency_key="key"))
+        for _ in range(2):
+            await trio.sleep(0.1)
+            runtime.system.ref("risk").cell.kill()
+        await trio.sleep(DOUBT_SECONDS + 5)
+        machine.faults.latency_seconds = 0.0
+        (again,) = await place_all(runtime, placement(idempotency_key="key"))
+    assert isinstance(again, r.Placed)
+
+
 async def test_a_batch_whose_caller_goes_while_another_is_being_judged_goes_on(
     autojump_clock, machine, monkeypatch
 ):
