@@ -218,7 +218,7 @@ class OperatorActor(TrioActor):
 
     def _flatten(self) -> None:
         if self._writer.can_write:
-            self._errands.flatten()
+            self._errands.flatten(self._resumes.keys)
 
     def _on_progress(self, progress: m.SweepProgress) -> None:
         self._errands.progressed(progress)

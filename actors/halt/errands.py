@@ -4,6 +4,8 @@ Each errand is run again until its duty is gone, so nothing here waits for an an
 position, and that beside the actor's loop.
 """
 
+from collections.abc import Collection
+
 import msgspec
 import trio
 
@@ -102,9 +104,11 @@ class Errands:
             )
             self._actor.system.ref(position_address(duty.exchange, duty.symbol)).tell(message)
 
-    def flatten(self) -> None:
-        """Close positions that must not stay; the journal has to be there."""
-        kills = tuple(self._gate.kills.values())
+    def flatten(self, being_lifted: Collection[str]) -> None:
+        """Close positions that must not stay, but for kills that a resume is just ending; the journal has to
+        be there.
+        """
+        kills = tuple(each for kill_id, each in self._gate.kills.items() if kill_id not in being_lifted)
         for duty in duties.flatten_duties(kills, self._log.book, self._swept(), self._instruments):
             place = (duty.exchange, duty.symbol)
             if place not in self._closing:

@@ -340,6 +340,32 @@ async def test_a_position_whose_flatten_was_lifted_is_not_shown_as_being_closed(
         assert (await look(floor)).closing == ()
 
 
+async def test_a_flatten_that_is_being_lifted_closes_nothing_more(autojump_clock):
+    """Who resumes wants to keep the position: also when the sweep is done before the latch is cleared."""
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        result = await pull(floor, level="flatten")
+        floor.latch.seconds = 0.5
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(resume, floor)
+            await trio.sleep(0.1)
+            swept(floor, result.kill_id)
+        assert floor.gate.state_for("sim", BTC) == "active"
+        assert len(floor.events(OrderAccepted)) == 1
+
+
+async def test_a_flatten_goes_on_when_its_resume_fails(autojump_clock):
+    """It is still in force then."""
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        result = await pull(floor, level="flatten")
+        floor.latch.fails = True
+        assert isinstance(await resume(floor), m.Refused)
+        swept(floor, result.kill_id)
+        await floor.settle()
+        assert floor.events(OrderAccepted)[-1].intent.reduce_only
+
+
 async def test_what_still_stands_in_the_way_of_a_flatten_is_shown_while_another_kill_covers_it(
     autojump_clock,
 ):
