@@ -7,14 +7,14 @@ that are ours. It spares reduce-only orders that were placed after the kill whic
 it has to look again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
 
 from actors.broker.limiter import Priority
 from actors.broker.outcome import ENDED
-from actors.broker.port import Confirmed, Outcome, Rejected, Unavailable
+from actors.broker.port import Confirmed, OrderReport, Outcome, Rejected, Unavailable
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
@@ -204,9 +204,7 @@ class Cancels:
             if self._must_go(order_id, sweep)
         ]
         try:
-            resting = await desk.line.insist(
-                "open_orders", desk.timings.query, lambda: desk.port.open_orders(sweep.symbol)
-            )
+            resting = await self._resting(sweep.symbol)
         except Unavailable as problem:
             return self._report(sweep, cancelled, sending + len(unresolved) or 1, str(problem))
         ours = [report for report in resting if report.venue_id and desk.is_ours(report.venue_id)]
@@ -219,6 +217,18 @@ class Cancels:
         remaining = len(ours) + sending + len(unresolved)
         detail = f"{len(unresolved)} without an answer are being looked for" if unresolved else ""
         return self._report(sweep, cancelled, remaining, detail)
+
+    async def _resting(self, symbol: str | None) -> Sequence[OrderReport]:
+        """What rests at the exchange, in one symbol or all; raise Unavailable.
+
+        A symbol that trades elsewhere only is not asked for: the exchange would refuse the question for ever.
+        """
+        desk = self._desk
+        if symbol is not None and not desk.may_have(symbol):
+            return ()
+        return await desk.line.insist(
+            "open_orders", desk.timings.query, lambda: desk.port.open_orders(symbol)
+        )
 
     def _must_go(self, order_id: str, sweep: Sweep) -> bool:
         order = self._desk.log.book.order(order_id)

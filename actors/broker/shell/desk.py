@@ -2,7 +2,7 @@
 leaves.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -64,6 +64,8 @@ class Desk:
     """Why nothing that opens may leave until a person has looked."""
     guarded_until: float | None = None
     """Until when (monotonic seconds) the dead-man's switch is known to be armed; None: none is wanted."""
+    listed: Mapping[str, str] | None = None
+    """The market type of each symbol that the exchange lists; None until it has told."""
     prices: dict[str, Decimal] = field(default_factory=dict)
     """The newest price of each symbol, to value a position found without history."""
     ghosts: dict[str, None] = field(default_factory=dict)
@@ -105,12 +107,18 @@ class Desk:
 
         One that it lists no more is left alone, unless something of ours is there: then a person has to help.
         """
-        market_types = {each.symbol: each.market_type for each in instruments}
+        market_types = self.listed = {each.symbol: each.market_type for each in instruments}
         self.symbols = tuple(symbol for symbol in wanted if symbol in market_types)
         self.is_spot = all(market_types[symbol] == "spot" for symbol in self.symbols)
         for symbol in wanted:
             if symbol not in market_types and self._is_exposed(symbol):
                 self.halt(f"{symbol} is not listed any more, yet an order or a position of ours is there")
+
+    def may_have(self, symbol: str) -> bool:
+        """Whether anything of ours can be at the exchange in this symbol: it lists it, or the journal says
+        so.
+        """
+        return self.listed is None or symbol in self.listed or self._is_exposed(symbol)
 
     def _is_exposed(self, symbol: str) -> bool:
         here = (self.exchange, symbol)

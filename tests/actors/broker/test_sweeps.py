@@ -4,7 +4,9 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
+from actors.broker.port import Unavailable
 from actors.model import messages as say
+from tests.actors.broker.little_exchange import LittleExchange
 from tests.actors.broker.world import World, eventually, open_world
 
 
@@ -64,3 +66,41 @@ async def test_what_opens_and_came_late_goes_without_a_persons_exit(autojump_clo
         await world.until(late, "canceled")
         await trio.sleep(5)
         assert world.order(kept).status == "open"
+
+
+class Picky(LittleExchange):
+    """Raises for a market that it does not have, as the real ones do."""
+
+    async def open_orders(self, symbol=None):
+        if symbol not in (None, *self.symbols):
+            raise Unavailable("exchange", f"{symbol} is no market")
+        return await super().open_orders(symbol)
+
+
+async def lists_no_eth(world: World) -> None:
+    """As where one of two exchanges trades what the other does not."""
+    world.port = Picky(world.clock)
+
+
+async def test_a_sweep_of_a_symbol_is_done_where_the_exchange_does_not_list_it(autojump_clock: MockClock):
+    """It was asked about twice a second for as long as the kill held, and never confirmed."""
+    async with open_world(symbols=("BTC/USDT", "ETH/USDT"), before=lists_no_eth) as world:
+        world.broker.tell(say.Sweep(sweep_id="k", symbol="ETH/USDT", exits_since_us=0))
+        await trio.sleep(5)
+        assert world.operator.of(say.SweepProgress)[-1].done
+
+
+async def test_a_sweep_is_not_done_where_an_order_rests_in_what_is_not_listed_any_more(
+    autojump_clock: MockClock,
+):
+    """Nobody can tell what became of it."""
+    async with open_world(symbols=("BTC/USDT", "ETH/USDT"), before=lists_no_eth) as world:
+        world.port.symbols = ("BTC/USDT", "ETH/USDT")
+        await world.crash_broker()
+        await world.trading()
+        await world.until(world.accept(price="90", symbol="ETH/USDT"), "open")
+        world.port.symbols = ("BTC/USDT",)
+        await world.crash_broker()
+        world.broker.tell(say.Sweep(sweep_id="k", symbol="ETH/USDT", exits_since_us=0))
+        await trio.sleep(5)
+        assert not world.operator.of(say.SweepProgress)[-1].done
