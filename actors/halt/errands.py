@@ -116,19 +116,27 @@ class Errands:
                 self._actor.start_task(self._close, duty)
 
     async def _close(self, duty: duties.FlattenDuty) -> None:
-        """Ask risk for a reduce-only market order. What became of it is seen in the journal, and a position
-        that is still there is tried again.
+        """Have a reduce-only market order placed. What became of it is seen in the journal, and a position
+        that is still there is tried again; once it was refused, only when it would pass: a refusal is
+        journaled, and nobody needs one every two seconds.
         """
+        place = (duty.exchange, duty.symbol)
+        detail = await self._ask_risk(duty, dry_run=True) if self._refused.get(place) else ""
+        if not detail:
+            detail = await self._ask_risk(duty)
+        await trio.sleep(FLATTEN_SECONDS)
+        self._actor.actor_ref.tell(Answered(place, detail))
+
+    async def _ask_risk(self, duty: duties.FlattenDuty, *, dry_run: bool = False) -> str:
+        """Why risk does not take the order that closes the position; empty when it does."""
         order_id = self._ids.order_id()
         intent = duties.closing_intent(duty, order_id)
-        place = m.PlaceOrder(intent=intent, correlation_id=order_id, closing=True)
+        place = m.PlaceOrder(intent=intent, correlation_id=order_id, closing=True, dry_run=dry_run)
         try:
             reply = await self._actor.system.ref("risk").ask(place, timeout=FLATTEN_SECONDS)
         except KernelError as error:
             reply = m.Refused(code="OVERLOADED", detail=type(error).__name__)
-        detail = "" if isinstance(reply, m.Admitted) else f"{reply.code}: {reply.detail}"
-        await trio.sleep(FLATTEN_SECONDS)
-        self._actor.actor_ref.tell(Answered((duty.exchange, duty.symbol), detail))
+        return "" if isinstance(reply, m.Admitted) else f"{reply.code}: {reply.detail}"
 
     def answered(self, message: Answered) -> None:
         """The position may be tried again, unless its kill was lifted meanwhile."""

@@ -11,6 +11,7 @@ from actors.model import messages as m
 from actors.model.events import (
     KillEngaged,
     OrderAccepted,
+    OrderDenied,
     RuntimeStarted,
     TradingResumed,
     TradingStateChanged,
@@ -338,6 +339,25 @@ async def test_a_position_whose_flatten_was_lifted_is_not_shown_as_being_closed(
         await trio.sleep(5)
         assert floor.log.book.position("sim", BTC).quantity > 0
         assert (await look(floor)).closing == ()
+
+
+async def test_what_can_not_be_closed_is_denied_once_and_closed_when_it_can_be(autojump_clock):
+    """It is tried every two seconds, for as long as the kill is in force: the journal needs no record of
+    each.
+    """
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        await floor.hold("sell", "0.4999", "40000")
+        result = await pull(floor, level="flatten")
+        swept(floor, result.kill_id)
+        await trio.sleep(600)
+        assert [event.code for event in floor.events(OrderDenied)] == ["MIN_NOTIONAL"]
+        (closing,) = (await look(floor)).closing
+        assert closing.detail.startswith("MIN_NOTIONAL")
+        floor.price(BTC, "60000")
+        await trio.sleep(5)
+        assert str(floor.events(OrderAccepted)[-1].intent.quantity) == "0.0001"
+        assert (await look(floor)).closing[0].detail == ""
 
 
 async def test_a_flatten_that_is_being_lifted_closes_nothing_more(autojump_clock):
