@@ -24,7 +24,7 @@ from actors.risk.owed import Owed
 from actors.risk.port import TradingGate
 from actors.risk.protection import Protection
 from actors.risk.state import RiskState
-from actors.risk.watch import HALT, NO_LIVE_STOP, Found, Outgoing, Turn, Watch, fill_difference
+from actors.risk.watch import HALT, NO_LIVE_STOP, Found, GoingOn, Outgoing, Turn, Watch, fill_difference
 
 Key = tuple[str, str | None, str | None]
 """What makes a breach the same as a moment ago."""
@@ -52,18 +52,16 @@ class Reducing(msgspec.Struct):
 
 
 class Memory:
-    """What a guard must not forget with a life of RiskActor. `reducing` is by scope."""
+    """What a guard must not forget with a life of RiskActor: the breaches of which it has seen to what they
+    lead to, and `reducing` by scope.
+    """
 
     def __init__(self) -> None:
+        self.going_on: GoingOn = {}
         self.protection = Protection()
         self.outgoing = Outgoing()
         self.reducing: dict[str, Reducing] = {}
         self.owed = Owed()
-
-    @property
-    def going_on(self) -> tuple[Found, ...]:
-        """The breaches that go on and asked for reducing."""
-        return tuple(found for each in self.reducing.values() for found in each.going_on.values())
 
 
 class Guard:
@@ -87,10 +85,11 @@ class Guard:
         self._ids = ids
         self._append = append
         self._tell = tell
+        self._memory = memory
         self._watch = Watch(memory.going_on)
         self._protection, self._outgoing, self._reducing = memory.protection, memory.outgoing, memory.reducing
         self._cause = PRICES
-        stopless = [each for each in memory.going_on if each.code == NO_LIVE_STOP]
+        stopless = [each for each in memory.going_on.values() if each.code == NO_LIVE_STOP]
         self._protection.grant_anew(but=[(each.exchange, each.symbol) for each in stopless])
 
     def on_mark(self, state: RiskState) -> None:
@@ -154,6 +153,8 @@ class Guard:
         for found in turn.ended:
             if found.leads_to != HALT:
                 self._within_again(state, found)
+        if turn.began or turn.ended:
+            self._memory.going_on = self._watch.going_on
 
     def _within_again(self, state: RiskState, found: Found) -> None:
         """The reducing of a scope can end when the last breach there has ended."""
@@ -188,6 +189,7 @@ class Guard:
                     del self._reducing[scope]
             if found.exchange is not None and found.symbol is not None:
                 self._protection.begin_again((found.exchange, found.symbol))
+            self._memory.going_on = self._watch.going_on
 
     def _was_lifted(self, found: Found) -> bool:
         return found.code == NO_LIVE_STOP and self._gate.state_for(found.exchange, found.symbol) == "active"

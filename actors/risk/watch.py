@@ -8,7 +8,7 @@ don't count here: they have not happened, and the rules keep room for them.
 Pure.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -50,15 +50,22 @@ class Turn(msgspec.Struct, frozen=True):
     ended: tuple[Found, ...]
 
 
+GoingOn = Mapping[tuple[object, ...], Found]
+"""Breaches by what makes each the same as a moment ago."""
+
+
 class Watch:
     """Remembers which breaches are going on. `day` belongs to the key of losses: each day they can be found
-    anew. `going_on` are those of before, no losses, that this watch is to see the end of.
+    anew. `going_on` are those of a watch before, that this one is to see the end of.
     """
 
-    def __init__(self, going_on: Iterable[Found] = ()) -> None:
-        self._going_on: dict[tuple[object, ...], Found] = {
-            (*each.key, each.leads_to): each for each in going_on
-        }
+    def __init__(self, going_on: GoingOn | None = None) -> None:
+        self._going_on = {**(going_on or {})}
+
+    @property
+    def going_on(self) -> GoingOn:
+        """The breaches that go on; a copy."""
+        return {**self._going_on}
 
     def let_go(self, is_over: Callable[[Found], bool]) -> tuple[Found, ...]:
         """Forget breaches that are to be found anew, should they go on; these are they."""

@@ -256,3 +256,16 @@ async def test_a_fill_that_comes_while_the_journal_is_read_is_held_against_its_o
             floor.system.ref("risk").tell(lost)
         await trio.sleep(2)
         assert floor.gate.state_for("sim", BTC) == "halted"
+async def test_a_loss_after_which_a_person_resumed_is_no_news_to_the_next_life(autojump_clock):
+    """Once a day it halts, or closes everything; whoever resumed has seen it."""
+    async with Floor(flatten_on_daily_loss=True).open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        floor.price(BTC, "28000")
+        await floor.settle()
+        assert [each.kill.level for each in floor.gate.kills.values()] == ["flatten"]
+        resumed = m.Resume(reason="I close it myself", by="ann", correlation_id="c")
+        assert isinstance(await floor.system.ref("operator").ask(resumed, timeout=5), m.Resumed)
+        await restart(floor)
+        await trio.sleep(3)
+        assert floor.gate.kills == {}
+        assert len(floor.events(LimitBreached)) == 1
