@@ -192,6 +192,10 @@ class SendGate(Protocol):
         """The outcome of this submit or amend is evidence by now, or the order is known to be unresolved."""
         ...
 
+    def in_force(self, kill_id: str) -> bool:
+        """Whether nobody has lifted this kill."""
+        ...
+
     @property
     def sends(self) -> tuple[tuple[str, str], ...]:
         """What is being sent, or was when the life that sent it ended: ids of orders and amends, oldest

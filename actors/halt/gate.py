@@ -126,6 +126,10 @@ class Gate:
             ranks[key] = max(ranks.get(key, 0), rank(restriction.state))
         self._ranks, self._operator_ranks, self._closing_ranks = ranks, by_people, closing
 
+    def in_force(self, kill_id: str) -> bool:
+        """Whether this kill was engaged and nobody has lifted it."""
+        return kill_id in self._kills
+
     # What holds for a place.
 
     def state_for(self, exchange: str | None, symbol: str | None) -> State:

@@ -97,6 +97,10 @@ class OpenGate:
     def end_send(self, order_id: str, amend_id: str = "") -> None:
         """Nothing is kept."""
 
+    def in_force(self, kill_id: str) -> bool:
+        """Nobody lifts anything."""
+        return True
+
     @property
     def sends(self) -> tuple[tuple[str, str], ...]:
         """Nothing is kept."""

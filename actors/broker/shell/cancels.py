@@ -170,8 +170,10 @@ class Cancels:
         return longest * (0.5 + 0.5 * self._desk.rng.random())
 
     def sweep(self, sweep: Sweep, submits: Submits) -> None:
-        """Withdraw, cancel and look again until the exchange lists nothing of ours in scope that must go."""
-        if sweep.sweep_id not in self._sweeps:
+        """Withdraw, cancel and look again until the exchange lists nothing of ours in scope that must go, or
+        the kill is lifted.
+        """
+        if sweep.sweep_id not in self._sweeps and self._goes_on(sweep):
             self._sweeps[sweep.sweep_id] = None
             self._desk.start_task(self._sweep, sweep, submits)
 
@@ -186,9 +188,9 @@ class Cancels:
                 submits.stop(order_id, "the kill switch was pulled")
         cancelled: dict[str, None] = {}
         last: SweepProgress | None = None
-        while last is None or not last.done:
+        while (last is None or not last.done) and self._goes_on(sweep):
             latest = await self._sweep_once(sweep, submits, cancelled)
-            if latest != last:
+            if latest != last and self._goes_on(sweep):
                 self._progress(latest)
                 last = latest
             if not latest.done:
@@ -211,9 +213,7 @@ class Cancels:
         ours = [r for r in ours if self._must_go(desk.log.book.venue_ids.get(r.venue_id, ""), sweep)]
         async with trio.open_nursery() as nursery:
             for report in ours:
-                nursery.start_soon(
-                    self._sweep_order, report.symbol, report.venue_id, report.exchange_order_id, cancelled
-                )
+                nursery.start_soon(self._sweep_order, sweep, report, cancelled)
         remaining = len(ours) + sending + len(unresolved)
         detail = f"{len(unresolved)} without an answer are being looked for" if unresolved else ""
         return self._report(sweep, cancelled, remaining, detail)
@@ -234,14 +234,17 @@ class Cancels:
         order = self._desk.log.book.order(order_id)
         return order is None or not order.is_exit_since(sweep.exits_since_us)
 
-    async def _sweep_order(
-        self, symbol: str, venue_id: str, exchange_order_id: str, cancelled: dict[str, None]
-    ) -> None:
-        desk = self._desk
+    def _goes_on(self, sweep: Sweep) -> bool:
+        return self._desk.gate.in_force(sweep.sweep_id)
+
+    async def _sweep_order(self, sweep: Sweep, report: OrderReport, cancelled: dict[str, None]) -> None:
+        desk, venue_id = self._desk, report.venue_id
         await desk.line.admit("cancel", Priority.CANCEL)
+        if not self._goes_on(sweep):
+            return
         outcome: Outcome | None = None
         with trio.move_on_after(desk.timings.submit):
-            outcome = await desk.port.cancel(symbol, venue_id, exchange_order_id)
+            outcome = await desk.port.cancel(report.symbol, venue_id, report.exchange_order_id)
         if isinstance(outcome, Rejected):
             desk.line.heed(outcome.retry_after_seconds)
         if isinstance(outcome, Confirmed) or (isinstance(outcome, Rejected) and outcome.gone):

@@ -68,6 +68,25 @@ async def test_what_opens_and_came_late_goes_without_a_persons_exit(autojump_clo
         assert world.order(kept).status == "open"
 
 
+async def test_a_sweep_that_an_order_keeps_going_ends_when_its_kill_is_lifted(autojump_clock: MockClock):
+    """What is placed after a resume is nobody's to take away."""
+    async with open_world(before=proves_no_absence) as world:
+        world.port.next_submits.append("drop")
+        await world.until(world.accept(quantity="1", price="90"), "unknown")
+        world.broker.tell(say.Sweep(sweep_id="k", symbol=None, exits_since_us=0))
+        await trio.sleep(5)
+        assert not world.operator.of(say.SweepProgress)[-1].done
+        world.gate.lifted.add("k")
+        kept = world.accept(quantity="1", price="90")
+        await world.until(kept, "open")
+        await trio.sleep(5)
+        assert world.order(kept).status == "open"
+        told = len(world.operator.of(say.SweepProgress))
+        world.broker.tell(say.Sweep(sweep_id="k", symbol=None, exits_since_us=0))
+        await trio.sleep(5)
+        assert (world.order(kept).status, len(world.operator.of(say.SweepProgress))) == ("open", told)
+
+
 class Picky(LittleExchange):
     """Raises for a market that it does not have, as the real ones do."""
 

@@ -51,6 +51,7 @@ class OpenGate:
 
     def __init__(self):
         self.refusal = None
+        self.lifted = set()
         self.begun = {}
 
     def may_send(self, intent, reduces):
@@ -61,6 +62,9 @@ class OpenGate:
 
     def end_send(self, order_id, amend_id=""):
         self.begun.pop((order_id, amend_id), None)
+
+    def in_force(self, kill_id):
+        return kill_id not in self.lifted
 
     @property
     def sends(self):

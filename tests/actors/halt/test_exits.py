@@ -28,6 +28,17 @@ async def buy(runtime: Runtime) -> None:
     assert bought.order.status == "filled"
 
 
+async def rest(runtime: Runtime) -> Placed:
+    """An order that opens and does not execute."""
+    (mark,) = [each for each in await runtime.port.marks() if each.symbol == BTC]
+    price = ((mark.last or mark.mark) * Decimal("0.95")).quantize(Decimal("0.01"))
+    placed = await runtime.port.place(
+        intent("buy", "0.01", str(price), time_in_force="GTC"), wait_seconds=5, correlation_id="t"
+    )
+    assert isinstance(placed, Placed), placed
+    return placed
+
+
 async def place_stop(runtime: Runtime, share: str) -> PlaceResult:
     """Ask for a reduce-only stop for the whole position, its trigger at this share of the last price."""
     (mark,) = [each for each in await runtime.port.marks() if each.symbol == BTC]
@@ -129,3 +140,19 @@ async def test_a_kill_does_not_let_a_reduce_only_stop_that_outlived_its_position
         await pull(runtime, "halt")
         await trio.sleep(5)
         assert (await runtime.port.order(kept.order.order_id)).status == "canceled"
+
+
+async def test_a_sweep_ends_with_its_kill(autojump_clock: MockClock):
+    """Looking again for what was left, it found what was placed after the resume, and cancelled that: without
+    end, while somebody kept placing orders.
+    """
+    machine = Machine(kind="sim")
+    async with machine.boot() as runtime:
+        await rest(runtime)
+        await pull(runtime, "cancel")
+        await trio.sleep(0.1)
+        await runtime.port.resume(reason="a test", by="ann", correlation_id="r")
+        placed = await rest(runtime)
+        await trio.sleep(5)
+        assert (await runtime.port.order(placed.order.order_id)).status == "open"
+        assert (await runtime.port.halt()).sweeps == ()
