@@ -45,6 +45,7 @@ class Reconciling:
         self._submits = submits
         self._inquiries = inquiries
         self._revive = revive
+        self._read_us: dict[str, int] = {}
         self._accounts = Accounts(desk, submits, self.fills, balances, book)
 
     async def complete(self) -> None:
@@ -119,15 +120,22 @@ class Reconciling:
         self._act(findings)
 
     async def fills(self, symbol: str, lookback: float | None = None) -> int:
-        """Read the symbol's trades from its watermark, or from `lookback` seconds ago; how many were news."""
+        """Read the symbol's trades from its watermark, or from `lookback` seconds ago; how many were news.
+
+        Streams move the watermark on while nothing can be read, and may miss what others trade meanwhile: so
+        it is read from no later than where the last reading ended.
+        """
         desk = self._desk
         now_us = desk.clock.now_us()
         since_us = now_us - round((lookback or desk.timings.lookback) * MICROSECONDS)
         known_us = self._known_us(symbol)
         if known_us is not None and lookback is None:
-            first_us = min(known_us, self._doubtful_us(symbol, now_us))
+            read_us = self._read_us.get(symbol, known_us)
+            first_us = min(known_us, read_us, self._doubtful_us(symbol, now_us))
             since_us = first_us - round(desk.timings.overlap * MICROSECONDS)
         fills = await desk.fills_since(symbol, since_us)
+        if lookback is None:
+            self._read_us[symbol] = now_us
         return desk.take_fills(fills)
 
     def _known_us(self, symbol: str) -> int | None:

@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 import trio
 
+from actors.broker.port import Unavailable
 from tests.actors.broker.little_exchange import LittleExchange
 from tests.actors.broker.world import TestClock, open_world
 
@@ -81,3 +83,33 @@ async def test_a_late_fill_of_ours_is_found_among_trades_that_are_forgotten(auto
         await trio.sleep(30)
         assert world.order(resting).executed == Decimal("0.5")
         assert world.held() == world.port.position(BTC)
+
+
+class Forgetful(LittleExchange):
+    """Tells no positions; while it is `unreadable` no trades either, and its streams lose those of others."""
+
+    def __init__(self):
+        super().__init__(TestClock())
+        self.capabilities = msgspec.structs.replace(self.capabilities, reports_positions=False)
+        self.unreadable = False
+
+    async def fills_since(self, symbol, since_us):
+        if self.unreadable:
+            raise Unavailable("exchange", "an answer that nobody can read")
+        return await super().fills_since(symbol, since_us)
+
+
+async def test_a_trade_of_another_is_found_though_ours_went_on_while_none_could_be_read(autojump_clock):
+    """Our own fills came by the stream, and a poll began where they ended."""
+    port = Forgetful()
+    async with open_world(port=port) as world:
+        await world.until(world.accept(quantity="1"), "filled")
+        await another_trades(port, 1)
+        await trio.sleep(20)
+        port.unreadable, port.stream_fills = True, False
+        await another_trades(port, 1)
+        await trio.sleep(20)
+        await world.until(world.accept(quantity="1"), "filled")
+        port.unreadable, port.stream_fills = False, True
+        await trio.sleep(60)
+        assert world.held() == port.position(BTC) == 4
