@@ -178,11 +178,10 @@ class Cancels:
             self._desk.start_task(self._sweep, sweep, submits)
 
     async def _sweep(self, sweep: Sweep, submits: Submits) -> None:
-        for order in self._desk.log.book.orders.values():
-            here = order.intent.exchange == self._desk.exchange and self._must_go(order.order_id, sweep)
-            if here and order.amending is not None and sweep.symbol in (None, order.intent.symbol):
-                # What it is at the exchange ends, and nothing may take its place.
-                self._want(order.order_id)
+        amending = [order_id for order_id in self._amending(sweep) if not self.is_wanted(order_id)]
+        for order_id in amending:
+            # What it is at the exchange ends, and nothing may take its place.
+            self._want(order_id)
         for order_id in submits.orders_in(sweep.symbol):
             if self._must_go(order_id, sweep):
                 submits.stop(order_id, "the kill switch was pulled")
@@ -195,7 +194,21 @@ class Cancels:
                 last = latest
             if not latest.done:
                 await trio.sleep(self._desk.timings.sweep_retry)
+        for order_id in amending:
+            # Those that are still there have outlived the kill.
+            self._wanted.pop(order_id, None)
         self._sweeps.pop(sweep.sweep_id, None)
+
+    def _amending(self, sweep: Sweep) -> list[str]:
+        """Orders that must go and are being amended."""
+        return [
+            order.order_id
+            for order in self._desk.log.book.orders.values()
+            if order.amending is not None
+            and order.intent.exchange == self._desk.exchange
+            and sweep.symbol in (None, order.intent.symbol)
+            and self._must_go(order.order_id, sweep)
+        ]
 
     async def _sweep_once(self, sweep: Sweep, submits: Submits, cancelled: dict[str, None]) -> SweepProgress:
         desk = self._desk

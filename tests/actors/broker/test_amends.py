@@ -243,3 +243,18 @@ async def test_many_amends_in_a_row_leave_one_order(time_of, bench):
         await eventually(lambda: world.order(order_id).version == 6)
         assert len(await world.port.open_orders(world.bench.symbol)) == 1
         await world.agree()
+
+
+async def test_an_order_that_outlived_a_kill_can_be_amended(autojump_clock: MockClock):
+    """The kill was lifted before it was cancelled; nobody wants that any more."""
+    async with open_bench("sim with latency", TestClock()) as bench, world_at(bench) as world:
+        order_id = await open_order(world)
+        first = world.amend(order_id, "0.02", lower(bench))
+        await eventually(lambda: world.order(order_id).amending is not None, every=0.001)
+        world.broker.tell(say.Sweep(sweep_id="k", symbol=None))
+        await trio.sleep(0.001)
+        world.gate.lifted.add("k")
+        assert (await world.amended(order_id, first, "done")).status == "open"
+        await trio.sleep(5)
+        again = world.amend(order_id, "0.005", bench.far_below)
+        assert (await world.amended(order_id, again, "done", "refused")).amend.reason is None
