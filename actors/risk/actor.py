@@ -189,12 +189,14 @@ class RiskActor(TrioActor):
         if refused is not None:
             return refused
         intent, state, now_us = message.intent, self._state, self._clock.now_us()
-        if intent.exchange not in state.opened and not message.dry_run:
+        exchange, symbol = intent.exchange, intent.symbol
+        if message.closing and not self._gate.closes_position(exchange, symbol):
+            return m.Refused(code="NOT_HALTED", detail="the kill that wanted the position closed is lifted")
+        if exchange not in state.opened and not message.dry_run:
             # The exchange may have reported while the journal was away.
             self._open_accounts()
         if state.day_due(now_us) and not message.dry_run:
             self._open(day_opening(self._state, now_us))
-        exchange, symbol = intent.exchange, intent.symbol
         verdict = self._decider.decide(
             state,
             intent,

@@ -3,10 +3,12 @@ listen.
 """
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 import pytest
 import trio
 
+from actors.halt.duties import FlattenDuty, closing_intent
 from actors.model import messages as m
 from actors.model.events import (
     KillEngaged,
@@ -371,6 +373,20 @@ async def test_a_flatten_that_is_being_lifted_closes_nothing_more(autojump_clock
             await trio.sleep(0.1)
             swept(floor, result.kill_id)
         assert floor.gate.state_for("sim", BTC) == "active"
+        assert len(floor.events(OrderAccepted)) == 1
+
+
+async def test_a_closing_order_that_comes_to_risk_after_the_resume_is_not_taken(autojump_clock):
+    """It waited behind a thousand orders; the position is the person's again."""
+    async with Floor().open() as floor:
+        await floor.hold("buy", "0.5", "40000")
+        result = await pull(floor, level="flatten")
+        closing = closing_intent(FlattenDuty("sim", BTC, "sell", Decimal("0.5")), floor.ids.order_id())
+        message = m.PlaceOrder(intent=closing, correlation_id="c", closing=True)
+        await resume(floor, kill_ids=(result.kill_id,))
+        reply = await floor.system.ref("risk").ask(message, timeout=5)
+        await floor.settle()
+        assert isinstance(reply, m.Refused)
         assert len(floor.events(OrderAccepted)) == 1
 
 
