@@ -7,21 +7,19 @@ whether.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from decimal import ROUND_DOWN, Context, Decimal
+from decimal import Decimal
 
 import msgspec
 
 from actors.halt.gate import Engaged, Restriction
 from actors.halt.states import ACTIVE, covers, rank
 from actors.model.book import Book, Kill, scope_key
+from actors.model.closing import closable
 from actors.model.events import AnyEvent, KillEngaged, TradingResumed, TradingStateChanged
 from actors.model.instrument import Instrument
-from actors.model.money import ZERO, normal
+from actors.model.money import ZERO
 from actors.model.opening import opening
 from actors.model.order import Order, OrderIntent
-from actors.model.position import Position
-
-_DOWN = Context(prec=76, rounding=ROUND_DOWN)
 
 SWEEPING = ("cancel", "flatten")
 OPERATOR = "operator"
@@ -196,21 +194,6 @@ def flatten_duties(
     return tuple(duties)
 
 
-def closable(position: Position, instrument: Instrument, book: Book) -> Decimal:
-    """How much of a position can be closed: whole lots, and of a spot asset no more than the account has.
-
-    A fee that was taken in the bought asset leaves less of it there than the position says. Where the journal
-    doesn't know what the account holds, the position is taken at its word.
-    """
-    quantity, exchange = position.quantity.copy_abs(), position.exchange
-    if instrument.market_type == "spot" and position.quantity > 0:
-        known = exchange in book.opened and exchange not in book.disturbed
-        held = book.cash.get((exchange, instrument.base)) if known else None
-        if held is not None:
-            quantity = min(quantity, max(ZERO, held))
-    return whole_lots(quantity, instrument.lot)
-
-
 def closing_intent(duty: FlattenDuty, order_id: str) -> OrderIntent:
     """The order that closes a position: reduce-only, at the market, immediate or cancelled."""
     return OrderIntent(
@@ -252,11 +235,6 @@ def resume_events(
         for restriction in restrictions
     )
     return tuple(events)
-
-
-def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
-    """The quantity rounded down to whole lots."""
-    return normal(_DOWN.multiply(_DOWN.divide_int(quantity, lot), lot))
 
 
 def restrictions_of(book: Book) -> tuple[Restriction, ...]:

@@ -16,6 +16,7 @@ from actors.kernel import KernelError, TrioActor
 from actors.model import messages as m
 from actors.model.addresses import broker_address, position_address
 from actors.model.clock import Ids
+from actors.model.closing import closable
 from actors.model.instrument import Instrument
 from actors.model.journal import CommittedLog
 
@@ -63,7 +64,7 @@ class Errands:
     def _is_open(self, place: tuple[str, str]) -> bool:
         book, instrument = self._log.book, self._instruments.get(place)
         position = book.position(*place)
-        return bool(position.quantity if instrument is None else duties.closable(position, instrument, book))
+        return bool(position.quantity if instrument is None else closable(position, instrument, book))
 
     def learn(self, broker: m.BrokerState) -> None:
         """What can be traded where."""

@@ -1,17 +1,19 @@
 """Which positions no live stop would close. Pure.
 
 A stop counts that the exchange has and that nobody wants cancelled, on the side that closes the position. A
-stop-limit does not: once triggered it can be left behind unfilled. What is less than a lot can't be
-protected, nor sold.
+stop-limit does not: once triggered it can be left behind unfilled. What can't be closed (less than a lot, or
+what a fee took of a bought asset) can't be protected either.
 """
 
 from collections.abc import Container, Mapping
 from decimal import Decimal
 
 from actors.model.book import Book
+from actors.model.closing import closable
 from actors.model.instrument import Instrument
 from actors.model.money import EXACT, ZERO
 from actors.model.order import Submission
+from actors.model.position import Position
 
 Place = tuple[str, str]
 
@@ -19,7 +21,9 @@ Place = tuple[str, str]
 def unprotected(book: Book, instruments: Mapping[Place, Instrument]) -> tuple[Place, ...]:
     """The places whose position is larger than their live stops, in the order of the book."""
     missing = {
-        place: position.quantity.copy_abs() for place, position in book.positions.items() if position.quantity
+        place: _closable(position, instruments.get(place), book)
+        for place, position in book.positions.items()
+        if position.quantity
     }
     if not missing:
         return ()
@@ -31,12 +35,11 @@ def unprotected(book: Book, instruments: Mapping[Place, Instrument]) -> tuple[Pl
         closes = (intent.side == "sell") == (book.positions[place].quantity > 0)
         if closes and order.submission is Submission.WORKING and not order.cancel_requested:
             missing[place] = EXACT.subtract(missing[place], order.remaining)
-    return tuple(place for place, left in missing.items() if left > 0 and left >= _lot(instruments, place))
+    return tuple(place for place, left in missing.items() if left > 0)
 
 
-def _lot(instruments: Mapping[Place, Instrument], place: Place) -> Decimal:
-    instrument = instruments.get(place)
-    return ZERO if instrument is None else instrument.lot
+def _closable(position: Position, instrument: Instrument | None, book: Book) -> Decimal:
+    return position.quantity.copy_abs() if instrument is None else closable(position, instrument, book)
 
 
 class Protection:

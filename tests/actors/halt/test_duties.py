@@ -2,20 +2,17 @@
 
 from decimal import Decimal
 
-import msgspec
 import pytest
 
 from actors.halt.duties import (
     CancelDuty,
     cancel_duties,
-    closable,
     closing_intent,
     flatten_duties,
     scope_of,
     sweep_duties,
     unjournaled_kills,
     unjournaled_states,
-    whole_lots,
 )
 from actors.halt.gate import Engaged, Restriction
 from actors.model.book import Book, scope_key
@@ -162,37 +159,6 @@ def test_a_position_is_closed_when_its_exchange_is_swept_and_nothing_works_there
     assert flatten_duties(flatten, book("1", order(1, "sell", "1")), swept, lots) == ()
     assert flatten_duties(flatten, book("0.0005"), swept, lots) == ()
     assert flatten_duties([engaged(level="cancel")], book("1"), swept, lots) == ()
-
-
-@pytest.mark.parametrize(
-    ("held", "cash", "quantity"),
-    [
-        ("0.1", "0.0999", "0.099"),
-        ("0.1", "7.5", "0.1"),
-        ("0.001", "0.0009", "0"),
-        ("0.001", "0", "0"),
-        ("0.1", "-1", "0"),
-        ("-0.1", "0.05", "0.1"),
-        ("0.1", None, "0.1"),
-    ],
-)
-def test_no_more_of_a_spot_position_is_sold_than_the_account_has(held, cash, quantity):
-    """A buy's fee in the bought asset had the exchange refuse the closing order for ever."""
-    stands = book(held)
-    stands.opened["sim"] = 1
-    if cash is not None:
-        stands.cash["sim", "BTC"] = D(cash)
-    position = stands.position("sim", "BTC/USDT")
-    assert closable(position, BTC, stands) == D(quantity)
-    swap = msgspec.structs.replace(BTC, market_type="swap")
-    assert closable(position, swap, stands) == abs(D(held))
-    stands.disturbed["sim"] = 2
-    assert closable(position, BTC, stands) == abs(D(held))
-
-
-def test_quantities_are_rounded_down_to_whole_lots():
-    assert str(whole_lots(D("1.9999"), D("0.01"))) == "1.99"
-    assert str(whole_lots(D("0.2"), D("0.000001"))) == "0.2"
 
 
 def test_the_journal_is_owed_what_it_does_not_have():

@@ -134,6 +134,22 @@ def breaches(floor: Floor) -> list[str]:
     return [event.code for event in floor.events(LimitBreached)]
 
 
+async def test_a_spot_position_is_protected_by_a_stop_for_all_that_the_account_has(autojump_clock):
+    """A fee was taken in the bought asset: no exchange holds a stop for the whole position, and it was closed
+    for that.
+    """
+    async with Floor(max_seconds_without_stop=GRACE, flatten_without_stop=True).open() as floor:
+        bought = await floor.place("buy", "0.1")
+        await floor.filled(bought.order_id, "40000", fee="0.0001", asset="BTC")
+        stop = await protect(floor, "0.0999")
+        await trio.sleep(60)
+        assert breaches(floor) == []
+        await floor.filled(stop, "35000")
+        assert floor.log.book.position(*PLACE).quantity == Decimal("0.0001")
+        await trio.sleep(60)
+        assert breaches(floor) == []
+
+
 async def test_a_position_without_a_stop_opens_no_more_after_the_grace(autojump_clock):
     """It is told once; a stop of its size ends it."""
     async with Floor(max_seconds_without_stop=GRACE).open() as floor:
