@@ -102,7 +102,8 @@ class Guard:
         if state.limits.max_seconds_without_stop is None:
             self._protection.forget()
         else:
-            self._protection.look(book, state.valuation.instruments, self._clock.now_us())
+            instruments, marks = state.valuation.instruments, state.valuation.marks
+            self._protection.look(book, instruments, self._clock.now_us(), marks)
         self._end_again()
         self._look(state, f"the limit {changing[-1]} is being set" if changing else PRICES)
         for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):

@@ -1,8 +1,8 @@
 """Which positions no live stop would close. Pure.
 
 A stop counts that the exchange has and that nobody wants cancelled, on the side that closes the position. A
-stop-limit does not: once triggered it can be left behind unfilled. What can't be closed (less than a lot, or
-what a fee took of a bought asset) can't be protected either.
+stop-limit does not: once triggered it can be left behind unfilled. What can't be closed (less than a lot,
+worth less than an order has to be, or what a fee took of a bought asset) can't be protected either.
 """
 
 from collections.abc import Container, Mapping
@@ -11,6 +11,7 @@ from decimal import Decimal
 from actors.model.book import Book
 from actors.model.closing import closable
 from actors.model.instrument import Instrument
+from actors.model.messages import Mark
 from actors.model.money import EXACT, ZERO
 from actors.model.order import Submission
 from actors.model.position import Position
@@ -18,10 +19,12 @@ from actors.model.position import Position
 Place = tuple[str, str]
 
 
-def unprotected(book: Book, instruments: Mapping[Place, Instrument]) -> tuple[Place, ...]:
+def unprotected(
+    book: Book, instruments: Mapping[Place, Instrument], marks: Mapping[Place, Mark] = {}
+) -> tuple[Place, ...]:
     """The places whose position is larger than their live stops, in the order of the book."""
     missing = {
-        place: _closable(position, instruments.get(place), book)
+        place: _closable(position, instruments.get(place), marks.get(place), book)
         for place, position in book.positions.items()
         if position.quantity
     }
@@ -38,8 +41,13 @@ def unprotected(book: Book, instruments: Mapping[Place, Instrument]) -> tuple[Pl
     return tuple(place for place, left in missing.items() if left > 0)
 
 
-def _closable(position: Position, instrument: Instrument | None, book: Book) -> Decimal:
-    return position.quantity.copy_abs() if instrument is None else closable(position, instrument, book)
+def _closable(position: Position, instrument: Instrument | None, mark: Mark | None, book: Book) -> Decimal:
+    """How much of the position a stop could close; without an instrument or a price, as much as it says."""
+    if instrument is None:
+        return position.quantity.copy_abs()
+    quantity = closable(position, instrument, book)
+    too_little = mark is not None and instrument.notional_breach(quantity, mark.mark) is not None
+    return ZERO if too_little else quantity
 
 
 class Protection:
@@ -62,9 +70,17 @@ class Protection:
         """A place has its grace from now on."""
         self._since_us = {side: since_us for side, since_us in self._since_us.items() if side[0] != place}
 
-    def look(self, book: Book, instruments: Mapping[Place, Instrument], now_us: int) -> None:
+    def look(
+        self,
+        book: Book,
+        instruments: Mapping[Place, Instrument],
+        now_us: int,
+        marks: Mapping[Place, Mark] = {},
+    ) -> None:
         """Take in how things stand."""
-        bare = [(place, book.positions[place].quantity > 0) for place in unprotected(book, instruments)]
+        bare = [
+            (place, book.positions[place].quantity > 0) for place in unprotected(book, instruments, marks)
+        ]
         self._since_us = {side: self._since_us.get(side, now_us) for side in bare}
         self.seconds = {
             place: max(ZERO, EXACT.multiply(Decimal(now_us - since_us), Decimal("1e-6")))

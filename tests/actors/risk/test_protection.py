@@ -134,6 +134,16 @@ def breaches(floor: Floor) -> list[str]:
     return [event.code for event in floor.events(LimitBreached)]
 
 
+@pytest.mark.parametrize(("rest", "codes"), [("0.0001", []), ("0.0002", ["NO_LIVE_STOP"])])
+async def test_what_is_worth_less_than_an_order_needs_no_stop(autojump_clock, rest, codes):
+    """Nobody can sell it, nor place a stop for it: what a round trip left restricted trading there."""
+    async with Floor(max_seconds_without_stop=GRACE).open() as floor:
+        await floor.hold("buy", "0.1", "40000")
+        await floor.hold("sell", str(Decimal("0.1") - Decimal(rest)), "40000")
+        await trio.sleep(60)
+        assert breaches(floor) == codes
+
+
 async def test_a_spot_position_is_protected_by_a_stop_for_all_that_the_account_has(autojump_clock):
     """A fee was taken in the bought asset: no exchange holds a stop for the whole position, and it was closed
     for that.
