@@ -256,6 +256,8 @@ async def test_a_fill_that_comes_while_the_journal_is_read_is_held_against_its_o
             floor.system.ref("risk").tell(lost)
         await trio.sleep(2)
         assert floor.gate.state_for("sim", BTC) == "halted"
+
+
 async def test_a_loss_after_which_a_person_resumed_is_no_news_to_the_next_life(autojump_clock):
     """Once a day it halts, or closes everything; whoever resumed has seen it."""
     async with Floor(flatten_on_daily_loss=True).open() as floor:
