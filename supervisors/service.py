@@ -99,7 +99,7 @@ async def take_kill_file(runtime: "Runtime", file: Path) -> None:
     """
     path = trio.Path(file)
     try:
-        reason = (await path.read_text(errors="replace")).strip()
+        reason = (await path.read_text(encoding="utf-8", errors="replace")).strip()
     except FileNotFoundError:
         return
     except OSError as error:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ops.cli.command import OK, Command, say
+from ops.cli.command import OK, Command, say, written
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.decisions import AdjustmentBody
@@ -25,9 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("asset", metavar="ASSET", help="what changed, such as USDT")
     parser.add_argument("--amount", required=True, help="by how much, signed: --amount=-250.5 for what left")
     parser.add_argument(
-        "--reference", required=True, help="the exchange's id of it, or a name of your own; counts once"
+        "--reference",
+        type=written,
+        required=True,
+        help="the exchange's id of it, or a name of your own; counts once",
     )
-    parser.add_argument("--reason", required=True, help="why; kept for ever")
+    parser.add_argument("--reason", type=written, required=True, help="why; kept for ever")
     configure_access(parser)
 
 

@@ -63,6 +63,15 @@ def complain(line: str) -> None:
     print(plain(f"tradewarden: {line}"), file=sys.stderr)
 
 
+def written(given: str) -> str:
+    """What a person wrote in an argument, as text that can be sent and kept.
+
+    A terminal may give any bytes. What is no UTF-8 is replaced: it must not be what keeps a kill from
+    being pulled.
+    """
+    return os.fsencode(given).decode(errors="replace")
+
+
 def nothing(_parser: argparse.ArgumentParser) -> None:
     """For a subcommand that takes no arguments."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from actors.model.readable import reason_of
-from ops.cli.command import OK, Command, Failed, say, settings
+from ops.cli.command import OK, Command, Failed, say, settings, written
 from ops.cli.service import ask, configure_access
 from persistence.embedded import FolderInUse, FolderLock
 from supervisors.kill_socket import SOCKET, KillAnswer, KillLine
@@ -44,7 +44,9 @@ def command(_name: str) -> Command:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
-    parser.add_argument("--reason", default="pulled from the command line", help="why; kept for ever")
+    parser.add_argument(
+        "--reason", type=written, default="pulled from the command line", help="why; kept for ever"
+    )
     parser.add_argument(
         "--level",
         choices=("halt", "cancel", "flatten"),
@@ -54,8 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--show", action="store_true", help="stop nothing; show what is halted and how far the work of it is"
     )
-    parser.add_argument("--exchange", help="only this exchange")
-    parser.add_argument("--symbol", help="only this symbol")
+    parser.add_argument("--exchange", type=written, help="only this exchange")
+    parser.add_argument("--symbol", type=written, help="only this symbol")
     parser.add_argument(
         "--direct",
         action="store_true",
@@ -128,7 +130,7 @@ def _direct(asked: argparse.Namespace) -> int:
     file = folder / KILL_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.write_text(asked.reason)
+        file.write_text(asked.reason, encoding="utf-8")
     except OSError as error:
         raise Failed(f"{file} can't be written: {error.strerror}") from error
     if _taken(file):

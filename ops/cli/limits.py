@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from ops.cli.command import OK, Command, Failed, say
+from ops.cli.command import OK, Command, Failed, say, written
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.limits import LimitChangeBody, LimitResultBody, LimitsBody
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     change = _action(actions, "set", "change a limit; in force for the next order")
     change.add_argument("name", help="as `list` names it")
     change.add_argument("value", help="as `list` describes it; off turns it off")
-    change.add_argument("--reason", required=True, help="why; kept for ever")
+    change.add_argument("--reason", type=written, required=True, help="why; kept for ever")
     history = _action(actions, "history", "every version: when, who, why")
     history.add_argument("name", nargs="?", help="only of this limit")
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ops.cli.command import OK, Command, say
+from ops.cli.command import OK, Command, say, written
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.routes.operator import ResumeBody
@@ -20,12 +20,12 @@ def command(_name: str) -> Command:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
-    parser.add_argument("--reason", required=True, help="why; kept for ever")
+    parser.add_argument("--reason", type=written, required=True, help="why; kept for ever")
     parser.add_argument(
         "--kill", action="append", default=[], metavar="ID", help="only this kill; may be repeated"
     )
-    parser.add_argument("--exchange", help="only what holds for exactly this exchange")
-    parser.add_argument("--symbol", help="only what holds for exactly this symbol")
+    parser.add_argument("--exchange", type=written, help="only what holds for exactly this exchange")
+    parser.add_argument("--symbol", type=written, help="only what holds for exactly this symbol")
     configure_access(parser)
 
 

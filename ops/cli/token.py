@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ops.cli.command import OK, Command, Failed, say
+from ops.cli.command import OK, Command, Failed, say, written
 from web.audit import AuditTrail
 from web.auth.port import SCOPES, TokenRecord, TokenStore
 from web.auth.tokens import new_token, rotate
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what it may do; may be given several times",
     )
     create.add_argument("--expires", type=duration, metavar="30d", help="how long it is valid (s, m, h, d)")
-    create.add_argument("--note", default="", help="for your own memory")
+    create.add_argument("--note", type=written, default="", help="for your own memory")
     create.set_defaults(act=_create)
     listing = actions.add_parser("list", help="show all tokens, without their text")
     listing.set_defaults(act=_list)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ops.cli.command import OK, Command, say
+from ops.cli.command import OK, Command, say, written
 from ops.cli.service import ask, configure_access
 from web.client import Client
 from web.wire import OrderBody
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--absent", action="store_true", required=True, help="the exchange does not have it and never had"
     )
-    parser.add_argument("--reason", required=True, help="what was looked at; kept for ever")
+    parser.add_argument("--reason", type=written, required=True, help="what was looked at; kept for ever")
     configure_access(parser)
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Awaitable, Callable
 
-from ops.cli.command import OK, Command, Failed, say
+from ops.cli.command import OK, Command, Failed, say, written
 from ops.cli.service import ask_as, configure_access
 from ops.cli.token import duration
 from web.client.webhooks import WebhookClient
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     create = _action(actions, "create", "make a webhook; prints its id and its secret", _create)
     create.add_argument("url", help="https to the open internet, or a host in WEBHOOKS__ALLOW_HOSTS")
     create.add_argument("--event", action="append", default=[], help="only this event; may be repeated")
-    create.add_argument("--note", default="", help="for your own memory")
+    create.add_argument("--note", type=written, default="", help="for your own memory")
     _action(actions, "list", "show all webhooks and what their deliveries came to", _list)
     rotate = _one(
         actions, "rotate", "make a new secret and print it; the old one signs too for a while", _rotate

@@ -183,6 +183,34 @@ def test_a_direct_kill_leaves_a_file_for_whatever_starts_next(capsys, monkeypatc
     assert str(file) in capsys.readouterr().out
 
 
+def test_no_byte_in_its_reason_keeps_a_kill_from_being_pulled(monkeypatch, tmp_path):
+    """A terminal may send another encoding than UTF-8; Python hands its bytes on as halves of pairs."""
+    monkeypatch.setattr("ops.cli.kill.TAKEN_SECONDS", 0.1)
+    assert cli.main(["kill", "--direct", "--reason", os.fsdecode(b"fire in the k\xfcche")]) == 0
+    assert (tmp_path / "data" / "KILL").read_text(encoding="utf-8") == "fire in the k\ufffdche"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "kill --reason ? --exchange ? --symbol ?",
+        "resume --reason ? --exchange ? --symbol ?",
+        "verdict id --absent --reason ?",
+        "adjust sim USDT --amount=1 --reference ? --reason ?",
+        "limits set margin on --reason ?",
+        "token create --user ann --scope read --note ?",
+        "webhook create https://hooks.example.com/x --note ?",
+    ],
+)
+def test_what_a_person_writes_can_be_sent_whatever_bytes_the_terminal_gave(arguments):
+    name, *given = arguments.replace("?", os.fsdecode(b"\xfc")).split()
+    command = importlib.import_module(cli.MODULES[name][0]).command(name)
+    asked = vars(cli.parser_of(name, command).parse_args(given))
+    texts = [value for value in asked.values() if isinstance(value, str)]
+    assert "\udcfc" not in "".join(texts)
+    assert texts.count("\ufffd") == arguments.count("?")
+
+
 def test_a_direct_kill_uses_the_door_of_the_running_service(capsys, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
