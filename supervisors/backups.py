@@ -30,6 +30,19 @@ PAUSE_SECONDS = 900.0
 FAILED_DRILL_SECONDS = 86_400.0
 """A drill replays the whole journal; one that failed is tried again with the next day's backup."""
 
+CODES = (
+    "ARCHIVE_FAILED",
+    "BACKUP_BUSY",
+    "CHILD_FAILED",
+    "DATABASE_AWAY",
+    "DISK_FULL",
+    "DUMP_FAILED",
+    "KEY_MISSING",
+    "KEY_WRONG",
+    "PROGRAM_MISSING",
+)
+"""Why a backup can fail. Each is counted from zero, so that the first failure is an increase."""
+
 T = TypeVar("T")
 
 _log = structlog.get_logger(room="backups")
@@ -61,6 +74,8 @@ class BackupMetrics:
         self.failures = Counter(
             "backup_failures_total", "Backups that failed, by code.", ["code"], registry=registry
         )
+        for code in CODES:
+            self.failures.labels(code)
         self.drill = Gauge(
             "restore_drill_last_success_timestamp_seconds",
             "When a backup was last restored and found good.",

@@ -5,7 +5,7 @@ followed. What can be read at any time is in `supervisors.gauges`.
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
@@ -23,9 +23,13 @@ _DIFFERENCES = ("PositionAdjusted", "TradingStateChanged")
 
 
 class RuntimeMetrics:
-    """Implements the kernel's Observer and the order's Stages on a registry that its maker hands in."""
+    """Implements the kernel's Observer and the order's Stages on a registry that its maker hands in.
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+    What an alert counts is there at zero before it happens: Prometheus sees no increase where a counter
+    begins with one.
+    """
+
+    def __init__(self, registry: CollectorRegistry, clock: Clock, exchanges: Iterable[str] = ()) -> None:
         self.registry = registry
         self._clock = clock
         self._handler = Durations(
@@ -66,6 +70,8 @@ class RuntimeMetrics:
             ["exchange"],
             registry=registry,
         )
+        for exchange in exchanges:
+            self._differences.labels(exchange)
         ProcessCollector(registry=registry)
         self._observed: dict[tuple[str, str], Callable[[float], None]] = {}
         self._stages: dict[str, Callable[[float], None]] = {}
@@ -112,7 +118,8 @@ class RuntimeMetrics:
         self._dead_letters.labels(letter.reason.partition(":")[0]).inc()
 
     def started(self, address: str, generation: int) -> None:
-        """Lives are seen in the tree."""
+        """Have its restarts begin at zero. Lives are seen in the tree."""
+        self._restarts.labels(address)
 
     def ended(self, address: str, generation: int, exit_: Exit) -> None:
         """Lives are seen in the tree."""

@@ -118,7 +118,7 @@ class Runtime:
     def __init__(self, outside: Outside, choices: Choices) -> None:
         self.outside = outside
         self.choices = choices
-        self.metrics = RuntimeMetrics(CollectorRegistry(), outside.clock)
+        self.metrics = RuntimeMetrics(CollectorRegistry(), outside.clock, outside.exchanges)
         self.stages = SeveralStages([self.metrics, *outside.stages])
         self.system = System(clock=outside.clock, rng=outside.rng, observer=outside.observer or self.metrics)
         self.log = CommittedTail()

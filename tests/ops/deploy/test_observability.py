@@ -97,6 +97,14 @@ async def test_every_metric_that_an_alert_or_a_dashboard_reads_exists(scraped):
     assert not missing
 
 
+async def test_what_an_alert_counts_is_there_before_it_happens(scraped):
+    """Prometheus sees no increase where a counter begins with one: the first time would be told to nobody."""
+    counted = {metric for rule in alerts() for metric in re.findall(r"increase\((\w+)", rule["expr"])}
+    assert counted
+    there = set(re.findall(r"^(\w+)(?:\{[^}]*\})? ", scraped, re.MULTILINE))
+    assert not counted - there
+
+
 async def test_an_order_is_seen_in_the_stages_of_its_way_and_in_the_journal(scraped):
     for stage in ("request", "risk", "broker", "exchange"):
         assert f'order_stage_seconds_count{{stage="{stage}"}} 1.0' in scraped
