@@ -70,6 +70,9 @@ class BackupMetrics:
         self.last = Gauge(
             "backup_last_success_timestamp_seconds", "When the newest backup was taken.", registry=registry
         )
+        self.interval = Gauge(
+            "backup_interval_seconds", "How often a backup is taken; 0 is never.", registry=registry
+        )
         self.size = Gauge("backup_bytes", "Size of the newest backup.", registry=registry)
         self.failures = Counter(
             "backup_failures_total", "Backups that failed, by code.", ["code"], registry=registry
@@ -101,6 +104,7 @@ async def keep_backups(choice: BackupChoice, clock: Clock, metrics: BackupMetric
     Cancelled, a child under way is ended; a draft that it leaves is removed by the next one.
     """
     shelf = Shelf(choice.folder)
+    metrics.interval.set(choice.every_seconds)
     await _off_loop(partial(metrics.look, shelf))
     await trio.sleep(FIRST_LOOK_SECONDS)
     while True:

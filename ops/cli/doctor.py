@@ -6,6 +6,7 @@ Nothing is changed.
 
 import argparse
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,10 @@ from ops.cli import doctor_outside
 from ops.cli.address import require_free
 from ops.cli.command import FAILED, OK, Command, Failed, nothing, say, settings
 
-OLD_BACKUP = timedelta(days=2)
+OLD_BACKUP = 2
+"""So many times as old as the newest should ever be."""
+
+DOOR_SECONDS = 1.0
 MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 
 
@@ -151,7 +155,7 @@ def _backups(chosen: Settings) -> str:
     if newest is None:
         raise Note(f"there is none in {folder} yet: tradewarden backup")
     age = datetime.now(UTC) - taken_at(newest)
-    if age > OLD_BACKUP:
+    if age > OLD_BACKUP * timedelta(hours=chosen.backup.every_hours):
         raise Failed(
             f"the newest is {age.days} days old: look for backup_failed in the log, then: tradewarden backup"
         )
@@ -223,8 +227,26 @@ def _same_disk(one: Path, other: Path) -> bool:
 
 
 def _address(chosen: Settings) -> str:
-    require_free(chosen.bind)
+    try:
+        require_free(chosen.bind)
+    except Failed:
+        if not _runs(chosen.data_dir):
+            raise
+        return f"{chosen.bind} is in use, and the service runs"
     return f"{chosen.bind} is free"
+
+
+def _runs(data_dir: Path) -> bool:
+    """Whether a service of this data folder answers at the door of its kill switch."""
+    from supervisors.kill_socket import SOCKET
+
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(DOOR_SECONDS)
+        try:
+            door.connect(str(data_dir / SOCKET))
+        except OSError:
+            return False
+    return True
 
 
 def _exchanges(chosen: Settings) -> str:

@@ -123,5 +123,6 @@ async def test_a_failed_backup_is_counted_and_tried_again_after_a_pause(
     first, second = (at for at, action in asked if action == "take")
     assert second - first >= backups.PAUSE_SECONDS
     assert registry.get_sample_value("backup_failures_total", {"code": "DISK_FULL"}) == 1
+    assert registry.get_sample_value("backup_interval_seconds") == choice.every_seconds
     assert registry.get_sample_value("backup_last_success_timestamp_seconds") >= NOW.timestamp()
     assert registry.get_sample_value("restore_drill_last_success_timestamp_seconds") == NOW.timestamp()

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -54,6 +55,30 @@ def test_an_old_backup_a_closed_vault_and_an_open_folder_are_said(monkeypatch, t
     assert grades["backups"][0] == grades["exchange keys"][0] == "bad"
     assert "chmod 700" in grades["data folder"][1]
     assert cli.main(["doctor"]) == 1
+
+
+def test_a_backup_is_old_by_how_often_one_is_taken(monkeypatch, tmp_path):
+    taken = datetime.now(UTC) - timedelta(days=3)
+    folder = tmp_path / "backups" / f"{taken:%Y%m%dT%H%M%SZ}-1"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    monkeypatch.setenv("TRADEWARDEN_BACKUP__FOLDER", str(folder.parent))
+    assert found()["backups"][0] == "bad"
+    monkeypatch.setenv("TRADEWARDEN_BACKUP__EVERY_HOURS", "168")
+    assert found()["backups"][0] != "bad"
+
+
+def test_an_address_that_the_running_service_holds_is_no_fault(monkeypatch, tmp_path):
+    """The doctor is asked about a service that runs, too; another program there keeps it from starting."""
+    with socket.create_server(("127.0.0.1", 0)) as web, socket.socket(socket.AF_UNIX) as door:
+        monkeypatch.setenv("TRADEWARDEN_BIND", f"127.0.0.1:{web.getsockname()[1]}")
+        assert found()["address"][0] == "bad"
+        (tmp_path / "data").mkdir(mode=0o700, exist_ok=True)
+        door.bind(str(tmp_path / "data" / "kill.sock"))
+        assert found()["address"][0] == "bad"
+        door.listen(1)
+        grade, detail = found()["address"]
+    assert (grade, "the service runs" in detail) == ("ok", True)
 
 
 def test_a_disk_below_the_reserve_is_bad(monkeypatch):
