@@ -35,4 +35,4 @@ def command(name: str) -> Command:
             return ABSENT
         return main([program, *asked.rest])
 
-    return Command(note, EXAMPLES[name], configure, run)
+    return Command(note, EXAMPLES[name], configure, run, own_help=there)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from ops.cli.command import OK, Command, Failed, say
+from ops.cli.command import OK, Command, Failed, at_least_one, say
 from ops.cli.limits import table
 from ops.cli.service import ask, configure_access
 from ops.cli.token import duration
@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", help="only calls of this user; '' for those without a valid token")
     parser.add_argument("--action", help="only this action, such as placeOrder")
     parser.add_argument("--since", type=duration, help="only of so long: 30m, 12h, 7d")
-    parser.add_argument("--limit", type=int, default=SHOWN, help=f"at most so many (default {SHOWN})")
+    parser.add_argument(
+        "--limit", type=at_least_one, default=SHOWN, help=f"at most so many (default {SHOWN})"
+    )
     configure_access(parser)
 
 

@@ -12,16 +12,21 @@ from typing import NamedTuple
 
 from config import Settings, load
 
+MOST_DIGITS = 9
 OK, FAILED, MISUSED, ABSENT, BAD_SETTINGS = 0, 1, 2, 3, 78
 
 
 class Command(NamedTuple):
-    """One subcommand: its help, an example, its arguments, and what it does (returns the exit code)."""
+    """One subcommand: its help, an example, its arguments, and what it does (returns the exit code).
+
+    `own_help`: what it runs is asked for `--help` itself.
+    """
 
     summary: str
     example: str
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    own_help: bool = False
 
 
 class Failed(Exception):
@@ -70,6 +75,13 @@ def written(given: str) -> str:
     being pulled.
     """
     return os.fsencode(given).decode(errors="replace")
+
+
+def at_least_one(given: str) -> int:
+    """How many; raises argparse.ArgumentTypeError for a number that is none."""
+    if not given.isascii() or not given.isdigit() or len(given) > MOST_DIGITS or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"{given!r}: a whole number from 1 on is needed")
+    return int(given)
 
 
 def nothing(_parser: argparse.ArgumentParser) -> None:

@@ -122,6 +122,7 @@ def parser_of(name: str, command: Command) -> argparse.ArgumentParser:
         description=command.summary,
         epilog=f"example:\n  {command.example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=not command.own_help,
     )
     command.configure(parser)
     return parser

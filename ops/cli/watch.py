@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import trio
 
-from ops.cli.command import OK, Command, Failed, say
+from ops.cli.command import OK, Command, Failed, at_least_one, say
 from ops.cli.service import ask, configure_access
 from web.client import Client, FeedFrame, FeedRefused, Unreachable
 from web.routes.operator import NodeBody
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the frames as they come, one JSON object a line"
     )
-    parser.add_argument("--count", type=int, help="end after so many lines")
+    parser.add_argument("--count", type=at_least_one, help="end after so many lines")
     configure_access(parser)
 
 

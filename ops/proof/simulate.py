@@ -27,7 +27,12 @@ WORKERS = os.cpu_count() or 1
 
 def main(arguments: list[str] | None = None) -> int:
     """Play what was asked for; 1 when something was violated."""
-    parser = argparse.ArgumentParser(prog="python -m ops.proof.simulate")
+    parser = argparse.ArgumentParser(
+        prog="tradewarden simulate",
+        description="Play seeds of the deterministic simulation; a seed that fails is named, and replays.",
+        epilog="example:\n  tradewarden simulate --seeds 100",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seed", type=int, help="play this one seed")
     parser.add_argument("--seeds", type=int, default=10, help="play so many seeds")
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first of them")

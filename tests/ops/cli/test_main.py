@@ -89,6 +89,25 @@ def test_a_webhook_is_made_at_the_service_and_its_address_is_asked_nothing(monke
     assert capsys.readouterr().out == "https://hooks.example.com/x\n"
 
 
+@pytest.mark.parametrize(("name", "option"), [("venue", "--still"), ("simulate", "--seeds")])
+def test_the_help_of_a_program_of_its_own_shows_its_options(name, option, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([name, "--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    assert option in shown
+    assert f"usage: tradewarden {name}" in shown
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_number_of_lines_that_is_none_is_refused(count, capsys):
+    """Nothing was ever printed then, and the command did not end."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(["watch", "--count", count])
+    assert left.value.code == 2
+    assert "--count" in capsys.readouterr().err
+
+
 def test_an_unknown_subcommand_says_what_there_is(capsys):
     assert cli.main(["dance"]) == 2
     assert "there are: run migrate" in capsys.readouterr().err
