@@ -173,9 +173,11 @@ def tree_text(runtime: "Runtime") -> str:
 def banner(addresses: Sequence[str], token_path: Path | None) -> str:
     """What a person who just started the service wants to know."""
     where = ", ".join(addresses)
-    token = (
-        "the token is the one in TRADEWARDEN_TOKEN"
-        if token_path is None
-        else f"your token is in {token_path}; another: tradewarden token create --user NAME --scope trade"
-    )
-    return f"tradewarden listens on {where}\n{token}"
+    make = "tradewarden token create --user NAME --scope trade"
+    if token_path is None:
+        how = "the token is the one in TRADEWARDEN_TOKEN"
+    elif token_path.exists():
+        how = f"your token is in {token_path}; another: {make}"
+    else:
+        how = f"the tokens are those made before; another: {make}"
+    return f"tradewarden listens on {where}\n{how}"
