@@ -41,10 +41,10 @@ class RealFiles:
     """The file system of this machine."""
 
     def read(self, path: Path) -> str:
-        """The text of a file of at most 1 MB."""
+        """The text of a file of at most 1 MB, UTF-8 whatever the locale, without a byte order mark."""
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise OSError(f"larger than {LARGEST_FILE_BYTES} bytes")
-        return path.read_text()
+        return path.read_text(encoding="utf-8-sig")
 
     def is_file(self, path: Path) -> bool:
         """Whether ``path`` is a file that can be seen."""

@@ -6,6 +6,7 @@ A subcommand is a module of `ops.cli` with a `COMMAND`. It is imported when it i
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,9 @@ MODULES: dict[str, tuple[str, str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has fewer signs is shown what it can show.
+        sys.stdout.reconfigure(errors="replace")
     try:
         try:
             return _main(list(sys.argv[1:] if arguments is None else arguments))

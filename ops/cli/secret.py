@@ -51,7 +51,7 @@ def run(asked: argparse.Namespace) -> int:
     try:
         vault = vault_of(chosen)
         if asked.action == "reseal":
-            old = asked.old_passphrase_file.read_text().strip()
+            old = asked.old_passphrase_file.read_text(encoding="utf-8-sig").strip()
             pairs = Vault(chosen.data_dir / NAME, passphrase=old).read()
             vault.write(pairs)
             print(f"{len(pairs)} pairs sealed anew")

@@ -314,6 +314,18 @@ def test_a_certificate_of_the_services_own_opens_the_way_out() -> None:
     assert "TLS__CERT too" in refusal({"/c": "", "/k": ""}, **both)
 
 
+def test_files_are_utf_8_whatever_wrote_and_whoever_reads_them(tmp_path: Path, monkeypatch) -> None:
+    """An editor of another system begins a file with a mark that belongs to no key."""
+    secret, config = tmp_path / "token", tmp_path / "settings.toml"
+    secret.write_bytes("\ufeffa-secret-token\n".encode())
+    config.write_bytes("\ufeff# größer\nbind = '127.0.0.1:9000'\n".encode())
+    monkeypatch.setattr("locale.getencoding", lambda: "ascii")
+    settings = load({"TRADEWARDEN_CONFIG": str(config), "TRADEWARDEN_TOKEN_FILE": str(secret)})
+    assert settings.bind.port == 9000
+    assert settings.token is not None
+    assert settings.token.reveal() == "a-secret-token"
+
+
 def test_the_real_file_system_is_read(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("development-token\n")

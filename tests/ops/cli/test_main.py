@@ -108,6 +108,27 @@ def test_a_number_of_lines_that_is_none_is_refused(count, capsys):
     assert "--count" in capsys.readouterr().err
 
 
+PRINTS_A_TREE = """
+import sys, types
+from ops.cli import main
+from ops.cli.command import Command, nothing
+tree = types.ModuleType("tree")
+tree.command = lambda name: Command("", "", nothing, lambda asked: print("\u251c risk") or 0)
+sys.modules["tree"] = tree
+main.MODULES["tree"] = ("tree", "")
+sys.exit(main.main(["tree"]))
+"""
+
+
+def test_a_terminal_that_has_fewer_signs_is_shown_what_it_can():
+    """The tree is drawn with signs that ASCII does not have."""
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTS_A_TREE], env=environ, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b"? risk\n"), done.stderr
+
+
 def test_an_unknown_subcommand_says_what_there_is(capsys):
     assert cli.main(["dance"]) == 2
     assert "there are: run migrate" in capsys.readouterr().err
