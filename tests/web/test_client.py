@@ -118,6 +118,14 @@ async def encrypted(app, nursery, tmp_path):
     stop.set()
 
 
+async def test_a_certificate_that_is_not_trusted_is_given_as_the_reason(encrypted):
+    url, _ = encrypted
+    async with Client(url, TOKEN, attempts=1) as client:
+        with pytest.raises(Unreachable, match="certificate verify failed") as raised:
+            await client.risk()
+    assert raised.value.unsent
+
+
 ENCRYPTED = """
     import anyio, ssl, sys
     from web.client import Client

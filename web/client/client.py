@@ -353,9 +353,19 @@ class Client:
         try:
             return await self._http.request(method, path, content=content, params=query or None, headers=sent)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Unreachable(f"{self.base_url} can't be reached: {error}", unsent=True) from error
+            raise Unreachable(f"{self.base_url} can't be reached: {_why(error)}", unsent=True) from error
         except httpx.TransportError as error:
             raise Unreachable(f"{self.base_url} did not answer: {error!r}", unsent=False) from error
+
+
+def _why(error: BaseException) -> str:
+    """The first words in what led to an error; the outermost may have none, as where TLS fails."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if str(cause):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def new_key() -> str:
