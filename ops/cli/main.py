@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except OSError as error:
+    except (KeyboardInterrupt, OSError) as error:
         return tell(error) or FAILED
 
 

@@ -108,7 +108,7 @@ def _list(_asked: argparse.Namespace) -> int:
         ends = min(
             (each for each in (record.expires_us, record.revoked_us) if each is not None), default=None
         )
-        until = "" if ends is None else f" until {_time(ends)}"
+        until = "" if ends is None else f"{' until' if record.alive(now) else ''} {_time(ends)}"
         scopes = ",".join(record.scopes)
         say(f"{record.token_id}  {record.user:<16} {scopes:<28} {state}{until}  {record.note}".rstrip())
     return OK

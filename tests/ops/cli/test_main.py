@@ -129,6 +129,14 @@ def test_a_terminal_that_has_fewer_signs_is_shown_what_it_can():
     assert (done.returncode, done.stdout) == (0, b"? risk\n"), done.stderr
 
 
+def test_ctrl_c_while_a_subcommand_is_loaded_ends_it_without_a_traceback(monkeypatch):
+    def load(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", load)
+    assert cli.main(["watch"]) == 130
+
+
 def test_an_unknown_subcommand_says_what_there_is(capsys):
     assert cli.main(["dance"]) == 2
     assert "there are: run migrate" in capsys.readouterr().err
@@ -169,7 +177,9 @@ def test_a_token_is_rotated_and_revoked_by_its_id(capsys):
     assert cli.main(["token", "revoke", token_id]) == 0
     capsys.readouterr()
     cli.main(["token", "list"])
-    assert sorted(line.split()[3] for line in capsys.readouterr().out.splitlines()) == ["ended", "valid"]
+    listed = capsys.readouterr().out
+    assert sorted(line.split()[3] for line in listed.splitlines()) == ["ended", "valid"]
+    assert "ended until" not in listed
     assert cli.main(["token", "revoke", "nothing"]) == 1
     assert cli.main(["token", "rotate", "nothing"]) == 1
 
