@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from config import Settings, SettingsError
 from ops.cli import doctor_outside
-from ops.cli.address import require_free
+from ops.cli.address import require_free, require_short
 from ops.cli.command import FAILED, OK, Command, Failed, nothing, say, settings
 
 OLD_BACKUP = 2
@@ -81,6 +81,7 @@ def _checked(what: str, check: Callable[[Settings], str], chosen: Settings) -> F
 
 
 def _folder(chosen: Settings) -> str:
+    require_short(chosen.data_dir)
     chosen.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     probe = chosen.data_dir / ".doctor"
     probe.write_bytes(b"x")

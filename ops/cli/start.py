@@ -24,7 +24,7 @@ from config.settings import (
     Settings,
     SettingsError,
 )
-from ops.cli.address import require_free
+from ops.cli.address import require_free, require_short
 from ops.cli.choices import (
     allowed_hosts,
     edge_choice,
@@ -80,6 +80,7 @@ def main(settings: Settings) -> int:
     SettingsError, Failed, OSError; the last three also out of groups of the nurseries.
     """
     log_output = logs.configure(settings.log.level)
+    require_short(settings.data_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = with_sealed_keys(settings)
     allowed = allowed_hosts(settings.webhooks)

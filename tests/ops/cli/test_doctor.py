@@ -81,6 +81,17 @@ def test_an_address_that_the_running_service_holds_is_no_fault(monkeypatch, tmp_
     assert (grade, "the service runs" in detail) == ("ok", True)
 
 
+def test_a_data_folder_whose_path_is_too_long_for_a_socket_is_bad(monkeypatch, tmp_path, capsys):
+    """The kill switch has a socket in it; what the system said of that named no setting."""
+    folder = tmp_path / ("a" * 100)
+    monkeypatch.setenv("TRADEWARDEN_DATA_DIR", str(folder))
+    grade, detail = found()["data folder"]
+    assert (grade, "TRADEWARDEN_DATA_DIR" in detail) == ("bad", True)
+    capsys.readouterr()
+    assert cli.main(["run"]) == 78
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_a_disk_below_the_reserve_is_bad(monkeypatch):
     monkeypatch.setenv("TRADEWARDEN_DISK__RESERVE_MB", "1000000")
     assert found()["disk"][0] == "bad"
