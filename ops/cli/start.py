@@ -151,6 +151,9 @@ async def _serve(
         edge = edge_choice(settings, hooks, PostgresAudit(base))
         kept = upkeep(settings, dsn, instance)
         await run_service(runtime, tokens, edge, ending, settings.data_dir, server, kept)
+        async with trio.open_nursery() as nursery:
+            for exchange in outside.exchanges.values():
+                nursery.start_soon(exchange.close)
         if tracer is not None:
             await trio.to_thread.run_sync(tracer.close, LAST_SPANS_SECONDS)
         if link is not None:

@@ -1,5 +1,50 @@
 """An orderly stop does with working orders what was chosen; on a full disk only reducing orders pass."""
 
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def venue(tmp_path):
+    """A local exchange in a process of its own: its settings for the service."""
+    command = [
+        sys.executable,
+        "-m",
+        "ops.venue",
+        "--port",
+        "0",
+        "--control-port",
+        "0",
+        "--folder",
+        str(tmp_path),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            told = "".join(process.stdout.readline() for _ in range(4))
+            port = re.search(r"https://127\.0\.0\.1:(\d+)", told)[1]
+            key, secret = re.search(r"API key (\S+), secret (\S+)", told).groups()
+            yield {
+                "EXCHANGES": "binance",
+                "EXCHANGE__BINANCE__API_KEY": key,
+                "EXCHANGE__BINANCE__API_SECRET": secret,
+                "EXCHANGE__BINANCE__REDIRECT": f"127.0.0.1:{port}",
+                "EXCHANGE__BINANCE__REDIRECT_CA": str(tmp_path / "ca.pem"),
+                "RISK__SYMBOL_WHITELIST": "BTC/USDT",
+            }
+        finally:
+            process.terminate()
+
+
+def test_a_stop_closes_the_connections_to_the_exchanges(services, venue):
+    """What was left open was told as an error at each orderly stop."""
+    service = services(**venue)
+    assert service.get("/balances")["balances"]
+    assert service.stop() == 0
+    assert '"ERROR"' not in service.log.read_text()
+
 
 def test_a_stop_that_cancels_and_a_start_on_a_full_disk(services):
     service = services(STOP__ORDERS="cancel")
