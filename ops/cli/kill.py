@@ -27,6 +27,8 @@ from web.routes.operator import KillBody
 KILL_FILE = "KILL"
 """As the service has it; said again here because importing the service would make the kill slower."""
 
+UNSAID = "pulled from the command line"
+LONGEST_REASON = 500
 TAKEN_SECONDS = 3.0
 LOOK_SECONDS = 0.05
 
@@ -44,9 +46,7 @@ def command(_name: str) -> Command:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
-    parser.add_argument(
-        "--reason", type=written, default="pulled from the command line", help="why; kept for ever"
-    )
+    parser.add_argument("--reason", type=_reason, default=UNSAID, help="why; kept for ever")
     parser.add_argument(
         "--level",
         choices=("halt", "cancel", "flatten"),
@@ -69,6 +69,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="with --direct: end the process of a service that does not answer: nothing leaves any more",
     )
     configure_access(parser)
+
+
+def _reason(given: str) -> str:
+    """A reason that the service takes, whatever was given: a kill is not refused for its reason."""
+    return written(given).strip()[:LONGEST_REASON] or UNSAID
 
 
 def run(asked: argparse.Namespace) -> int:

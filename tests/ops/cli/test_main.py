@@ -12,6 +12,7 @@ import threading
 from argparse import Namespace
 
 import pytest
+import trio
 
 from ops.cli import main as cli
 from ops.cli import watch, webhook
@@ -20,7 +21,7 @@ from ops.cli.service import url_of
 from ops.cli.token import duration
 from ops.cli.tree import lines as tree_lines
 from web.client.feed import FeedFrame
-from web.routes.operator import NodeBody
+from web.routes.operator import KillBody, NodeBody
 
 CAPABILITIES = "watchdog simulate venue verify backup restore secret doctor webhook replay"
 SUBCOMMANDS = sorted(
@@ -238,6 +239,24 @@ def test_no_byte_in_its_reason_keeps_a_kill_from_being_pulled(monkeypatch, tmp_p
     monkeypatch.setattr("ops.cli.kill.TAKEN_SECONDS", 0.1)
     assert cli.main(["kill", "--direct", "--reason", os.fsdecode(b"fire in the k\xfcche")]) == 0
     assert (tmp_path / "data" / "KILL").read_text(encoding="utf-8") == "fire in the k\ufffdche"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [("", "pulled from the command line"), (" \n", "pulled from the command line"), ("x" * 600, "x" * 500)],
+)
+def test_a_kill_is_not_refused_for_its_reason(given, sent, monkeypatch):
+    """The API takes 1 to 500 characters; whoever pulls a kill may paste a whole log."""
+    kills = []
+
+    class Recorder:
+        async def kill(self, reason, **scope):
+            kills.append(reason)
+            return KillBody(trading_state="halted", kill_id="k-1", durable=True, in_flight=())
+
+    monkeypatch.setattr("ops.cli.kill.ask", lambda asked, work: trio.run(work, Recorder()))
+    assert cli.main(["kill", "--reason", given]) == 0
+    assert kills == [sent]
 
 
 @pytest.mark.parametrize(
