@@ -28,7 +28,6 @@ KILL_FILE = "KILL"
 """As the service has it; said again here because importing the service would make the kill slower."""
 
 UNSAID = "pulled from the command line"
-LONGEST_REASON = 500
 TAKEN_SECONDS = 3.0
 LOOK_SECONDS = 0.05
 
@@ -73,12 +72,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _reason(given: str) -> str:
     """A reason that the service takes, whatever was given: a kill is not refused for its reason."""
-    return written(given).strip()[:LONGEST_REASON] or UNSAID
+    return reason_of(written(given), UNSAID)
 
 
 def run(asked: argparse.Namespace) -> int:
     """Kill and say how far it went."""
-    asked.reason = reason_of(asked.reason)
     if asked.show:
         return _show(asked)
     if asked.direct:
