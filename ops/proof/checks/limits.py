@@ -19,19 +19,21 @@ Place = tuple[str, str]
 
 
 class _Unseen:
-    """Changes of positions that no check could have reckoned with yet, by place."""
+    """Changes of positions that were journaled when a check may have been over, by place. What working orders
+    brought is apart: a check has room for them, but does not know that they have happened.
+    """
 
     def __init__(self) -> None:
-        self._recent: list[tuple[int, Place, Decimal]] = []
+        self._recent: list[tuple[int, Place, Decimal, bool]] = []
 
-    def add(self, at_us: int, place: Place, signed: Decimal) -> None:
-        self._recent.append((at_us, place, signed))
+    def add(self, at_us: int, place: Place, signed: Decimal, *, reckoned: bool = False) -> None:
+        self._recent.append((at_us, place, signed, reckoned))
 
-    def of(self, place: Place, decided_us: int) -> tuple[Decimal, Decimal]:
+    def of(self, place: Place, decided_us: int, *, reckoned: bool = False) -> tuple[Decimal, Decimal]:
         """What may be unseen: the sum of what was bought, the sum of what was sold."""
         bought = sold = Decimal(0)
-        for at_us, where, signed in self._recent:
-            if where == place and at_us > decided_us - UNSEEN_US:
+        for at_us, where, signed, kind in self._recent:
+            if where == place and kind is reckoned and at_us > decided_us - UNSEEN_US:
                 bought, sold = bought + max(signed, Decimal(0)), sold + min(signed, Decimal(0))
         return bought, sold
 
@@ -68,9 +70,10 @@ def limits(world: World, story: Story) -> list[Violation]:
             unseen.add(entry.at_us, (body["exchange"], body["symbol"]), Decimal(body["quantity"]))
         elif entry.kind == "OrderFilled":
             tale = so_far.orders.get(body["order_id"])
-            if tale is not None and (tale.end or body.get("former")):
+            if tale is not None:
                 signed = Decimal(body["fill"]["quantity"]) * (1 if tale.buy else -1)
-                unseen.add(entry.at_us, tale.place, signed)
+                late = tale.end or body.get("former")
+                unseen.add(entry.at_us, tale.place, signed, reckoned=not late)
         step(so_far, entry)
     return found
 
@@ -175,17 +178,7 @@ def _reduce_only(
         if tale.place == place and tale.buy is buy and tale.intent.get("reduce_only")
     )
     asked = Decimal(intent["quantity"])
-    filled_since = _closed_since(story, place, buy, decided_us)
-    if asked + working > room + filled_since:
+    done = unseen.of(place, decided_us, reckoned=True)
+    if asked + working > room + (done[0] if buy else -done[1]):
         return [f"is reduce-only for {asked} beside {working}, the position is {held}"]
     return []
-
-
-def _closed_since(story: Story, place: Place, buy: bool, decided_us: int) -> Decimal:
-    """Fills that may have shrunk the position between the check and its record."""
-    total = Decimal(0)
-    for fills in story.trades.values():
-        fill = fills[0]
-        if (fill["exchange"], fill["symbol"]) == place and fill["at_us"] > decided_us - UNSEEN_US:
-            total += Decimal(fill["quantity"]) if (fill["side"] == "buy") is buy else Decimal(0)
-    return total

@@ -16,6 +16,7 @@ import trio
 
 from ops.cli import main as cli
 from ops.cli import watch, webhook
+from ops.cli.absent import PROGRAMS
 from ops.cli.command import Command, Failed, nothing
 from ops.cli.service import url_of
 from ops.cli.token import duration
@@ -37,6 +38,12 @@ def environment(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TRADEWARDEN_DATA_DIR", str(tmp_path / "data"))
+    # A program of its own runs as one does that starts anew, whatever other tests have imported.
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    for program in PROGRAMS.values():
+        for module in (program, f"{program}.__main__"):
+            if not hasattr(sys.modules.get(module), "__path__"):
+                monkeypatch.delitem(sys.modules, module, raising=False)
 
 
 @pytest.fixture
