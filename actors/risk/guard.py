@@ -103,7 +103,7 @@ class Guard:
             self._protection.forget()
         else:
             instruments, marks = state.valuation.instruments, state.valuation.marks
-            self._protection.look(book, instruments, self._clock.now_us(), marks)
+            self._protection.look(book, instruments, marks, self._clock.now_us())
         self._end_again()
         self._look(state, f"the limit {changing[-1]} is being set" if changing else PRICES)
         for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):

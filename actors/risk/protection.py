@@ -20,7 +20,7 @@ Place = tuple[str, str]
 
 
 def unprotected(
-    book: Book, instruments: Mapping[Place, Instrument], marks: Mapping[Place, Mark] = {}
+    book: Book, instruments: Mapping[Place, Instrument], marks: Mapping[Place, Mark]
 ) -> tuple[Place, ...]:
     """The places whose position is larger than their live stops, in the order of the book."""
     missing = {
@@ -74,8 +74,8 @@ class Protection:
         self,
         book: Book,
         instruments: Mapping[Place, Instrument],
+        marks: Mapping[Place, Mark],
         now_us: int,
-        marks: Mapping[Place, Mark] = {},
     ) -> None:
         """Take in how things stand."""
         bare = [

@@ -66,7 +66,7 @@ def test_a_position_is_protected_exactly_by_what_live_stops_on_its_closing_side_
         if side == ("sell" if held > 0 else "buy") and state in ({}, {"executed": Decimal(1)})
     )
     expected = (PLACE,) if held and covered < abs(held) else ()
-    assert unprotected(book(held, *orders), {}) == expected
+    assert unprotected(book(held, *orders), {}, {}) == expected
 
 
 def test_a_stop_limit_protects_nothing():
@@ -75,8 +75,8 @@ def test_a_stop_limit_protects_nothing():
     resting = msgspec.structs.replace(
         stop, intent=msgspec.structs.replace(stop.intent, type="stop_limit", limit_price=Decimal(99))
     )
-    assert unprotected(book(Decimal(1), stop), {}) == ()
-    assert unprotected(book(Decimal(1), resting), {}) == (PLACE,)
+    assert unprotected(book(Decimal(1), stop), {}, {}) == ()
+    assert unprotected(book(Decimal(1), resting), {}, {}) == (PLACE,)
 
 
 def test_the_time_without_a_stop_begins_anew_after_one_was_there():
@@ -88,14 +88,14 @@ def test_the_time_without_a_stop_begins_anew_after_one_was_there():
         (bare, 7_000_000),
         (bare, 9_500_000),
     ):
-        protection.look(held, {}, now_us)
+        protection.look(held, {}, {}, now_us)
     assert protection.seconds == {PLACE: Decimal("2.5")}
 
 
 def test_a_position_that_changed_its_side_has_the_whole_grace():
     protection = Protection()
     for held, second in ((Decimal(1), 0), (Decimal(-1), 25), (Decimal(-1), 28)):
-        protection.look(book(held), {}, second * 1_000_000)
+        protection.look(book(held), {}, {}, second * 1_000_000)
     assert protection.seconds == {PLACE: Decimal(3)}
 
 
