@@ -2,7 +2,8 @@
 
 Costs are request weights as the exchanges document them; a call that may need several requests states the
 usual sum. Budget names: `weight` (Binance, per address), `requests` (Bybit, per address), `orders` (per
-account; Bybit tells it with each order), `endpoint` (Bybit, per account and any other endpoint).
+account; Bybit tells it with each order), `orders_1m` (Binance's futures, beside the ten seconds of `orders`),
+`endpoint` (Bybit, per account and any other endpoint).
 """
 
 import re
@@ -12,6 +13,8 @@ from typing import Final
 from actors.broker.port import Usage
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PLAIN: Final = {"used-weight-1m": "weight", "order-count-10s": "orders"}
+"""Binance counts orders by several windows at once; each is a budget of its own, and only one is `orders`."""
 _MBX = re.compile(r"x-mbx-(used-weight|order-count)-(\d{1,4})([smhd])")
 
 _CREATES = re.compile(r"/v5/order/create($|\?)")
@@ -35,7 +38,8 @@ COSTS: Final[Mapping[tuple[str, str], Mapping[str, Mapping[str, int]]]] = {
     ("binance", "linear"): {
         "connect": {"weight": 1},
         "instruments": {"weight": 0},
-        "submit": {"weight": 1, "orders": 1},
+        "submit": {"weight": 1, "orders": 1, "orders_1m": 1},
+        "amend": {"weight": 1, "orders": 1, "orders_1m": 1},
         "cancel": {"weight": 1},
         "order": {"weight": 1},
         "open_orders": {"weight": 40},
@@ -52,7 +56,7 @@ COSTS: Final[Mapping[tuple[str, str], Mapping[str, Mapping[str, int]]]] = {
 
 LIMITS: Final[Mapping[tuple[str, str], tuple[tuple[str, int, float], ...]]] = {
     ("binance", "spot"): (("weight", 6000, 60.0), ("orders", 100, 10.0)),
-    ("binance", "linear"): (("weight", 2400, 60.0), ("orders", 300, 10.0)),
+    ("binance", "linear"): (("weight", 2400, 60.0), ("orders", 300, 10.0), ("orders_1m", 1200, 60.0)),
     ("bybit", "spot"): (("requests", 600, 5.0), ("orders", 20, 1.0)),
     ("bybit", "linear"): (("requests", 600, 5.0), ("orders", 10, 1.0)),
 }
@@ -75,9 +79,10 @@ def usage_in(headers: Mapping[str, str], url: str = "") -> list[Usage]:
         match = _MBX.fullmatch(name)
         if match is not None and value.isdecimal():
             window = int(match.group(2)) * _UNITS[match.group(3)]
-            budget = "weight" if match.group(1) == "used-weight" else "orders"
-            name_of_budget = budget if window <= 60 else f"{budget}_{match.group(2)}{match.group(3)}"
-            found.append(Usage(budget=name_of_budget, used=int(value), window_seconds=window))
+            kind = "weight" if match.group(1) == "used-weight" else "orders"
+            counted = name.removeprefix("x-mbx-")
+            budget = _PLAIN.get(counted, f"{kind}_{match.group(2)}{match.group(3)}")
+            found.append(Usage(budget=budget, used=int(value), window_seconds=window))
     limit, left = lower.get("x-bapi-limit", ""), lower.get("x-bapi-limit-status", "")
     if limit.isdecimal() and left.isdecimal():
         budget = "orders" if _CREATES.search(url) else "endpoint"

@@ -11,8 +11,9 @@ from actors.broker.adapters.ccxt.dialect import plain
 from actors.broker.adapters.ccxt.markets import Names, markets_of
 from actors.broker.adapters.ccxt.precision import Filters, breach, describe
 from actors.broker.adapters.ccxt.profiles import UnknownAccountType, profile_for
-from actors.broker.adapters.ccxt.usage import usage_in
+from actors.broker.adapters.ccxt.usage import cost_of, usage_in
 from actors.broker.adapters.ccxt.values import Malformed, micros, number
+from actors.broker.limiter import Budget, Limiter, Priority
 from actors.broker.port import EXTERNAL
 from actors.model.order import OrderIntent
 
@@ -203,3 +204,42 @@ def test_the_budgets_of_an_exchange_are_known_and_headers_speak_of_them():
 def test_bounds_that_are_not_there_hold_nothing_back():
     (market,) = markets_of("here", "spot", table(row()), Decimal(1)).values()
     assert breach(market.instrument, Filters(), intent(quantity=Decimal(10**6))) is None
+
+
+def test_a_futures_account_has_two_order_limits_and_a_header_for_each():
+    """Told under one name, each would be taken for the count of the other's window, and ours for others'."""
+    told = usage_in({"X-MBX-ORDER-COUNT-10S": "3", "X-MBX-ORDER-COUNT-1M": "40"})
+    assert [(usage.budget, usage.used, usage.window_seconds) for usage in told] == [
+        ("orders", 3, 10.0),
+        ("orders_1m", 40, 60.0),
+    ]
+
+
+def test_orders_at_a_modest_pace_are_not_held_up_by_what_the_exchange_tells_of_them():
+    """Five a second on Binance's futures, whose every answer counts them by ten seconds and by minutes."""
+    limiter = Limiter([Budget(spec) for spec in budgets("binance", "swap")])
+    cost, now_us, sent = cost_of("binance", "linear", "submit"), 0, []
+    for _ in range(300):
+        waited = limiter.wait_us(now_us, cost, Priority.ENTRY)
+        assert waited == 0, f"after {len(sent)} orders"
+        limiter.spend(now_us, cost)
+        sent.append(now_us)
+        count = {
+            f"X-MBX-ORDER-COUNT-{name}": str(sum(at // window_us == now_us // window_us for at in sent))
+            for name, window_us in (("10S", 10_000_000), ("1M", 60_000_000))
+        }
+        for usage in usage_in(count):
+            limiter.learn(now_us, now_us, usage)
+        now_us += 200_000
+
+
+def test_no_window_of_a_futures_account_ever_holds_more_orders_than_it_may():
+    limiter = Limiter([Budget(spec) for spec in budgets("binance", "swap")])
+    cost, now_us, sent = cost_of("binance", "linear", "submit"), 0, []
+    while now_us < 180_000_000:
+        now_us += limiter.wait_us(now_us, cost, Priority.ENTRY)
+        limiter.spend(now_us, cost)
+        sent.append(now_us)
+    for limit, window_us in ((300, 10_000_000), (1200, 60_000_000)):
+        assert all(later - first > window_us for first, later in zip(sent, sent[limit:], strict=False))
+    assert cost_of("binance", "linear", "amend") == cost
