@@ -163,6 +163,14 @@ TABLE: Final[tuple[Row, ...]] = (
         codes=one_of(-4116, -4111),
     ),
     Row(
+        # aiohttp repeats a PUT whose connection broke: the first may have been taken.
+        verdict=Verdict.UNRESOLVED,
+        why="the order has these terms already",
+        dialects=_BINANCE,
+        verb="amend",
+        codes=one_of(-5027),
+    ),
+    Row(
         verdict=Verdict.REJECTED,
         why="refused",
         dialects=_BINANCE,

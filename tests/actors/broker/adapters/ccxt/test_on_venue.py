@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import pytest
 import trio
 
@@ -475,3 +476,15 @@ async def test_streams_that_are_given_up_while_they_open_leave_no_connection_beh
 
         await until(lambda: open_sockets() == 0, 10)
         await until(lambda: not place.adapter._client._session.connector._acquired, 10)
+
+
+async def test_an_amend_whose_answer_is_lost_is_never_called_refused():
+    """The HTTP client repeats a PUT whose connection broke, and by then the order has its new terms."""
+    async with open_place("binance-usdm") as place:
+        intent = place.intent()
+        await place.adapter.submit(intent)
+        place.fault("drop_after", where="PUT /fapi/v1/order", count=1)
+        answer = await place.adapter.amend(msgspec.structs.replace(intent, quantity=Decimal("0.02")), None)
+        assert isinstance(answer, Unresolved)
+        (resting,) = await place.adapter.open_orders("BTC/USDT")
+        assert resting.quantity == Decimal("0.02")
