@@ -158,6 +158,7 @@ class Bybit(BybitDialect):
             return self._one(ask, account)
         only_open = ask.params.get("openOnly", "0") == "0"
         orders = self.exchange_of(ask).orders_of(account, ask.params.get("symbol"), only_open=only_open)
+        orders = [order for order in orders if self._is_settled_as_asked(ask, order.spec.market_id)]
         return self._paged(ask, orders, partial(shapes.order_row, category=self.category_of(ask)))
 
     def _history(self, ask: Ask, account: Account) -> object:
@@ -166,6 +167,10 @@ class Bybit(BybitDialect):
         orders = self.exchange_of(ask).orders_of(account, ask.params.get("symbol"), only_open=False)
         ended = [order for order in orders if not order.is_open]
         return self._paged(ask, ended, partial(shapes.order_row, category=self.category_of(ask)))
+
+    def _is_settled_as_asked(self, ask: Ask, market_id: str) -> bool:
+        coin = ask.params.get("settleCoin")
+        return coin in (None, "", self.exchange_of(ask).market(market_id).quote)
 
     def _one(self, ask: Ask, account: Account) -> object:
         try:
@@ -278,6 +283,7 @@ class Bybit(BybitDialect):
         rows = [
             shapes.position_row(position, exchange.quotes[market_id], held, self.clock.now_ms())
             for market_id, position in sorted(positions.items())
+            if self._is_settled_as_asked(ask, market_id)
         ]
         return {"list": rows, "nextPageCursor": "", "category": "linear"}
 

@@ -7,6 +7,7 @@ an exchange's order number, only saves questions: Binance's trades name their or
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
@@ -35,6 +36,8 @@ from actors.model.fill import Fill
 from actors.model.instrument import Instrument
 from actors.model.messages import Balance, BalanceMove, Tick
 from actors.model.order import OrderIntent
+
+T = TypeVar("T")
 
 _MARGIN_SECONDS = 5.0
 _REMEMBERED = 20_000
@@ -177,19 +180,30 @@ class CcxtExchange:
         market = None if symbol is None else self._market(symbol)
         return await self._orders(self._dialect.open_orders(market))
 
-    async def _orders(self, request: Request | None) -> Sequence[OrderReport]:
-        found: list[OrderReport] = []
+    async def _pages(
+        self,
+        asked: Request | None,
+        read: Callable[[Request, Reply], tuple[Sequence[T], Request | None]],
+    ) -> list[T]:
+        """What a request and those that follow it bring; raise Unavailable."""
+        found: list[T] = []
         for page in range(_MAX_PAGES):
-            if request is None:
+            if asked is None:
                 break
             if page:
                 await next_page()
-            reply = await self._ask(request)
+            reply = await self._ask(asked)
             try:
-                rows, request = self._dialect.orders(reply, self._names)
+                rows, asked = read(asked, reply)
             except Malformed as error:
                 raise self._unreadable(reply, error) from error
             found.extend(rows)
+        return found
+
+    async def _orders(self, request: Request | None) -> Sequence[OrderReport]:
+        found = await self._pages(
+            request, lambda asked, reply: self._dialect.orders(asked, reply, self._names)
+        )
         for row in found:
             self._remember(row.symbol, row.exchange_order_id, row.venue_id)
         return found
@@ -273,31 +287,17 @@ class CcxtExchange:
         return [move for move in lines if move.at_us >= since_us]
 
     async def _read_list(self, first: Request, now_us: int) -> list[BalanceMove]:
-        asked: Request | None = first
-        found: list[BalanceMove] = []
-        for page in range(_MAX_PAGES):
-            if asked is None:
-                break
-            if page:
-                await next_page()
-            reply = await self._ask(asked)
-            try:
-                told = self._dialect.statement_page(asked, reply, now_us)
-            except Malformed as error:
-                raise self._unreadable(reply, error) from error
-            found += told.moves
-            asked = told.following
-        return found
+        def read(asked: Request, reply: Reply) -> tuple[Sequence[BalanceMove], Request | None]:
+            told = self._dialect.statement_page(asked, reply, now_us)
+            return told.moves, told.following
+
+        return await self._pages(first, read)
 
     async def positions(self) -> Sequence[PositionReport]:
-        request = self._dialect.positions()
-        if request is None:
-            return ()
-        reply = await self._ask(request)
-        try:
-            return self._dialect.positions_in(reply, self._names)
-        except Malformed as error:
-            raise self._unreadable(reply, error) from error
+        return await self._pages(
+            self._dialect.positions(),
+            lambda asked, reply: self._dialect.positions_in(asked, reply, self._names),
+        )
 
     async def server_time_us(self) -> int:
         reply = await self._ask(self._dialect.server_time())

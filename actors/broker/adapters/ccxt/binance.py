@@ -198,7 +198,9 @@ class Binance:
             method=self._paths.open_orders, params={} if market is None else {"symbol": market.market_id}
         )
 
-    def orders(self, reply: Reply, names: Names) -> tuple[Sequence[OrderReport], Request | None]:
+    def orders(
+        self, asked: Request, reply: Reply, names: Names
+    ) -> tuple[Sequence[OrderReport], Request | None]:
         rows = objects(reply.body, "orders")
         return [report(row, names) for row in rows if optional_text(row, "symbol") in names.by_id], None
 
@@ -281,8 +283,10 @@ class Binance:
     def positions(self) -> Request | None:
         return None if self._paths.positions is None else Request(method=self._paths.positions, params={})
 
-    def positions_in(self, reply: Reply, names: Names) -> Sequence[PositionReport]:
-        return [
+    def positions_in(
+        self, asked: Request, reply: Reply, names: Names
+    ) -> tuple[Sequence[PositionReport], Request | None]:
+        found = [
             PositionReport(
                 symbol=names.symbol(text(row, "symbol")),
                 quantity=number(row, "positionAmt"),
@@ -291,6 +295,7 @@ class Binance:
             for row in objects(reply.body, "positions")
             if optional_text(row, "symbol") in names.by_id and number(row, "positionAmt")
         ]
+        return found, None
 
     def server_time(self) -> Request:
         return Request(method=self._paths.time, params={})

@@ -35,6 +35,8 @@ _RANGE_MS: Final = 7 * 86_400_000
 _PAGE: Final = 100
 _ORDERS_PAGE: Final = 50
 _UNIFIED_FROM: Final = 3
+_SETTLED_IN: Final = ("USDT", "USDC")
+"""A listing of all linear markets is asked for by the coin that they are settled in, one after the other."""
 _TOPIC: Final = re.compile(r"(orderbook\.1|publicTrade|tickers)\.([A-Z0-9]+)")
 
 Params = dict[str, str | int | bool]
@@ -129,19 +131,14 @@ class Bybit:
         if market is not None:
             params["symbol"] = market.market_id
         elif not self._spot:
-            params["settleCoin"] = "USDT"
+            params["settleCoin"] = _SETTLED_IN[0]
         return Request(method="private_get_v5_order_realtime", params=params)
 
-    def orders(self, reply: Reply, names: Names) -> tuple[Sequence[OrderReport], Request | None]:
+    def orders(
+        self, asked: Request, reply: Reply, names: Names
+    ) -> tuple[Sequence[OrderReport], Request | None]:
         rows = [row for row in _rows(reply) if optional_text(row, "symbol") in names.by_id]
-        reports = [report(row, names) for row in rows]
-        cursor = _cursor(reply)
-        if not cursor or not _rows(reply):
-            return reports, None
-        params: Params = {"category": self._category, "openOnly": 0, "limit": _ORDERS_PAGE, "cursor": cursor}
-        if not self._spot:
-            params["settleCoin"] = "USDT"
-        return reports, Request(method="private_get_v5_order_realtime", params=params)
+        return [report(row, names) for row in rows], _next_listing(asked, reply)
 
     def fills(self, market: Market, since_us: int, now_us: int) -> Request:
         start = since_us // 1000
@@ -206,10 +203,12 @@ class Bybit:
             return None
         return Request(
             method=_POSITIONS,
-            params={"category": self._category, "settleCoin": "USDT", "limit": 200},
+            params={"category": self._category, "settleCoin": _SETTLED_IN[0], "limit": 200},
         )
 
-    def positions_in(self, reply: Reply, names: Names) -> Sequence[PositionReport]:
+    def positions_in(
+        self, asked: Request, reply: Reply, names: Names
+    ) -> tuple[Sequence[PositionReport], Request | None]:
         found: list[PositionReport] = []
         for row in _rows(reply):
             size = number(row, "size")
@@ -225,7 +224,7 @@ class Bybit:
                     average_price=optional_number(row, "avgPrice") or None,
                 )
             )
-        return found
+        return found, _next_listing(asked, reply)
 
     def server_time(self) -> Request:
         return Request(method="public_get_v5_market_time", params={})
@@ -369,6 +368,20 @@ def _rows(reply: Reply) -> list[Mapping[str, object]]:
 
 def _cursor(reply: Reply) -> str:
     return optional_text(mapping(mapping(reply.body, "answer").get("result"), "result"), "nextPageCursor")
+
+
+def _next_listing(asked: Request, reply: Reply) -> Request | None:
+    """Page by page of what one coin settles, then the next coin's."""
+    params = dict(asked.params)
+    cursor = _cursor(reply)
+    if cursor and _rows(reply):
+        return Request(method=asked.method, params={**params, "cursor": cursor})
+    coin = params.get("settleCoin")
+    if coin is None or coin == _SETTLED_IN[-1]:
+        return None
+    params.pop("cursor", None)
+    params["settleCoin"] = _SETTLED_IN[_SETTLED_IN.index(str(coin)) + 1]
+    return Request(method=asked.method, params=params)
 
 
 def _best(data: Mapping[str, object], side: str) -> Decimal | None:

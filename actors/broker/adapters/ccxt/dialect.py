@@ -88,7 +88,9 @@ class Dialect(Protocol):
 
     def open_orders(self, market: Market | None) -> Request: ...
 
-    def orders(self, reply: Reply, names: Names) -> tuple[Sequence[OrderReport], Request | None]:
+    def orders(
+        self, asked: Request, reply: Reply, names: Names
+    ) -> tuple[Sequence[OrderReport], Request | None]:
         """The orders in the answer, and the request for the next page."""
         ...
 
@@ -118,7 +120,11 @@ class Dialect(Protocol):
         """None where the account has balances only."""
         ...
 
-    def positions_in(self, reply: Reply, names: Names) -> Sequence[PositionReport]: ...
+    def positions_in(
+        self, asked: Request, reply: Reply, names: Names
+    ) -> tuple[Sequence[PositionReport], Request | None]:
+        """The positions in the answer, and the request for the next page."""
+        ...
 
     def server_time(self) -> Request: ...
 

@@ -236,7 +236,7 @@ def test_short_positions_are_negative_and_empty_ones_left_out():
         {"symbol": "BTCUSDT", "side": "Sell", "size": "5.0", "avgPrice": "3000"},
         {"symbol": "ETHUSDT", "side": "", "size": "0", "avgPrice": "0"},
     ]
-    (found,) = LINEAR.positions_in(reply({"list": rows}), names())
+    (found,), _ = LINEAR.positions_in(LINEAR.positions(), reply({"list": rows}), names())
     assert (found.symbol, found.quantity, found.average_price) == ("BTC/USDT", Decimal(-5), Decimal(3000))
 
 
@@ -249,7 +249,8 @@ def test_recorded_answers_read(recorded_data):
         return Reply(status=200, body=body, signed_at_us=1)
 
     everybody = names(ours=bool)
-    reports, following = LINEAR.orders(load("orders_realtime"), everybody)
+    asked = LINEAR.open_orders(market())
+    reports, following = LINEAR.orders(asked, load("orders_realtime"), everybody)
     assert [report.venue_id for report in reports] == ["client-open-1", "client-open-2"]
     assert following is None
     broken = LINEAR.found(load("order_partially_filled_rejected"), everybody)
@@ -261,10 +262,8 @@ def test_recorded_answers_read(recorded_data):
     )
     page = LINEAR.fill_page(market(), LINEAR.fills(market(), 0, 1), load("executions"), everybody, 1)
     assert [fill.fee for fill in page.fills] == [Decimal("0.9"), Decimal("0.015")]
-    assert [found.quantity for found in LINEAR.positions_in(load("positions"), everybody)] == [
-        Decimal("0.5"),
-        -5,
-    ]
+    held, _ = LINEAR.positions_in(LINEAR.positions(), load("positions"), everybody)
+    assert [found.quantity for found in held] == [Decimal("0.5"), -5]
     (usdt,) = LINEAR.balances_in(load("wallet_balance"), everybody)
     assert (usdt.asset, usdt.total, usdt.free) == ("USDT", Decimal("1000.5"), Decimal("1000.5"))
 

@@ -1,0 +1,114 @@
+"""The adapter over a client that answers from what an exchange is said to hold."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.broker.adapters.ccxt.adapter import CcxtExchange
+from actors.broker.adapters.ccxt.binance import Binance
+from actors.broker.adapters.ccxt.bybit import Bybit
+from actors.broker.adapters.ccxt.profiles import profile_for
+from actors.broker.adapters.ccxt.wire import Reply
+from tests.actors.broker.adapters.ccxt.test_markets import row, table
+from tests.actors.broker.world import TestClock
+
+
+class Client:
+    """Answers each request with what `answer(method, params)` says, and writes down what it was asked."""
+
+    def __init__(self, listed, answer):
+        self.listed = listed
+        self.answer = answer
+        self.asked = []
+        self.report_usage = None
+
+    async def connect(self):
+        return True
+
+    async def close(self):
+        """Nothing to close."""
+
+    async def call(self, method, params):
+        self.asked.append((method, dict(params)))
+        return Reply(status=200, body=self.answer(method, params), wrote=True, signed_at_us=1)
+
+    def markets(self):
+        return self.listed
+
+
+async def connected(kind, account_type, listed, answer):
+    profile = profile_for(kind, account_type)
+    dialect = (Binance if profile.family == "binance" else Bybit)(profile.market_type)
+    client = Client(listed, answer)
+    adapter = CcxtExchange(
+        "here",
+        profile,
+        dialect,
+        client,
+        TestClock(),
+        ours=lambda venue_id: venue_id.startswith("tw-"),
+        initial_margin=Decimal(1),
+    )
+    await adapter.connect()
+    return adapter, client
+
+
+def bybit_answer(rows, cursor=""):
+    return {"retCode": 0, "retMsg": "OK", "result": {"list": rows, "nextPageCursor": cursor}}
+
+
+def bybit_order(market_id, number):
+    return {
+        "symbol": market_id,
+        "orderId": f"number-{number}",
+        "orderLinkId": f"tw-{number}",
+        "side": "Buy",
+        "orderType": "Limit",
+        "price": "30000",
+        "qty": "0.01",
+        "orderStatus": "New",
+        "cumExecQty": "0",
+        "updatedTime": "1672364262457",
+    }
+
+
+class BybitHolds:
+    """Two open orders and positions in each of two settlement coins; a page holds one row."""
+
+    def __init__(self):
+        self.orders = [bybit_order(market, at) for at, market in enumerate(["BTCUSDT", "BTCPERP"] * 2)]
+        self.positions = [
+            {"symbol": market, "side": "Buy", "size": "1", "avgPrice": "3000"}
+            for market in ("BTCUSDT", "ETHUSDT", "BTCPERP")
+        ]
+
+    def __call__(self, method, params):
+        rows = self.positions if method.endswith("position_list") else self.orders
+        coin = {"USDT": "USDT", "USDC": "PERP"}.get(params.get("settleCoin"), "nothing")
+        wanted = [
+            each
+            for each in rows
+            if (each["symbol"] == params["symbol"] if "symbol" in params else each["symbol"].endswith(coin))
+        ]
+        begin = int(params.get("cursor", 0))
+        return bybit_answer(wanted[begin : begin + 1], str(begin + 1) if begin + 1 < len(wanted) else "")
+
+
+PERPETUALS = table(row("BTC/USDT:USDT"), row("ETH/USDT:USDT"), row("BTC/USDC:USDC", id="BTCPERP"))
+
+
+async def test_what_is_listed_at_bybit_is_listed_whatever_it_is_settled_in():
+    """A kill cancels what is listed, and a position that is not listed counts as none."""
+    adapter, _ = await connected("bybit", "swap", PERPETUALS, BybitHolds())
+    assert (
+        sorted(order.symbol for order in await adapter.open_orders()) == ["BTC/USDC"] * 2 + ["BTC/USDT"] * 2
+    )
+    held = sorted(position.symbol for position in await adapter.positions())
+    assert held == ["BTC/USDC", "BTC/USDT", "ETH/USDT"]
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USDC", "BTC/USDT"])
+async def test_every_page_of_a_symbols_orders_is_of_that_symbol(symbol):
+    adapter, client = await connected("bybit", "swap", PERPETUALS, BybitHolds())
+    assert [order.symbol for order in await adapter.open_orders(symbol)] == [symbol] * 2
+    assert len({params["symbol"] for _, params in client.asked}) == 1
