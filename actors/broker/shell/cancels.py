@@ -14,7 +14,7 @@ import trio
 
 from actors.broker.limiter import Priority
 from actors.broker.outcome import ENDED
-from actors.broker.port import Confirmed, OrderReport, Outcome, Rejected, Unavailable
+from actors.broker.port import Confirmed, NotSent, OrderReport, Outcome, Rejected, Unavailable
 from actors.broker.shell.desk import Desk
 from actors.broker.shell.inquiries import Inquiries
 from actors.broker.shell.submits import Submits
@@ -134,7 +134,10 @@ class Cancels:
         except trio.Cancelled:
             desk.line.release(permit, cancel=True)
             raise
-        desk.line.done(permit, isinstance(outcome, Confirmed | Rejected), cancel=True)
+        if isinstance(outcome, NotSent) and outcome.local:
+            desk.line.release(permit, cancel=True)
+        else:
+            desk.line.done(permit, isinstance(outcome, Confirmed | Rejected), cancel=True)
         if isinstance(outcome, Rejected):
             desk.line.heed(outcome.retry_after_seconds)
         return outcome

@@ -122,14 +122,17 @@ class CcxtExchange:
         """At most one request leaves; a value that would have to be changed leaves not at all."""
         market = self._names.by_symbol.get(intent.symbol)
         if market is None:
-            return NotSent(reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}")
+            return NotSent(
+                reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}", local=True
+            )
         if intent.stop_price is not None:
             return NotSent(
-                reason=f"ORDER_TYPE_UNSUPPORTED: {intent.type} orders are not sent to {self._name}"
+                reason=f"ORDER_TYPE_UNSUPPORTED: {intent.type} orders are not sent to {self._name}",
+                local=True,
             )
         found = breach(market.instrument, market.filters, intent)
         if found is not None:
-            return NotSent(reason=describe(found))
+            return NotSent(reason=describe(found), local=True)
         self._traded[intent.symbol] = None
         request = self._dialect.submit(intent, market)
         reply = await self._client.call(request.method, request.params)
@@ -156,7 +159,7 @@ class CcxtExchange:
     async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome:
         market = self._names.by_symbol.get(symbol)
         if market is None:
-            return NotSent(reason=f"SYMBOL_NOT_ALLOWED: {symbol} is no market of {self._name}")
+            return NotSent(reason=f"SYMBOL_NOT_ALLOWED: {symbol} is no market of {self._name}", local=True)
         request = self._dialect.cancel(market, venue_id, exchange_order_id)
         reply = await self._client.call(request.method, request.params)
         return outcomes.outcome(

@@ -104,14 +104,17 @@ class UnifiedExchange:
     async def submit(self, intent: OrderIntent) -> Outcome:
         market = self._names.by_symbol.get(intent.symbol)
         if market is None:
-            return NotSent(reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}")
+            return NotSent(
+                reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}", local=True
+            )
         if intent.stop_price is not None:
             return NotSent(
-                reason=f"ORDER_TYPE_UNSUPPORTED: {intent.type} orders are not sent to {self._name}"
+                reason=f"ORDER_TYPE_UNSUPPORTED: {intent.type} orders are not sent to {self._name}",
+                local=True,
             )
         found = breach(market.instrument, market.filters, intent)
         if found is not None:
-            return NotSent(reason=describe(found))
+            return NotSent(reason=describe(found), local=True)
         params: dict[str, object] = {"clientOrderId": intent.venue_id}
         if intent.limit_price is not None:
             params["timeInForce"] = intent.time_in_force
@@ -127,7 +130,7 @@ class UnifiedExchange:
     async def cancel(self, symbol: str, venue_id: str, exchange_order_id: str | None) -> Outcome:
         market = self._names.by_symbol.get(symbol)
         if market is None or not exchange_order_id:
-            return NotSent(reason="an order can be cancelled here only by the exchange's own id")
+            return NotSent(reason="an order can be cancelled here only by the exchange's own id", local=True)
         reply = await self._client.unified("cancel_order", exchange_order_id, market.unified)
         confirmed = Confirmed(exchange_order_id=exchange_order_id, status="canceled") if reply.ok else None
         return outcomes.outcome(_FAMILY, "cancel", reply, confirmed)

@@ -9,7 +9,7 @@ from actors.broker.adapters.ccxt.binance import Binance
 from actors.broker.adapters.ccxt.bybit import Bybit
 from actors.broker.adapters.ccxt.profiles import profile_for
 from actors.broker.adapters.ccxt.wire import Reply
-from tests.actors.broker.adapters.ccxt.test_markets import row, table
+from tests.actors.broker.adapters.ccxt.test_markets import intent, row, table
 from tests.actors.broker.world import TestClock
 
 
@@ -112,3 +112,13 @@ async def test_every_page_of_a_symbols_orders_is_of_that_symbol(symbol):
     adapter, client = await connected("bybit", "swap", PERPETUALS, BybitHolds())
     assert [order.symbol for order in await adapter.open_orders(symbol)] == [symbol] * 2
     assert len({params["symbol"] for _, params in client.asked}) == 1
+
+
+async def test_an_order_that_was_refused_here_says_nothing_of_the_line():
+    """Counted as a failed call, some orders that are too large would open the circuit for everybody."""
+    adapter, client = await connected("binance", "spot", table(row()), None)
+    for refused in (intent(quantity=Decimal(9001)), intent(symbol="XRP/USDT"), intent(stop_price=Decimal(1))):
+        outcome = await adapter.submit(refused)
+        assert outcome.local, outcome
+    assert (await adapter.cancel("XRP/USDT", "tw-1", None)).local
+    assert client.asked == []

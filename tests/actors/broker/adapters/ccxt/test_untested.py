@@ -43,7 +43,9 @@ async def test_it_trades_and_says_that_it_is_untested(monkeypatch, caplog, name)
         assert isinstance(
             await place.adapter.cancel("BTC/USDT", intent.venue_id, answer.exchange_order_id), Confirmed
         )
-        assert isinstance(await place.adapter.cancel("BTC/USDT", intent.venue_id, None), NotSent)
+        nameless = await place.adapter.cancel("BTC/USDT", intent.venue_id, None)
+        assert isinstance(nameless, NotSent)
+        assert nameless.local
         await place.adapter.submit(place.market())
         (fill,) = await place.adapter.fills_since("BTC/USDT", began)
         assert (fill.quantity, fill.order_id) == (Decimal("0.01"), "")
@@ -63,7 +65,9 @@ async def test_doubt_is_unresolved_and_only_a_4xx_refuses(monkeypatch):
         place.fault("throttle", count=1, seconds=3)
         assert isinstance(await place.adapter.submit(place.intent()), Rejected)
         assert isinstance(await place.adapter.submit(place.intent(quantity=Decimal(8000))), Rejected)
-        assert isinstance(await place.adapter.submit(place.intent(limit_price=Decimal("1.001"))), NotSent)
+        off_the_grid = await place.adapter.submit(place.intent(limit_price=Decimal("1.001")))
+        assert isinstance(off_the_grid, NotSent)
+        assert off_the_grid.local
         place.fault("error_before", where="GET")
         for question in (place.adapter.open_orders, place.adapter.balances, place.adapter.server_time_us):
             with pytest.raises(Unavailable):
