@@ -316,7 +316,8 @@ class CcxtExchange:
         """
         if not self._has_switch:
             raise Unavailable("exchange", f"{self._name} has no dead-man's switch")
-        markets = [self._market(symbol) for symbol in self._traded]
+        listed = self._names.by_symbol
+        markets = [listed[symbol] for symbol in self._traded if symbol in listed]
         if not markets:
             raise Unavailable("exchange", "no symbol is followed yet that it could be armed for")
         for request in self._dialect.dead_mans_switch(markets, seconds):

@@ -122,3 +122,18 @@ async def test_an_order_that_was_refused_here_says_nothing_of_the_line():
         assert outcome.local, outcome
     assert (await adapter.cancel("XRP/USDT", "tw-1", None)).local
     assert client.asked == []
+
+
+async def test_the_switch_is_armed_for_the_others_when_a_symbol_is_delisted():
+    def countdown(method, params):
+        return {"symbol": params["symbol"], "countdownTime": str(params.get("countdownTime"))}
+
+    both = table(row("BTC/USDT:USDT"), row("ETH/USDT:USDT"))
+    adapter, client = await connected("binance", "swap", both, countdown)
+    for symbol in ("BTC/USDT", "ETH/USDT"):
+        await adapter.submit(intent(symbol=symbol, venue_id="tw-1"))
+    client.listed = table(row("BTC/USDT:USDT"), row("ETH/USDT:USDT", active=False))
+    await adapter.connect()
+    client.asked.clear()
+    await adapter.arm(60)
+    assert [params["symbol"] for _, params in client.asked] == ["BTCUSDT"]
