@@ -214,7 +214,7 @@ class CcxtExchange:
     async def fills_since(self, symbol: str, since_us: int) -> Sequence[Fill]:
         market, now_us = self._market(symbol), self._clock.now_us()
         asked: Request | None = self._dialect.fills(market, since_us, now_us)
-        found: dict[str, Fill] = {}
+        found: dict[tuple[str, ...], Fill] = {}
         for page in range(_MAX_PAGES):
             if asked is None:
                 break
@@ -226,7 +226,7 @@ class CcxtExchange:
             except Malformed as error:
                 raise self._unreadable(reply, error) from error
             await self._learn(market, told.unnamed)
-            found.update({fill.trade_id: self._named(fill) for fill in told.fills})
+            found.update({fill.key: self._named(fill) for fill in told.fills})
             asked = told.following
         listed = sorted(found.values(), key=lambda fill: (fill.at_us, fill.trade_id))
         return [fill for fill in listed if fill.at_us >= since_us]

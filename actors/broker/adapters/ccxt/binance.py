@@ -226,14 +226,17 @@ class Binance:
     def _following(
         self, market: Market, asked: Request, rows: Sequence[Mapping[str, object]], now_us: int
     ) -> Request | None:
-        """By trade id from the first trade found; window by window of time until there is one."""
+        """By trade id from the first trade found; window by window of time until there is one.
+
+        A page begins with the last trade of the one before: of a trade with oneself both sides have its id.
+        """
         if rows:
             end = asked.params.get("endTime")
             if len(rows) < _PAGE and not (isinstance(end, int) and end * 1000 < now_us):
                 return None
             params: Params = {
                 "symbol": market.market_id,
-                "fromId": int(text(rows[-1], "id")) + 1,
+                "fromId": int(text(rows[-1], "id")),
                 "limit": _PAGE,
             }
             return Request(method=self._paths.fills, params=params)

@@ -137,3 +137,36 @@ async def test_the_switch_is_armed_for_the_others_when_a_symbol_is_delisted():
     client.asked.clear()
     await adapter.arm(60)
     assert [params["symbol"] for _, params in client.asked] == ["BTCUSDT"]
+
+
+def binance_trade(trade_id, number, buys):
+    return {
+        "symbol": "BTCUSDT",
+        "id": trade_id,
+        "orderId": number,
+        "price": "4.00000100",
+        "qty": "12.00000000",
+        "commission": "10.10000000",
+        "commissionAsset": "BNB",
+        "time": 1_000_000 + trade_id,
+        "isBuyer": buys,
+        "isMaker": buys,
+    }
+
+
+@pytest.mark.parametrize("others", [0, 999])
+async def test_both_sides_of_a_trade_with_oneself_are_read(others):
+    """They have one trade id, and two orders. Also where a page ends between the two."""
+    rows = [binance_trade(number, number, buys=True) for number in range(1, others + 1)]
+    rows += [binance_trade(5000, 5000, buys=True), binance_trade(5000, 5001, buys=False)]
+
+    def answer(method, params):
+        if method == "private_get_allorders":
+            return []
+        first = int(params.get("fromId", 0))
+        return [each for each in rows if each["id"] >= first][: int(params["limit"])]
+
+    adapter, _ = await connected("binance", "spot", table(row()), answer)
+    fills = await adapter.fills_since("BTC/USDT", 0)
+    assert len(fills) == others + 2
+    assert {fill.side for fill in fills if fill.trade_id == "5000"} == {"buy", "sell"}

@@ -295,7 +295,7 @@ def test_fills_are_asked_for_in_windows_until_now_and_then_page_by_page():
     assert [fill.trade_id for fill in some.fills] == ["3", "7"]
     assert some.unnamed == ("5",)
     assert some.following is not None
-    assert some.following.params["fromId"] == 8
+    assert some.following.params["fromId"] == 7
     last = SPOT.fill_page(market(), some.following, reply(trades(9)), names(), 2 * day_us)
     assert last.following is None
 
