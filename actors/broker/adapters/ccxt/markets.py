@@ -1,7 +1,8 @@
 """ccxt's market table as instruments, and the names of one market on both sides.
 
 A perpetual settled in its quote currency is `BTC/USDT` here, as a spot market is: an account trades one kind
-of market, and the kind is in the instrument. Dated futures, inverse contracts and options are not offered.
+of market, and the kind is in the instrument. Dated futures, inverse contracts, contracts of more or less than
+one unit, and options are not offered.
 """
 
 from collections.abc import Callable, Mapping
@@ -79,7 +80,9 @@ def _is_offered(row: Mapping[str, object], market_type: str) -> bool:
         return False
     if market_type == "spot":
         return row.get("spot") is True
-    return row.get("swap") is True and row.get("linear") is True and row.get("settle") == row.get("quote")
+    linear = row.get("swap") is True and row.get("linear") is True and row.get("settle") == row.get("quote")
+    # Orders there are counted in contracts, here in base units.
+    return linear and optional_number(row, "contractSize") in (None, 1)
 
 
 def _market(

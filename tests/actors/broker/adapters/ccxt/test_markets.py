@@ -69,6 +69,13 @@ def test_a_market_that_can_not_be_traded_is_left_out(missing):
     assert markets_of("here", "spot", table(missing), Decimal(1)) == {}
 
 
+def test_a_perpetual_whose_contract_is_not_one_unit_is_left_out():
+    """ccxt counts its orders in contracts: a quantity in base units would become a thousand times as much."""
+    sizes = {"BTC": "0.01", "DOGE": "1000", "ETH": "1", "XRP": None}
+    listed = table(*[row(f"{base}/USDT:USDT", contractSize=size) for base, size in sizes.items()])
+    assert list(markets_of("here", "linear", listed, Decimal(1))) == ["ETH/USDT", "XRP/USDT"]
+
+
 def test_a_market_table_without_limits_is_no_market_table():
     with pytest.raises(Malformed):
         markets_of("here", "spot", table(row(limits=None)), Decimal(1))
