@@ -94,7 +94,7 @@ class CcxtExchange:
 
     async def connect(self) -> None:
         """Connect, and read the markets again when they have become old; raise Unavailable."""
-        if not await self._client.connect() and self._names.by_symbol:
+        if not await self._client.connect() and self._names.offered:
             return
         try:
             markets = markets_of(
@@ -102,9 +102,10 @@ class CcxtExchange:
             )
         except Malformed as error:
             raise Unavailable("exchange", f"unreadable market table: {error}") from error
-        if not markets:
+        names = Names(self._name, self._profile.market_type, markets, self._ours)
+        if not names.offered:
             raise Unavailable("exchange", f"no {self._profile.market_type} market is offered")
-        self._names = Names(self._name, self._profile.market_type, markets, self._ours)
+        self._names = names
 
     async def close(self) -> None:
         await self._client.close()
@@ -116,11 +117,11 @@ class CcxtExchange:
     async def instruments(self) -> Sequence[Instrument]:
         """What is offered now: a delisting or another grid is seen within a quarter of an hour."""
         await self.connect()
-        return [market.instrument for market in self._names.by_symbol.values()]
+        return [market.instrument for market in self._names.offered.values()]
 
     async def submit(self, intent: OrderIntent) -> Outcome:
         """At most one request leaves; a value that would have to be changed leaves not at all."""
-        market = self._names.by_symbol.get(intent.symbol)
+        market = self._names.offered.get(intent.symbol)
         if market is None:
             return NotSent(
                 reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}", local=True
@@ -143,7 +144,7 @@ class CcxtExchange:
 
     async def amend(self, intent: OrderIntent, exchange_order_id: str | None) -> Outcome:
         """At most one request leaves; a value that would have to be changed leaves not at all."""
-        market = self._names.by_symbol.get(intent.symbol)
+        market = self._names.offered.get(intent.symbol)
         if market is None:
             return NotSent(
                 reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}", local=True
@@ -316,7 +317,7 @@ class CcxtExchange:
         """
         if not self._has_switch:
             raise Unavailable("exchange", f"{self._name} has no dead-man's switch")
-        listed = self._names.by_symbol
+        listed = self._names.offered
         markets = [listed[symbol] for symbol in self._traded if symbol in listed]
         if not markets:
             raise Unavailable("exchange", "no symbol is followed yet that it could be armed for")

@@ -20,12 +20,15 @@ from actors.model.money import normal
 class Market(msgspec.Struct, frozen=True, kw_only=True):
     """One market: our instrument, the exchange's id for it, ccxt's symbol, and the exchange's further
     bounds.
+
+    One that is not `offered` now takes no orders; those that rest there are listed and cancelled as others.
     """
 
     instrument: Instrument
     market_id: str
     unified: str
     filters: Filters
+    offered: bool = True
 
 
 class Names:
@@ -37,6 +40,7 @@ class Names:
         self.exchange = exchange
         self.market_type = market_type
         self.by_symbol = dict(markets)
+        self.offered = {symbol: market for symbol, market in markets.items() if market.offered}
         self.by_id = {market.market_id: market for market in markets.values()}
         self.by_unified = {market.unified: market for market in markets.values()}
         self._ours = ours
@@ -60,24 +64,31 @@ class Names:
 def markets_of(
     exchange: str, market_type: str, table: Mapping[str, Mapping[str, object]], initial_margin: Decimal
 ) -> dict[str, Market]:
-    """The active markets of the kind, by our symbol, in the order of their symbols.
+    """The markets of the kind, by our symbol: those that are offered first, in the order of their symbols.
 
     Incomplete rows are left out.
     """
     found: dict[str, Market] = {}
-    for unified in sorted(table):
+    for unified in sorted(table, key=lambda name: (not _is_offered(table[name]), name)):
         row = table[unified]
-        if not _is_offered(row, market_type):
+        if not _is_of_the_kind(row, market_type):
             continue
-        market = _market(exchange, market_type, row, initial_margin)
+        try:
+            market = _market(exchange, market_type, row, initial_margin)
+        except Malformed:
+            if _is_offered(row):
+                raise
+            continue
         if market is not None:
             found.setdefault(market.instrument.symbol, market)
     return found
 
 
-def _is_offered(row: Mapping[str, object], market_type: str) -> bool:
-    if row.get("active") is False:
-        return False
+def _is_offered(row: Mapping[str, object]) -> bool:
+    return row.get("active") is not False
+
+
+def _is_of_the_kind(row: Mapping[str, object], market_type: str) -> bool:
     if market_type == "spot":
         return row.get("spot") is True
     linear = row.get("swap") is True and row.get("linear") is True and row.get("settle") == row.get("quote")
@@ -118,7 +129,11 @@ def _market(
         max_price=price[1],
     )
     return Market(
-        instrument=instrument, market_id=text(row, "id"), unified=text(row, "symbol"), filters=filters
+        instrument=instrument,
+        market_id=text(row, "id"),
+        unified=text(row, "symbol"),
+        filters=filters,
+        offered=_is_offered(row),
     )
 
 

@@ -87,9 +87,10 @@ class UnifiedExchange:
             markets = markets_of(self._name, self._profile.market_type, table, self._initial_margin)
         except Malformed as error:
             raise Unavailable("exchange", f"unreadable market table: {error}") from error
-        if not markets:
+        names = Names(self._name, self._profile.market_type, markets, self._ours)
+        if not names.offered:
             raise Unavailable("exchange", f"no {self._profile.market_type} market is offered")
-        self._names = Names(self._name, self._profile.market_type, markets, self._ours)
+        self._names = names
 
     async def close(self) -> None:
         await self._client.close()
@@ -99,10 +100,10 @@ class UnifiedExchange:
         self._client.use_credentials(api_key, api_secret)
 
     async def instruments(self) -> Sequence[Instrument]:
-        return [market.instrument for market in self._names.by_symbol.values()]
+        return [market.instrument for market in self._names.offered.values()]
 
     async def submit(self, intent: OrderIntent) -> Outcome:
-        market = self._names.by_symbol.get(intent.symbol)
+        market = self._names.offered.get(intent.symbol)
         if market is None:
             return NotSent(
                 reason=f"SYMBOL_NOT_ALLOWED: {intent.symbol} is no market of {self._name}", local=True

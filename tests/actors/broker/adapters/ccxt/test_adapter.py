@@ -9,6 +9,7 @@ from actors.broker.adapters.ccxt.binance import Binance
 from actors.broker.adapters.ccxt.bybit import Bybit
 from actors.broker.adapters.ccxt.profiles import profile_for
 from actors.broker.adapters.ccxt.wire import Reply
+from actors.broker.port import Confirmed
 from tests.actors.broker.adapters.ccxt.test_markets import intent, row, table
 from tests.actors.broker.world import TestClock
 
@@ -170,3 +171,35 @@ async def test_both_sides_of_a_trade_with_oneself_are_read(others):
     fills = await adapter.fills_since("BTC/USDT", 0)
     assert len(fills) == others + 2
     assert {fill.side for fill in fills if fill.trade_id == "5000"} == {"buy", "sell"}
+
+
+async def test_an_order_in_a_suspended_symbol_is_listed_and_cancelled():
+    """A kill is done when nothing is listed any more, and such an order works on when trading goes on."""
+    resting = {
+        "symbol": "ETHUSDT",
+        "orderId": 7,
+        "clientOrderId": "tw-1",
+        "origClientOrderId": "tw-1",
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "price": "4000",
+        "origQty": "0.01",
+        "executedQty": "0",
+        "status": "NEW",
+        "updateTime": 1_000_000,
+    }
+
+    def answer(method, params):
+        return {**resting, "status": "CANCELED"} if method == "private_delete_order" else [resting]
+
+    listed = table(row("BTC/USDT"), row("ETH/USDT", active=False))
+    adapter, client = await connected("binance", "spot", listed, answer)
+    assert [instrument.symbol for instrument in await adapter.instruments()] == ["BTC/USDT"]
+    (found,) = await adapter.open_orders()
+    assert (found.symbol, found.venue_id) == ("ETH/USDT", "tw-1")
+    assert isinstance(await adapter.cancel("ETH/USDT", "tw-1", None), Confirmed)
+    client.asked.clear()
+    assert (await adapter.submit(intent(symbol="ETH/USDT"))).local
+    assert (await adapter.amend(intent(symbol="ETH/USDT"), None)).local
+    assert client.asked == []

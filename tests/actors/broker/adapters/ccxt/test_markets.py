@@ -60,13 +60,21 @@ def test_a_perpetual_has_the_name_of_its_spot_market():
 @pytest.mark.parametrize(
     "missing",
     [
-        row(active=False),
+        row(active=False, limits=None),
         row(precision={"price": None, "amount": Decimal(1)}),
         row(precision={"price": Decimal("0.1"), "amount": Decimal(0)}),
     ],
 )
 def test_a_market_that_can_not_be_traded_is_left_out(missing):
     assert markets_of("here", "spot", table(missing), Decimal(1)) == {}
+
+
+def test_a_market_that_is_not_offered_is_known_and_gives_way_to_one_of_its_name_that_is():
+    rows = [row("BTC/USDT", active=False, id="OLD"), row("ETH/USDT", active=False)]
+    new = {**row("BTC/USDT", id="NEW"), "symbol": "BTC/USDT new"}
+    listed = Names("here", "spot", markets_of("here", "spot", table(*rows, new), Decimal(1)), bool)
+    assert list(listed.offered) == ["BTC/USDT"]
+    assert sorted(listed.by_id) == ["ETHUSDT", "NEW"]
 
 
 def test_a_perpetual_whose_contract_is_not_one_unit_is_left_out():
