@@ -46,8 +46,11 @@ _TRANSFER_SIGNS: Final = {
     "MARGIN_MAIN": 1,
 }
 _FROM_TRADES: Final = frozenset({"REALIZED_PNL", "COMMISSION"})
-_GONE: Final = frozenset({"1", "3"})
-"""Withdrawals that were cancelled or rejected: the money is back."""
+_GONE: Final = frozenset({"1", "3", "5"})
+"""Withdrawals that were cancelled, rejected or failed: the money is back."""
+_FUNDING: Final = "1"
+"""The wallet that is not the spot account; deposits and withdrawals can be its own."""
+_TRANSFERS_PAGE: Final = 100
 
 
 def requests(spot: bool, since_us: int, now_us: int) -> list[Request]:
@@ -64,7 +67,10 @@ def requests(spot: bool, since_us: int, now_us: int) -> list[Request]:
         Request(method=WITHDRAWALS, params={**span, "limit": _PAGE}),
         Request(method=DISTRIBUTIONS, params={**span, "limit": 500}),
         Request(method=SUB_ACCOUNT, params={**span, "limit": 500}),
-        *[Request(method=TRANSFERS, params={**span, "type": kind, "size": 100}) for kind in _TRANSFER_SIGNS],
+        *[
+            Request(method=TRANSFERS, params={**span, "type": kind, "size": _TRANSFERS_PAGE})
+            for kind in _TRANSFER_SIGNS
+        ],
     ]
 
 
@@ -74,10 +80,10 @@ def moves(asked: Request, reply: Reply) -> list[BalanceMove]:
         rows = objects(reply.body, "income")
         return [_income(row) for row in rows if text(row, "incomeType") not in _FROM_TRADES]
     if asked.method == DEPOSITS:
-        return [_deposit(row) for row in objects(reply.body, "deposits")]
+        return [_deposit(row) for row in objects(reply.body, "deposits") if _is_spot(row)]
     if asked.method == WITHDRAWALS:
         rows = objects(reply.body, "withdrawals")
-        return [_withdrawal(row) for row in rows if str(row.get("status")) not in _GONE]
+        return [_withdrawal(row) for row in rows if str(row.get("status")) not in _GONE and _is_spot(row)]
     if asked.method == SUB_ACCOUNT:
         rows = objects(reply.body, "transfers")
         return [_sub_account(row) for row in rows if row.get("status") == "SUCCESS"]
@@ -89,6 +95,11 @@ def moves(asked: Request, reply: Reply) -> list[BalanceMove]:
 
 def following(asked: Request, reply: Reply) -> Request | None:
     """The next page of a list that has more than one; lines that come twice count once."""
+    if asked.method == TRANSFERS:
+        listed = mapping(reply.body, "answer").get("rows", [])
+        page = int(asked.params.get("current", 1))
+        whole = len(objects(listed, "rows")) < _TRANSFERS_PAGE
+        return None if whole else Request(method=TRANSFERS, params={**asked.params, "current": page + 1})
     if asked.method != INCOME:
         return None
     rows = objects(reply.body, "income")
@@ -98,6 +109,10 @@ def following(asked: Request, reply: Reply) -> Request | None:
     if newest <= int(asked.params["startTime"]):
         return None
     return Request(method=INCOME, params={**asked.params, "startTime": newest})
+
+
+def _is_spot(row: Row) -> bool:
+    return str(row.get("walletType")) != _FUNDING
 
 
 def _line(kind: str, row_id: str, asset: str, amount: Decimal, cause: str, at_us: int) -> BalanceMove:
