@@ -147,7 +147,7 @@ TABLE: Final[tuple[Row, ...]] = (
         verdict=Verdict.UNRESOLVED,
         why="its execution status is unknown",
         dialects=_BINANCE,
-        codes=one_of(-1000, -1001, -1004, -1006, -1007, -1016),
+        codes=one_of(-1000, -1001, -1004, -1006, -1007, -1016, -5041),
     ),
     Row(
         verdict=Verdict.UNRESOLVED,
@@ -181,13 +181,13 @@ TABLE: Final[tuple[Row, ...]] = (
         verdict=Verdict.UNRESOLVED,
         why="its execution status is unknown",
         dialects=_BYBIT,
-        codes=one_of(10000, 10016, 10019, 170001, 170007, 170032, 170146, 170147),
+        codes=one_of(10000, 10016, 10019, 170001, 170007, 170032, 170035, 170146, 170147, 170234),
     ),
     Row(
         verdict=Verdict.UNRESOLVED,
         why="an order with our id is there already",
         dialects=_BYBIT,
-        codes=one_of(110072, 170141),
+        codes=one_of(10014, 110030, 110072, 170141),
     ),
     Row(
         verdict=Verdict.THROTTLED,
@@ -200,14 +200,14 @@ TABLE: Final[tuple[Row, ...]] = (
         why="no such open order",
         dialects=_BYBIT,
         verb="cancel",
-        codes=one_of(110001, 110008, 110010, 170139, 170142, 170213),
+        codes=one_of(110001, 110008, 110010, 170139, 170142, 170143, 170213),
     ),
     Row(
         verdict=Verdict.GONE,
         why="no such open order",
         dialects=_BYBIT,
         verb="amend",
-        codes=one_of(110001, 110008, 110010, 170139, 170142, 170213),
+        codes=one_of(110001, 110008, 110010, 170139, 170142, 170143, 170213),
     ),
     Row(
         verdict=Verdict.REJECTED,
@@ -215,7 +215,12 @@ TABLE: Final[tuple[Row, ...]] = (
         dialects=_BYBIT,
         status=(2, 4),
         codes=between(
-            (10001, 10029), (110000, 110999), (170000, 170999), (181000, 182999), (3100000, 3499999)
+            (10001, 10029),
+            (33004, 33004),
+            (110000, 110999),
+            (170000, 170999),
+            (181000, 182999),
+            (3100000, 3499999),
         ),
     ),
     Row(
