@@ -22,6 +22,7 @@ import aiohttp
 import trio
 import trio_asyncio
 
+from actors.broker.adapters.ccxt import outcomes
 from actors.broker.adapters.ccxt.loading import NoSuchExchange, load
 from actors.broker.adapters.ccxt.profiles import Profile
 from actors.broker.adapters.ccxt.session import Redirect, open_session
@@ -126,9 +127,9 @@ class CcxtClient:
         await trio_asyncio.aio_as_trio(self._run)(record, partial(self._opened().load_markets, True))
         self._loaded_at = None if record.error else now
         if record.error:
-            raise Unavailable(
-                _kind(record), f"markets could not be loaded: {record.error} {record.cause}".rstrip()
-            )
+            why = outcomes.unavailable(self._profile.family, _reply(record, record.body))
+            detail = f"markets could not be loaded: {why.detail}"
+            raise Unavailable(why.kind, detail, why.retry_after_seconds)
         return True
 
     def use_credentials(self, api_key: str, api_secret: str) -> None:
@@ -196,15 +197,7 @@ class CcxtClient:
         record = CallRecord(self._clock.now_us())
         function = cast(Callable[..., Awaitable[object]], getattr(self._opened(), method))
         answer = await trio_asyncio.aio_as_trio(self._run)(record, partial(function, *arguments))
-        return Reply(
-            status=record.status,
-            body=record.body if raw and record.body is not None else answer,
-            error=record.error,
-            cause=record.cause,
-            wrote=record.wrote,
-            signed_at_us=record.signed_at_us,
-            headers=record.headers,
-        )
+        return _reply(record, record.body if raw and record.body is not None else answer)
 
     async def _run(self, record: CallRecord, function: Callable[[], Awaitable[object]]) -> object:
         """In one asyncio task: the call, with its record in the context that every hook sees."""
@@ -332,12 +325,16 @@ def _why(task: "asyncio.Future[None]") -> str:
     return "ended" if error is None else re.sub(r"[?&].*", "", f"{type(error).__name__}: {error}")[:200]
 
 
-def _kind(record: CallRecord) -> str:
-    if record.status in (418, 429):
-        return "banned" if record.status == 418 else "throttled"
-    if record.error == "RequestTimeout":
-        return "timeout"
-    return "network" if record.status is None else "exchange"
+def _reply(record: CallRecord, body: object) -> Reply:
+    return Reply(
+        status=record.status,
+        body=body,
+        error=record.error,
+        cause=record.cause,
+        wrote=record.wrote,
+        signed_at_us=record.signed_at_us,
+        headers=record.headers,
+    )
 
 
 def _log_lost_exceptions() -> None:

@@ -488,3 +488,24 @@ async def test_an_amend_whose_answer_is_lost_is_never_called_refused():
         assert isinstance(answer, Unresolved)
         (resting,) = await place.adapter.open_orders("BTC/USDT")
         assert resting.quantity == Decimal("0.02")
+
+
+@pytest.mark.parametrize("kind", ["throttle", "ban"])
+async def test_an_exchange_that_wants_silence_at_the_start_is_given_it(where, kind):
+    """Who goes on asking while the address is banned is banned for longer."""
+    async with open_place(where) as place:
+        place.fault(kind, where="GET", seconds=77)
+        fresh = place.build()
+        with pytest.raises(Unavailable) as caught:
+            await fresh.connect()
+        await fresh.close()
+        told = await asked_for_silence(place)
+        assert (caught.value.kind, caught.value.retry_after_seconds is None) == (told.kind, False)
+        assert caught.value.retry_after_seconds == pytest.approx(told.retry_after_seconds, abs=1)
+
+
+async def asked_for_silence(place):
+    """What a question is told at the same time."""
+    with pytest.raises(Unavailable) as caught:
+        await place.adapter.open_orders("BTC/USDT")
+    return caught.value
