@@ -11,7 +11,18 @@ from actors.model.fill import Fill
 
 Json = Mapping[str, object]
 
-TRADES: Final = frozenset({"Trade", "AdlTrade", "BustTrade", "Delivery", "Settle"})
+TRADES: Final = frozenset(
+    {
+        "Trade",
+        "AdlTrade",
+        "BustTrade",
+        "Delivery",
+        "Settle",
+        "BlockTrade",
+        "MovePosition",
+        "FutureSpread",
+    }
+)
 """The execution types that change a position; the rest are funding and internal entries."""
 
 _STATUS: Final = {

@@ -268,6 +268,23 @@ def test_recorded_answers_read(recorded_data):
     assert (usdt.asset, usdt.total, usdt.free) == ("USDT", Decimal("1000.5"), Decimal("1000.5"))
 
 
+@pytest.mark.parametrize("kind", ["BlockTrade", "MovePosition", "FutureSpread"])
+def test_an_execution_outside_the_book_moves_the_position_too(kind):
+    """Left out, the position differs and no trade explains it."""
+    row = {
+        "symbol": "BTCUSDT",
+        "orderId": "5cf98598",
+        "execId": "e1",
+        "execType": kind,
+        "side": "Sell",
+        "execQty": "0.5",
+        "execPrice": "41000",
+        "execTime": "1672364262457",
+    }
+    page = LINEAR.fill_page(market(), LINEAR.fills(market(), 0, 1), reply({"list": [row]}), names(), 1)
+    assert [fill.order_id for fill in page.fills] == [EXTERNAL]
+
+
 def test_an_amend_names_the_whole_quantity_and_its_acknowledgement_says_only_that_it_was_taken():
     request = LINEAR.amend(intent(), market())
     assert request.method == "private_post_v5_order_amend"
