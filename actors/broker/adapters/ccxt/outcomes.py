@@ -294,12 +294,16 @@ def public_code(facts: Facts) -> str:
     return "EXCHANGE_REJECTED"
 
 
-def retry_after(reply: Reply) -> float | None:
-    """Seconds until the exchange wants to hear from us again, from `Retry-After` or Bybit's reset time."""
+def _wait(dialect: str, verdict: Verdict, reply: Reply) -> float | None:
+    """Seconds until the exchange wants to hear from us again: `Retry-After`, or the time that Bybit resets
+    a user's limit; that says nothing of a ban.
+    """
     headers = {name.lower(): value for name, value in reply.headers.items()}
     plain = headers.get("retry-after", "")
     if re.fullmatch(r"\d{1,9}", plain):
         return float(plain)
+    if verdict is Verdict.BANNED:
+        return _BAN_WITHOUT_HEADER.get(dialect)
     reset = headers.get("x-bapi-limit-reset-timestamp", "")
     if re.fullmatch(r"\d{1,16}", reset):
         return max(0.0, (int(reset) * 1000 - reply.signed_at_us) / 1e6)
@@ -344,10 +348,3 @@ def unavailable(dialect: str, reply: Reply) -> Unavailable:
     if reply.status is None:
         return Unavailable("timeout" if reply.error == "RequestTimeout" else "network", said)
     return Unavailable("exchange", f"HTTP {reply.status}: {said}")
-
-
-def _wait(dialect: str, verdict: Verdict, reply: Reply) -> float | None:
-    told = retry_after(reply)
-    if told is not None or verdict is not Verdict.BANNED:
-        return told
-    return _BAN_WITHOUT_HEADER.get(dialect)

@@ -206,6 +206,16 @@ def test_retry_after_is_heeded_in_each_exchanges_way():
     assert all(isinstance(found, Rejected) and found.throttled for found in (told, later, banned))
 
 
+def test_the_reset_of_a_users_limit_says_nothing_of_a_ban_of_the_address():
+    """Bybit tells the present time there while that limit has room: the ban would be met at once again."""
+    now = {"X-Bapi-Limit-Reset-Timestamp": "1700000000000"}
+    banned = outcomes.outcome("bybit", "submit", reply(403, headers=now), None)
+    asked = outcomes.unavailable("bybit", reply(403, headers=now))
+    assert (banned.retry_after_seconds, asked.retry_after_seconds) == (600.0, 600.0)
+    told = outcomes.unavailable("bybit", reply(403, headers={"Retry-After": "30", **now}))
+    assert told.retry_after_seconds == 30.0
+
+
 def test_a_confirmation_is_passed_on_and_a_refused_connection_is_not_sent():
     done = Confirmed(exchange_order_id="1")
     assert outcomes.outcome("binance", "submit", reply(200, {}), done) is done
