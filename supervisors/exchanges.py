@@ -124,18 +124,22 @@ def build_exchanges(
 
 
 def build_limiters(choices: Sequence[ExchangeChoice]) -> dict[str, Limiter]:
-    """How fast each account may be called. Accounts at one exchange share what it allows, and its bans."""
-    egresses: dict[tuple[str, str | None], Egress] = {}
+    """How fast each account may be called. Accounts at one exchange share what it allows their address, and
+    its bans.
+    """
+    egresses: dict[str, Egress] = {}
     limiters: dict[str, Limiter] = {}
     for choice in choices:
         if choice.kind != "ccxt":
             continue
-        from actors.broker.adapters.ccxt.build import budgets
+        from actors.broker.adapters.ccxt.build import budgets, place_of
 
-        place = (choice.venue, choice.account_type)
+        specs = budgets(choice.venue, choice.account_type)
+        place = place_of(choice.venue, choice.account_type)
         if place not in egresses:
-            egresses[place] = Egress([Budget(spec) for spec in budgets(*place)])
-        limiters[choice.name] = Limiter(egress=egresses[place])
+            egresses[place] = Egress([Budget(spec) for spec in specs if spec.by_address])
+        own = [Budget(spec) for spec in specs if not spec.by_address]
+        limiters[choice.name] = Limiter(own, egress=egresses[place])
     return limiters
 
 

@@ -44,12 +44,16 @@ SLACK = 0.02
 
 
 class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """`limit` units in any `window_seconds`; `burst` is the share of the limit that may be spent at once."""
+    """`limit` units in any `window_seconds`; `burst` is the share of the limit that may be spent at once.
+
+    `by_address`: all accounts behind one address spend it together.
+    """
 
     name: str
     limit: int
     window_seconds: float
     burst: float = 0.08
+    by_address: bool = False
 
 
 class Budget:
@@ -113,7 +117,7 @@ class Budget:
 class Egress:
     """What all accounts behind one address share at one exchange: budgets counted by address, and bans.
 
-    The tree makes one for each exchange (by its own name, not by account) and gives it to every account's
+    The tree makes one for each exchange (as it counts, not by account) and gives it to every account's
     limiter.
     """
 

@@ -10,11 +10,13 @@ import pytest
 from actors.broker.adapters.ccxt.adapter import CcxtExchange
 from actors.broker.adapters.ccxt.shadow import ShadowExchange
 from actors.broker.adapters.simulated import MemoryLedger
+from actors.broker.limiter import Priority
 from supervisors.exchanges import (
     BadExchange,
     ExchangeChoice,
     SimulationChoice,
     build_exchanges,
+    build_limiters,
     build_switches,
     build_timings,
     check_exchanges,
@@ -55,6 +57,35 @@ def test_an_account_that_cant_be_traded_as_configured_is_told_before_the_start(f
     with pytest.raises(BadExchange, match=why) as told:
         check_exchanges([choice(**fields)])
     assert told.value.name == "binance"
+
+
+@pytest.mark.parametrize(
+    ("venue", "one", "other", "share"),
+    [
+        ("bybit", "spot", "swap", True),
+        ("bybit", "swap", "futures", True),
+        ("binance", "swap", "usdm", True),
+        ("binance", None, "spot", True),
+        ("binance", "spot", "swap", False),
+    ],
+)
+def test_accounts_share_what_their_exchange_counts_by_address(venue, one, other, share):
+    """Bans and requests, whatever the market and its name in the settings; orders count by account."""
+    limiters = build_limiters(
+        [
+            choice(venue, name="one", account_type=one),
+            choice(venue, name="other", account_type=other),
+        ]
+    )
+    by_address = "requests" if venue == "bybit" else "weight"
+    limiters["one"].spend(0, {by_address: 500})
+    waits = limiters["other"].wait_us(0, {by_address: 1}, Priority.ENTRY)
+    assert (waits > 0) is share
+    limiters["one"].spend(0, {"orders": 500})
+    assert limiters["other"].wait_us(0, {"orders": 1}, Priority.ENTRY) == 0
+    assert limiters["one"].wait_us(0, {"orders": 1}, Priority.ENTRY) > 0
+    limiters["one"].block(10**9)
+    assert (limiters["other"].wait_us(0, {}, Priority.CANCEL) > 0) is share
 
 
 def test_an_exchange_that_ccxt_does_not_have_is_told_before_the_start():

@@ -12,7 +12,7 @@ from actors.broker.adapters.ccxt.dialect import AccountWish, Dialect
 from actors.broker.adapters.ccxt.profiles import Profile, profile_for
 from actors.broker.adapters.ccxt.session import Redirect
 from actors.broker.adapters.ccxt.unified import UnifiedExchange
-from actors.broker.adapters.ccxt.usage import LIMITS
+from actors.broker.adapters.ccxt.usage import BY_ADDRESS, LIMITS
 from actors.broker.limiter import BudgetSpec
 from actors.broker.port import ExchangePort
 from actors.model.clock import Clock
@@ -35,7 +35,17 @@ def budgets(kind: str, account_type: str | None) -> tuple[BudgetSpec, ...]:
     """
     profile = profile_for(kind, account_type)
     limits = LIMITS.get((profile.family, profile.market_type), ())
-    return tuple(BudgetSpec(name=name, limit=limit, window_seconds=window) for name, limit, window in limits)
+    return tuple(
+        BudgetSpec(name=name, limit=limit, window_seconds=window, by_address=name in BY_ADDRESS)
+        for name, limit, window in limits
+    )
+
+
+def place_of(kind: str, account_type: str | None) -> str:
+    """Where what comes from one address counts together, bans included: Binance's futures are a place of
+    their own, Bybit's markets are one.
+    """
+    return profile_for(kind, account_type).ccxt_id
 
 
 def build(

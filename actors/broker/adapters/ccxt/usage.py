@@ -62,6 +62,9 @@ LIMITS: Final[Mapping[tuple[str, str], tuple[tuple[str, int, float], ...]]] = {
 }
 """Name, units and window in seconds of each budget that the exchange documents for an ordinary account."""
 
+BY_ADDRESS: Final = frozenset({"weight", "requests"})
+"""The budgets that are counted by address; the others are each account's own."""
+
 
 def cost_of(family: str, market_type: str, call: str) -> Mapping[str, int]:
     """What one call of a port method costs."""
