@@ -170,15 +170,20 @@ class CcxtExchange:
     async def order(self, symbol: str, venue_id: str) -> OrderReport | None:
         market = self._market(symbol)
         for request in self._dialect.lookups(market, venue_id):
-            reply = await self._client.call(request.method, request.params)
-            try:
-                found = self._dialect.found(reply, self._names)
-            except Malformed as error:
-                raise self._unreadable(reply, error) from error
+            found = await self._look(request)
             if found is not None:
-                self._remember(symbol, found.exchange_order_id, found.venue_id)
                 return found
         return None
+
+    async def _look(self, request: Request) -> OrderReport | None:
+        reply = await self._client.call(request.method, request.params)
+        try:
+            found = self._dialect.found(reply, self._names)
+        except Malformed as error:
+            raise self._unreadable(reply, error) from error
+        if found is not None:
+            self._remember(found.symbol, found.exchange_order_id, found.venue_id)
+        return found
 
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         market = None if symbol is None else self._market(symbol)
@@ -233,7 +238,9 @@ class CcxtExchange:
         return [fill for fill in listed if fill.at_us >= since_us]
 
     async def _learn(self, market: Market, numbers: Sequence[str]) -> None:
-        """Ask once for the orders whose client ids are not known, from the oldest of them on."""
+        """Ask once for the orders whose client ids are not known, from the oldest of them on; then for each
+        that this list, which may lag behind the trades, does not have.
+        """
         symbol = market.instrument.symbol
         unknown = [number for number in numbers if (symbol, number) not in self._clients_by_number]
         if not unknown:
@@ -243,9 +250,8 @@ class CcxtExchange:
         await self._orders(request)
         for number in unknown:
             if (symbol, number) not in self._clients_by_number:
-                single = self._dialect.orders_from(market, number)
                 await next_page()
-                await self._orders(single)
+                await self._look(self._dialect.order_numbered(market, number))
 
     def _named(self, fill: Fill) -> Fill:
         if fill.order_id != EXTERNAL:

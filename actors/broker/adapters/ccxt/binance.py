@@ -253,6 +253,10 @@ class Binance:
         }
         return Request(method=self._paths.all_orders, params=params)
 
+    def order_numbered(self, market: Market, exchange_order_id: str) -> Request:
+        params = {"symbol": market.market_id, "orderId": exchange_order_id}
+        return Request(method=self._paths.order, params=params)
+
     def balances(self) -> Request:
         return Request(method=self._paths.balances, params={})
 

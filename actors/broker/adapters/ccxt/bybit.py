@@ -170,6 +170,14 @@ class Bybit:
     def orders_from(self, market: Market, exchange_order_id: str) -> Request | None:
         return None
 
+    def order_numbered(self, market: Market, exchange_order_id: str) -> Request:
+        params: Params = {
+            "category": self._category,
+            "symbol": market.market_id,
+            "orderId": exchange_order_id,
+        }
+        return Request(method="private_get_v5_order_realtime", params=params)
+
     def balances(self) -> Request:
         return Request(method="private_get_v5_account_wallet_balance", params={"accountType": "UNIFIED"})
 

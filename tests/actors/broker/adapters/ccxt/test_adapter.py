@@ -203,3 +203,31 @@ async def test_an_order_in_a_suspended_symbol_is_listed_and_cancelled():
     assert (await adapter.submit(intent(symbol="ETH/USDT"))).local
     assert (await adapter.amend(intent(symbol="ETH/USDT"), None)).local
     assert client.asked == []
+
+
+async def test_a_fill_of_ours_is_ours_though_the_list_of_orders_lags_behind_the_trades():
+    """Binance lists orders from a database that runs behind, and answers for one order from memory."""
+    ours = {
+        "symbol": "BTCUSDT",
+        "orderId": 5000,
+        "clientOrderId": "tw-1",
+        "side": "BUY",
+        "type": "MARKET",
+        "timeInForce": "GTC",
+        "price": "0",
+        "origQty": "12",
+        "executedQty": "12",
+        "status": "FILLED",
+        "updateTime": 1_000_000,
+    }
+
+    def answer(method, params):
+        if method == "private_get_order":
+            return ours if str(params["orderId"]) == "5000" else {}
+        return [] if method == "private_get_allorders" else [binance_trade(1, 5000, buys=True)]
+
+    adapter, client = await connected("binance", "spot", table(row()), answer)
+    for _ in range(2):
+        (fill,) = await adapter.fills_since("BTC/USDT", 0)
+        assert fill.order_id == "tw-1"
+    assert [method for method, _ in client.asked].count("private_get_order") == 1
