@@ -64,7 +64,7 @@ def _verdicts(world: World, story: Story) -> list[Violation]:
             continue
         tale = story.orders.get(entry.body["order_id"])
         by_a_person = str(entry.body.get("proof", "")).startswith("verdict of")
-        if tale is not None and tale.venue_id in taken - lied and not by_a_person:
+        if tale is not None and tale.venue_id_at(entry.seq) in taken - lied and not by_a_person:
             found.append(Violation("I2", f"{entry.seq}: {entry.kind} of {tale.order_id}, which was taken"))
     return found
 

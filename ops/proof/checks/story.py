@@ -74,6 +74,10 @@ class Tale(msgspec.Struct, kw_only=True):
     def venue_id(self) -> str:
         return self.venue_ids[-1] if self.venue_ids else ""
 
+    def venue_id_at(self, seq: int) -> str:
+        """Under which id it was at the exchange when that record was written."""
+        return next((each.old for each in self.replaced if each.seq > seq), self.venue_id)
+
     @property
     def remaining(self) -> Decimal:
         return Decimal(0) if self.end else self.most - self.executed
