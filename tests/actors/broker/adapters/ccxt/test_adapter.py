@@ -155,6 +155,22 @@ def binance_trade(trade_id, number, buys):
     }
 
 
+def binance_order(number, client_id):
+    return {
+        "symbol": "BTCUSDT",
+        "orderId": number,
+        "clientOrderId": client_id,
+        "side": "BUY",
+        "type": "MARKET",
+        "timeInForce": "GTC",
+        "price": "0",
+        "origQty": "12",
+        "executedQty": "12",
+        "status": "FILLED",
+        "updateTime": 1_000_000,
+    }
+
+
 @pytest.mark.parametrize("others", [0, 999])
 async def test_both_sides_of_a_trade_with_oneself_are_read(others):
     """They have one trade id, and two orders. Also where a page ends between the two."""
@@ -163,7 +179,7 @@ async def test_both_sides_of_a_trade_with_oneself_are_read(others):
 
     def answer(method, params):
         if method == "private_get_allorders":
-            return []
+            return [binance_order(each["orderId"], "web_1") for each in rows]
         first = int(params.get("fromId", 0))
         return [each for each in rows if each["id"] >= first][: int(params["limit"])]
 
@@ -207,23 +223,10 @@ async def test_an_order_in_a_suspended_symbol_is_listed_and_cancelled():
 
 async def test_a_fill_of_ours_is_ours_though_the_list_of_orders_lags_behind_the_trades():
     """Binance lists orders from a database that runs behind, and answers for one order from memory."""
-    ours = {
-        "symbol": "BTCUSDT",
-        "orderId": 5000,
-        "clientOrderId": "tw-1",
-        "side": "BUY",
-        "type": "MARKET",
-        "timeInForce": "GTC",
-        "price": "0",
-        "origQty": "12",
-        "executedQty": "12",
-        "status": "FILLED",
-        "updateTime": 1_000_000,
-    }
 
     def answer(method, params):
         if method == "private_get_order":
-            return ours if str(params["orderId"]) == "5000" else {}
+            return binance_order(params["orderId"], "tw-1")
         return [] if method == "private_get_allorders" else [binance_trade(1, 5000, buys=True)]
 
     adapter, client = await connected("binance", "spot", table(row()), answer)
