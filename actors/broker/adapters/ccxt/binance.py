@@ -23,11 +23,11 @@ from actors.broker.adapters.ccxt.dialect import AccountWish, FillPage, Request, 
 from actors.broker.adapters.ccxt.markets import Market, Names
 from actors.broker.adapters.ccxt.values import (
     Malformed,
+    average,
     mapping,
     micros,
     number,
     objects,
-    optional_number,
     optional_text,
     text,
 )
@@ -297,7 +297,7 @@ class Binance:
             PositionReport(
                 symbol=names.symbol(text(row, "symbol")),
                 quantity=number(row, "positionAmt"),
-                average_price=optional_number(row, "entryPrice") or None,
+                average_price=average(row, "entryPrice"),
             )
             for row in objects(reply.body, "positions")
             if optional_text(row, "symbol") in names.by_id and number(row, "positionAmt")

@@ -15,6 +15,7 @@ from actors.broker.adapters.ccxt.dialect import AccountWish, FillPage, Request, 
 from actors.broker.adapters.ccxt.markets import Market, Names
 from actors.broker.adapters.ccxt.values import (
     Malformed,
+    average,
     mapping,
     number,
     objects,
@@ -229,7 +230,7 @@ class Bybit:
                 PositionReport(
                     symbol=names.symbol(text(row, "symbol")),
                     quantity=size if side == "Buy" else EXACT.minus(size),
-                    average_price=optional_number(row, "avgPrice") or None,
+                    average_price=average(row, "avgPrice"),
                 )
             )
         return found, _next_listing(asked, reply)

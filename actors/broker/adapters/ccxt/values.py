@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
-from actors.model.money import BadDecimal, checked
+from actors.model.money import MAX_FRACTION_DIGITS, BadDecimal, checked
+
+_PLACES = Decimal(1).scaleb(-MAX_FRACTION_DIGITS)
 
 
 class Malformed(Exception):
@@ -73,6 +75,17 @@ def number(source: Mapping[str, object], field: str) -> Decimal:
 def optional_number(source: Mapping[str, object], field: str) -> Decimal | None:
     """An exact decimal, or None when the field is missing, null or empty."""
     return None if source.get(field) in (None, "") else number(source, field)
+
+
+def average(source: Mapping[str, object], field: str) -> Decimal | None:
+    """A price that is a quotient and may have any number of digits, rounded to twelve places; None when there
+    is none, or zero.
+    """
+    found = optional_text(source, field)
+    try:
+        return checked(Decimal(found or 0).quantize(_PLACES)) or None
+    except (InvalidOperation, BadDecimal):
+        raise Malformed(field, found) from None
 
 
 def micros(source: Mapping[str, object], field: str) -> int:

@@ -234,3 +234,19 @@ async def test_a_fill_of_ours_is_ours_though_the_list_of_orders_lags_behind_the_
         (fill,) = await adapter.fills_since("BTC/USDT", 0)
         assert fill.order_id == "tw-1"
     assert [method for method, _ in client.asked].count("private_get_order") == 1
+
+
+@pytest.mark.parametrize("kind", ["binance", "bybit"])
+async def test_a_position_is_told_however_many_digits_its_average_price_has(kind):
+    """It is a quotient, shown as far as the exchange likes; only a valuation rests on it."""
+    digits = "0.73285714285714285714"
+    held = {"symbol": "BTCUSDT", "side": "Buy", "size": "7", "avgPrice": digits}
+    if kind == "binance":
+        held = {"symbol": "BTCUSDT", "positionAmt": "7", "entryPrice": digits}
+
+    def answer(method, params):
+        return [held] if kind == "binance" else bybit_answer([held] if params["settleCoin"] == "USDT" else [])
+
+    adapter, _ = await connected(kind, "swap", table(row("BTC/USDT:USDT")), answer)
+    (position,) = await adapter.positions()
+    assert (position.quantity, position.average_price) == (Decimal(7), Decimal("0.732857142857"))

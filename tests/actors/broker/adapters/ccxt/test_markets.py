@@ -12,7 +12,7 @@ from actors.broker.adapters.ccxt.markets import Names, markets_of
 from actors.broker.adapters.ccxt.precision import Filters, breach, describe
 from actors.broker.adapters.ccxt.profiles import UnknownAccountType, profile_for
 from actors.broker.adapters.ccxt.usage import cost_of, usage_in
-from actors.broker.adapters.ccxt.values import Malformed, micros, number
+from actors.broker.adapters.ccxt.values import Malformed, average, micros, number
 from actors.broker.limiter import Budget, Limiter, Priority
 from actors.broker.port import EXTERNAL
 from actors.model.order import OrderIntent
@@ -179,6 +179,19 @@ def test_only_exact_text_is_a_number(value):
     """A JSON float has lost its digits already."""
     with pytest.raises(Malformed):
         number({"x": value}, "x")
+
+
+@pytest.mark.parametrize(
+    ("told", "read"), [("", None), ("0.000", None), ("0.1234567890125", "0.123456789012")]
+)
+def test_an_average_is_rounded_and_none_where_there_is_none(told, read):
+    assert average({"p": told}, "p") == (None if read is None else Decimal(read))
+
+
+@pytest.mark.parametrize("told", ["NaN", "Infinity", "soon", "1e40"])
+def test_what_is_no_number_is_no_average(told):
+    with pytest.raises(Malformed):
+        average({"p": told}, "p")
 
 
 def test_times_come_as_numbers_or_texts():
