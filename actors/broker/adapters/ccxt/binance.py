@@ -215,7 +215,7 @@ class Binance:
         return Request(method=self._paths.fills, params=params)
 
     def fill_page(self, market: Market, asked: Request, reply: Reply, names: Names, now_us: int) -> FillPage:
-        rows = sorted(objects(reply.body, "trades"), key=lambda row: int(text(row, "id")))
+        rows = sorted(objects(reply.body, "trades"), key=lambda row: number(row, "id"))
         fills = tuple(_fill_of_trade(row, names, self._spot) for row in rows)
         return FillPage(
             fills=fills,
@@ -236,7 +236,7 @@ class Binance:
                 return None
             params: Params = {
                 "symbol": market.market_id,
-                "fromId": int(text(rows[-1], "id")),
+                "fromId": int(number(rows[-1], "id")),
                 "limit": _PAGE,
             }
             return Request(method=self._paths.fills, params=params)

@@ -105,7 +105,7 @@ def following(asked: Request, reply: Reply) -> Request | None:
     rows = objects(reply.body, "income")
     if len(rows) < _PAGE:
         return None
-    newest = max(int(text(row, "time")) for row in rows)
+    newest = max(micros(row, "time") for row in rows) // 1000
     if newest <= int(asked.params["startTime"]):
         return None
     return Request(method=INCOME, params={**asked.params, "startTime": newest})

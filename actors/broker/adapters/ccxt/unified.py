@@ -157,7 +157,10 @@ class UnifiedExchange:
         )
 
     async def balances(self) -> Sequence[Balance]:
-        body = mapping(self._answer(await self._client.unified("fetch_balance")), "balance")
+        answer = self._answer(await self._client.unified("fetch_balance"))
+        return self._read(lambda: self._balances(mapping(answer, "balance")))
+
+    def _balances(self, body: Mapping[str, object]) -> Sequence[Balance]:
         totals, free = body.get("total"), body.get("free")
         if not isinstance(totals, Mapping) or not isinstance(free, Mapping):
             raise Unavailable("exchange", "the balance has no totals")
@@ -171,6 +174,9 @@ class UnifiedExchange:
         if self._profile.market_type == "spot":
             return ()
         rows = self._rows(await self._client.unified("fetch_positions"))
+        return self._read(lambda: self._positions(rows))
+
+    def _positions(self, rows: Sequence[Mapping[str, object]]) -> Sequence[PositionReport]:
         found = []
         for row in rows:
             market = self._names.by_unified.get(optional_text(row, "symbol"))

@@ -8,8 +8,9 @@ from actors.broker.adapters.ccxt.adapter import CcxtExchange
 from actors.broker.adapters.ccxt.binance import Binance
 from actors.broker.adapters.ccxt.bybit import Bybit
 from actors.broker.adapters.ccxt.profiles import profile_for
+from actors.broker.adapters.ccxt.unified import UnifiedExchange
 from actors.broker.adapters.ccxt.wire import Reply
-from actors.broker.port import Confirmed
+from actors.broker.port import Confirmed, Unavailable
 from tests.actors.broker.adapters.ccxt.test_markets import intent, row, table
 from tests.actors.broker.world import TestClock
 
@@ -32,6 +33,9 @@ class Client:
     async def call(self, method, params):
         self.asked.append((method, dict(params)))
         return Reply(status=200, body=self.answer(method, params), wrote=True, signed_at_us=1)
+
+    async def unified(self, method, *arguments):
+        return Reply(status=200, body=self.answer(method, arguments), wrote=True, signed_at_us=1)
 
     def markets(self):
         return self.listed
@@ -250,3 +254,33 @@ async def test_a_position_is_told_however_many_digits_its_average_price_has(kind
     adapter, _ = await connected(kind, "swap", table(row("BTC/USDT:USDT")), answer)
     (position,) = await adapter.positions()
     assert (position.quantity, position.average_price) == (Decimal(7), Decimal("0.732857142857"))
+
+
+async def test_a_trade_or_a_line_with_a_garbled_number_is_an_answer_that_can_not_be_read():
+    """The broker asks again later; anything but Unavailable would end its life."""
+    trade = {**binance_trade(1, 5000, buys=True), "id": "1\ufffd"}
+    adapter, _ = await connected("binance", "spot", table(row()), lambda method, params: [trade])
+    with pytest.raises(Unavailable, match="could not be read"):
+        await adapter.fills_since("BTC/USDT", 0)
+    line = {"incomeType": "COMMISSION", "tranId": 1, "asset": "USDT", "income": "-1", "time": "soon"}
+    futures = table(row("BTC/USDT:USDT"))
+    adapter, _ = await connected("binance", "swap", futures, lambda method, params: [line] * 1000)
+    with pytest.raises(Unavailable, match="could not be read"):
+        await adapter.statement_since(0)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("balances", ["nothing"]),
+        ("balances", {"total": {"BTC": "one"}, "free": {}}),
+        ("positions", [{"symbol": "BTC/USDT:USDT", "contracts": "one"}]),
+    ],
+)
+async def test_an_untested_exchange_with_a_garbled_answer_is_asked_again(question, answer):
+    client = Client(table(row("BTC/USDT:USDT")), lambda method, arguments: answer)
+    profile = profile_for("kraken", "swap")
+    adapter = UnifiedExchange("here", profile, client, TestClock(), ours=bool, initial_margin=Decimal(1))
+    await adapter.connect()
+    with pytest.raises(Unavailable, match="could not be read"):
+        await getattr(adapter, question)()
