@@ -46,7 +46,8 @@ SLACK = 0.02
 class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`limit` units in any `window_seconds`; `burst` is the share of the limit that may be spent at once.
 
-    `by_address`: all accounts behind one address spend it together.
+    `by_address`: all accounts behind one address spend it together. `rolling`: the exchange tells what was
+    used in the window that ends now, not in one that begins at a whole multiple of its length.
     """
 
     name: str
@@ -54,6 +55,7 @@ class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True):
     window_seconds: float
     burst: float = 0.08
     by_address: bool = False
+    rolling: bool = False
 
 
 class Budget:
@@ -64,8 +66,9 @@ class Budget:
         self._burst_share = spec.burst
         self._arrival_us = 0
         self._wall_offset_us = 0
+        self._rolling = spec.rolling
         self._window = -1
-        self._own = 0
+        self._own = self._own_before = 0
         self._shape(spec.limit, spec.window_seconds)
 
     def wait_us(self, now_us: int, units: int, priority: Priority) -> int:
@@ -84,13 +87,14 @@ class Budget:
     def learn(self, now_us: int, wall_us: int, usage: Usage) -> None:
         """The exchange says how much of this window is used; what others used behind our address counts too.
 
-        Its windows begin at whole multiples of their length on the wall clock, which says `wall_us` now.
+        Its windows begin at whole multiples of their length on the wall clock, which says `wall_us` now; one
+        that ends now lies within two of these.
         """
         self._wall_offset_us = wall_us - now_us
         if usage.limit is not None or usage.window_seconds is not None:
             self._shape(usage.limit or self.limit, usage.window_seconds or self.window_us / MICROSECONDS)
         self._enter_window(now_us)
-        others = usage.used - self._own
+        others = usage.used - self._own - self._own_before
         if others > self._slack:
             self._own += others
             self._arrival_us = max(self._arrival_us, now_us) + others * self._interval_us
@@ -111,6 +115,8 @@ class Budget:
     def _enter_window(self, now_us: int) -> None:
         window = (now_us + self._wall_offset_us) // self.window_us
         if window != self._window:
+            follows = self._rolling and window == self._window + 1
+            self._own_before = self._own if follows else 0
             self._window, self._own = window, 0
 
 

@@ -36,7 +36,13 @@ def budgets(kind: str, account_type: str | None) -> tuple[BudgetSpec, ...]:
     profile = profile_for(kind, account_type)
     limits = LIMITS.get((profile.family, profile.market_type), ())
     return tuple(
-        BudgetSpec(name=name, limit=limit, window_seconds=window, by_address=name in BY_ADDRESS)
+        BudgetSpec(
+            name=name,
+            limit=limit,
+            window_seconds=window,
+            by_address=name in BY_ADDRESS,
+            rolling=profile.family == "bybit",
+        )
         for name, limit, window in limits
     )
 

@@ -261,6 +261,22 @@ def test_orders_at_a_modest_pace_are_not_held_up_by_what_the_exchange_tells_of_t
         now_us += 200_000
 
 
+@pytest.mark.parametrize(("account_type", "per_second"), [("spot", 16), ("swap", 8)])
+def test_bybits_count_of_the_last_second_holds_no_order_up_whose_pace_is_allowed(account_type, per_second):
+    """It counts a second that ends now, not one of the clock: half of it is of ours before."""
+    specs = [spec for spec in budgets("bybit", account_type) if spec.name == "orders"]
+    limiter, now_us, sent = Limiter([Budget(spec) for spec in specs]), 0, []
+    for _ in range(20 * per_second):
+        assert limiter.wait_us(now_us, {"orders": 1}, Priority.ENTRY) == 0, f"after {len(sent)} orders"
+        limiter.spend(now_us, {"orders": 1})
+        sent.append(now_us)
+        left = specs[0].limit - sum(at > now_us - 1_000_000 for at in sent)
+        headers = {"X-Bapi-Limit": str(specs[0].limit), "X-Bapi-Limit-Status": str(left)}
+        for usage in usage_in(headers, "https://api.bybit.com/v5/order/create"):
+            limiter.learn(now_us, now_us + 300_000, usage)
+        now_us += 1_000_000 // per_second
+
+
 def test_no_window_of_a_futures_account_ever_holds_more_orders_than_it_may():
     limiter = Limiter([Budget(spec) for spec in budgets("binance", "swap")])
     cost, now_us, sent = cost_of("binance", "linear", "submit"), 0, []
