@@ -118,7 +118,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(verdict=Verdict.BANNED, why="the address is over its limit", dialects=_BYBIT, status=(403,)),
     Row(verdict=Verdict.THROTTLED, why="over a rate limit", status=(429,)),
     Row(verdict=Verdict.REJECTED, why="the credentials were not accepted", status=(401,)),
-    Row(verdict=Verdict.REJECTED, why="stopped before the exchange", dialects=_BINANCE, status=(403,)),
+    Row(verdict=Verdict.REJECTED, why="stopped before the exchange", dialects=_BINANCE, status=(403, 451)),
     Row(
         verdict=Verdict.THROTTLED,
         why="refused by its own limits before execution",

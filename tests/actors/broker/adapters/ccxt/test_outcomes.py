@@ -72,6 +72,7 @@ REFUSED = [
     ("binance", 400, "-5022", "InvalidOrder"),
     ("binance", 401, "-2015", "DDoSProtection"),
     ("binance", 403, "", "ExchangeNotAvailable"),
+    ("binance", 451, "0", "ExchangeNotAvailable"),
     ("bybit", 200, "10002", "InvalidNonce"),
     ("bybit", 200, "10003", "AuthenticationError"),
     ("bybit", 200, "10004", "AuthenticationError"),
