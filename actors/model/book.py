@@ -32,7 +32,7 @@ __all__ = [
     "scope_key",
 ]
 
-FOLD_VERSION = 8
+FOLD_VERSION = 9
 """Raised whenever the fold or its encoding changes meaning; snapshots of another version are not used."""
 
 
@@ -50,7 +50,8 @@ class Book(msgspec.Struct, kw_only=True):
     the balance adjustments made since, by (exchange, evidence), and when they happened, `statement_until` the
     newest of these times (µs) of each exchange: it is read again from shortly before. `earnings` is what
     adjustments that are a result of trading (funding, interest) came to, by asset. `trading_states` and
-    `trading_causes` go by the key of their scope.
+    `trading_causes` go by the key of their scope. `losses` tells by code on which day a limit on losses was
+    passed last, `resumed_losses` the same once a person has lifted the kill that it led to.
     """
 
     seq: int = 0
@@ -73,6 +74,8 @@ class Book(msgspec.Struct, kw_only=True):
     kills: dict[str, Kill] = {}
     trading_states: dict[str, str] = {}
     trading_causes: dict[str, str] = {}
+    losses: dict[str, str] = {}
+    resumed_losses: dict[str, str] = {}
     day: str = ""
     day_equity: Decimal = ZERO
     day_result: Decimal = ZERO
@@ -121,6 +124,8 @@ class Book(msgspec.Struct, kw_only=True):
             kills=self.kills.copy(),
             trading_states=self.trading_states.copy(),
             trading_causes=self.trading_causes.copy(),
+            losses=self.losses.copy(),
+            resumed_losses=self.resumed_losses.copy(),
             day=self.day,
             day_equity=self.day_equity,
             day_result=self.day_result,

@@ -91,6 +91,10 @@ class LimitBreached(Event, frozen=True, kw_only=True):
     cause: str
 
 
+LOSSES = ("MAX_DAILY_LOSS", "MAX_DRAWDOWN")
+"""The codes of breaches that are losses of a day."""
+
+
 class DayOpened(Event, frozen=True, kw_only=True):
     """A trading day (UTC) began with this much equity, in USD terms.
 

@@ -54,10 +54,6 @@ class Rule(NamedTuple):
     keep: "Keep"
 
 
-def _keep_nothing(_book: "Book", _event: ev.Event, _change: Change, _at_us: int) -> None:
-    """Nothing of it stays."""
-
-
 def _nothing(_book: "Book", _event: ev.Event, _seq: int, _at_us: int) -> Change:
     return Change()
 
@@ -370,6 +366,12 @@ def _keep_limit_changed(book: "Book", event: ev.LimitChanged, _change: Change, _
         book.settings[event.name] = event.new
 
 
+def _keep_breached(book: "Book", event: ev.LimitBreached, _change: Change, _at_us: int) -> None:
+    if event.code in ev.LOSSES:
+        book.losses[event.code] = book.day
+        book.resumed_losses.pop(event.code, None)
+
+
 def _keep_day_opened(book: "Book", event: ev.DayOpened, _change: Change, _at_us: int) -> None:
     book.day, book.day_equity, book.day_result = event.day, event.equity, event.result
     book.day_fees, book.day_net, book.day_peak = event.fees, event.net, event.peak
@@ -394,7 +396,10 @@ def _keep_kill_engaged(book: "Book", event: ev.KillEngaged, _change: Change, at_
 
 def _keep_resumed(book: "Book", event: ev.TradingResumed, _change: Change, _at_us: int) -> None:
     for kill_id in event.kill_ids:
-        book.kills.pop(kill_id, None)
+        kill = book.kills.pop(kill_id, None)
+        code = kill.reason.partition(":")[0] if kill is not None and kill.automatic else ""
+        if code in book.losses:
+            book.resumed_losses[code] = book.losses[code]
 
 
 def _keep_state_changed(book: "Book", event: ev.TradingStateChanged, _change: Change, _at_us: int) -> None:
@@ -433,7 +438,7 @@ RULES: dict[type[ev.Event], Rule] = {
     ev.AccountOpened: Rule(_nothing, _keep_account),
     ev.BalanceAdjusted: Rule(_balance_adjusted, _keep_balance),
     ev.LimitChanged: Rule(_nothing, _keep_limit_changed),
-    ev.LimitBreached: Rule(_nothing, _keep_nothing),
+    ev.LimitBreached: Rule(_nothing, _keep_breached),
     ev.DayOpened: Rule(_nothing, _keep_day_opened),
     ev.RuntimeStarted: Rule(_nothing, _keep_runtime_started),
     ev.KillEngaged: Rule(_nothing, _keep_kill_engaged),

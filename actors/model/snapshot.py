@@ -46,6 +46,8 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kills: tuple[Kill, ...]
     trading_states: Pairs[str, str]
     trading_causes: Pairs[str, str]
+    losses: Pairs[str, str]
+    resumed_losses: Pairs[str, str]
     day: str
     day_equity: Decimal
     day_result: Decimal
@@ -84,6 +86,8 @@ def encode_book(book: Book) -> bytes:
             kills=tuple(book.kills.values()),
             trading_states=_pairs(book.trading_states),
             trading_causes=_pairs(book.trading_causes),
+            losses=_pairs(book.losses),
+            resumed_losses=_pairs(book.resumed_losses),
             day=book.day,
             day_equity=book.day_equity,
             day_result=book.day_result,
@@ -120,6 +124,8 @@ def decode_book(data: bytes) -> Book:
         kills={kill.kill_id: kill for kill in image.kills},
         trading_states=dict(image.trading_states),
         trading_causes=dict(image.trading_causes),
+        losses=dict(image.losses),
+        resumed_losses=dict(image.resumed_losses),
         day=image.day,
         day_equity=image.day_equity,
         day_result=image.day_result,

@@ -142,6 +142,7 @@ class RiskActor(TrioActor):
             state.set_limits(from_texts(state.limits, {change.name: change.new for change in changes}))
             self._writer.append(f"{OWN}settings", changes)
         self._open_accounts()
+        self._guard.begin(book)
         self._guard.on_records(state, book, unread)
 
     # Messages.

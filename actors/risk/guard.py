@@ -6,7 +6,8 @@ left without having entered, or came back as something else, halts its exchange.
 now; the operator's actor is told, journals it and has orders cancelled.
 
 A guard ends only a reducing that it brought itself, and only that very one. What it needs for this outlives
-it. A new process remembers nothing: what it finds restricted waits for a person.
+it. A new process remembers only after which losses a person has resumed: what it finds restricted waits for
+a person.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +25,17 @@ from actors.risk.owed import Owed
 from actors.risk.port import TradingGate
 from actors.risk.protection import Protection
 from actors.risk.state import RiskState
-from actors.risk.watch import HALT, NO_LIVE_STOP, Found, GoingOn, Outgoing, Turn, Watch, fill_difference
+from actors.risk.watch import (
+    HALT,
+    NO_LIVE_STOP,
+    Found,
+    GoingOn,
+    Outgoing,
+    Turn,
+    Watch,
+    fill_difference,
+    resumed_after,
+)
 
 Key = tuple[str, str | None, str | None]
 """What makes a breach the same as a moment ago."""
@@ -53,11 +64,11 @@ class Reducing(msgspec.Struct):
 
 class Memory:
     """What a guard must not forget with a life of RiskActor: the breaches of which it has seen to what they
-    lead to, and `reducing` by scope.
+    lead to (None until the journal was read), and `reducing` by scope.
     """
 
     def __init__(self) -> None:
-        self.going_on: GoingOn = {}
+        self.going_on: GoingOn | None = None
         self.protection = Protection()
         self.outgoing = Outgoing()
         self.reducing: dict[str, Reducing] = {}
@@ -89,8 +100,14 @@ class Guard:
         self._watch = Watch(memory.going_on)
         self._protection, self._outgoing, self._reducing = memory.protection, memory.outgoing, memory.reducing
         self._cause = PRICES
-        stopless = [each for each in memory.going_on.values() if each.code == NO_LIVE_STOP]
+        stopless = [each for each in self._watch.going_on.values() if each.code == NO_LIVE_STOP]
         self._protection.grant_anew(but=[(each.exchange, each.symbol) for each in stopless])
+
+    def begin(self, book: Book) -> None:
+        """The journal is read; in a new process it tells what a person has already let go on."""
+        if self._memory.going_on is None:
+            self._memory.going_on = resumed_after(book)
+            self._watch = Watch(self._memory.going_on)
 
     def on_mark(self, state: RiskState) -> None:
         """A price moved: losses are looked at right away."""

@@ -13,6 +13,8 @@ from decimal import Decimal
 
 import msgspec
 
+from actors.model.book import Book
+from actors.model.events import LOSSES
 from actors.model.fill import Fill
 from actors.model.money import EXACT, ZERO
 from actors.model.order import OrderIntent
@@ -23,7 +25,6 @@ add, subtract, multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 
 REDUCE, HALT = "reducing", "halted"
 
-LOSSES = ("MAX_DAILY_LOSS", "MAX_DRAWDOWN")
 NO_LIVE_STOP, CLOCK_SKEW = "NO_LIVE_STOP", "CLOCK_SKEW"
 
 
@@ -52,6 +53,16 @@ class Turn(msgspec.Struct, frozen=True):
 
 GoingOn = Mapping[tuple[object, ...], Found]
 """Breaches by what makes each the same as a moment ago."""
+
+
+def resumed_after(book: Book) -> GoingOn:
+    """The losses after which a person let trading go on: for the rest of their day no news to a process."""
+    return {
+        (code, None, None, day): Found(
+            code=code, exchange=None, symbol=None, limit=ZERO, value=ZERO, leads_to=HALT
+        )
+        for code, day in book.resumed_losses.items()
+    }
 
 
 class Watch:

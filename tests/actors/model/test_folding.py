@@ -20,6 +20,7 @@ from actors.model.folding import (
 )
 from actors.model.order import Order, Submission, Terminal
 from actors.model.position import Position
+from actors.model.snapshot import decode_book, encode_book
 from tests.fixtures.orders import INTENT
 
 ABOUT = {"exchange": "sim", "symbol": "BTC/USDT", "order_id": "o1"}
@@ -519,3 +520,52 @@ def test_a_trading_state_is_kept_with_its_cause_until_it_is_active() -> None:
     active = msgspec.structs.replace(state, old="reducing", new="active")
     folded(active, active, book=book)
     assert (book.trading_states, book.trading_causes) == ({}, {})
+
+
+def kill_for(reason: str, *, automatic: bool = True) -> ev.KillEngaged:
+    """A kill of everything."""
+    return ev.KillEngaged(
+        kill_id=reason,
+        level="halt",
+        exchange=None,
+        symbol=None,
+        reason=reason,
+        by="risk",
+        automatic=automatic,
+    )
+
+
+def loss(code: str = "MAX_DAILY_LOSS") -> ev.LimitBreached:
+    """A limit is passed."""
+    return ev.LimitBreached(
+        code=code, exchange=None, symbol=None, limit=Decimal(1), value=Decimal(2), cause="prices moved"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "automatic", "resumed"),
+    [
+        ("MAX_DAILY_LOSS: 2 is beyond 1", True, {"MAX_DAILY_LOSS": "2026-11-22"}),
+        ("MAX_DAILY_LOSS: I have seen it", False, {}),
+        ("MAX_DRAWDOWN: 2 is beyond 1", True, {}),
+    ],
+    ids=["its own kill", "a person's kill", "a kill for another loss"],
+)
+def test_a_loss_is_resumed_after_when_its_own_kill_is_lifted(
+    reason: str, automatic: bool, resumed: dict[str, str]
+) -> None:
+    """On whichever day that is, it is the loss of its own day; a snapshot keeps it, a new loss ends it."""
+    book = folded(
+        ev.DayOpened(day="2026-11-22", equity=Decimal(1)),
+        loss(),
+        loss("MAX_POSITION"),
+        kill_for(reason, automatic=automatic),
+        ev.DayOpened(day="2026-11-23", equity=Decimal(1)),
+        ev.TradingResumed(kill_ids=(reason,), reason="r", by="ann"),
+    )
+    assert book.losses == {"MAX_DAILY_LOSS": "2026-11-22"}
+    assert book.resumed_losses == resumed
+    assert decode_book(encode_book(book)) == book.copy() == book
+    again = folded(loss(), book=book.copy())
+    assert (again.losses, again.resumed_losses) == ({"MAX_DAILY_LOSS": "2026-11-23"}, {})
+    assert book.resumed_losses == resumed

@@ -258,16 +258,68 @@ async def test_a_fill_that_comes_while_the_journal_is_read_is_held_against_its_o
         assert floor.gate.state_for("sim", BTC) == "halted"
 
 
+async def lose(floor: Floor) -> None:
+    """What is held loses more in a day than it may."""
+    await floor.hold("buy", "0.5", "40000")
+    floor.price(BTC, "28000")
+    await floor.settle()
+    assert [each.kill.level for each in floor.gate.kills.values()] == ["flatten"]
+
+
+async def resume(floor: Floor) -> None:
+    """A person lets trading go on."""
+    resumed = m.Resume(reason="I close it myself", by="ann", correlation_id="c")
+    assert isinstance(await floor.system.ref("operator").ask(resumed, timeout=5), m.Resumed)
+
+
+async def start_again(floor: Floor, price: str) -> None:
+    """The next process, which hears this price first."""
+    floor.report()
+    floor.price(BTC, price)
+    await trio.sleep(3)
+
+
 async def test_a_loss_after_which_a_person_resumed_is_no_news_to_the_next_life(autojump_clock):
     """Once a day it halts, or closes everything; whoever resumed has seen it."""
     async with Floor(flatten_on_daily_loss=True).open() as floor:
-        await floor.hold("buy", "0.5", "40000")
-        floor.price(BTC, "28000")
-        await floor.settle()
-        assert [each.kill.level for each in floor.gate.kills.values()] == ["flatten"]
-        resumed = m.Resume(reason="I close it myself", by="ann", correlation_id="c")
-        assert isinstance(await floor.system.ref("operator").ask(resumed, timeout=5), m.Resumed)
+        await lose(floor)
+        await resume(floor)
         await restart(floor)
         await trio.sleep(3)
         assert floor.gate.kills == {}
         assert len(floor.events(LimitBreached)) == 1
+
+
+async def test_a_loss_after_which_a_person_resumed_is_no_news_to_the_next_process(autojump_clock):
+    """A restart of the service must not close what a person has kept."""
+    async with Floor(flatten_on_daily_loss=True).open() as floor:
+        await lose(floor)
+        await resume(floor)
+    async with floor.again().open(trading=False) as after:
+        await start_again(after, "28000")
+        assert after.gate.kills == {}
+        assert len(after.events(LimitBreached)) == 1
+
+
+async def test_a_loss_that_was_made_good_and_comes_again_after_a_restart_is_news(autojump_clock):
+    """What a person has seen is one passing of the limit, not the day."""
+    async with Floor(flatten_on_daily_loss=True).open() as floor:
+        await lose(floor)
+        await resume(floor)
+    async with floor.again().open(trading=False) as after:
+        await start_again(after, "39000")
+        after.price(BTC, "28000")
+        await after.settle()
+        assert [each.kill.by for each in after.gate.kills.values()] == ["risk"]
+
+
+async def test_a_loss_that_no_kill_followed_before_the_process_ended_is_found_by_the_next(autojump_clock):
+    """The journal may have the breach alone: then nobody has resumed after it."""
+    async with Floor(flatten_on_daily_loss=True).open() as floor:
+        await lose(floor)
+        breach = floor.events(LimitBreached)[0]
+        await resume(floor)
+        await floor.write("risk", breach)
+    async with floor.again().open(trading=False) as after:
+        await start_again(after, "28000")
+        assert [each.kill.by for each in after.gate.kills.values()] == ["risk"]
