@@ -133,6 +133,7 @@ class Runtime:
             gate=self.gate,
             latch=outside.latch,
             clock=outside.clock,
+            log=self.log,
             ids=outside.ids,
             announce=partial(self.system.ref("operator").tell, lane=Lane.CONTROL),
             halted_because=choices.halted_because,

@@ -17,6 +17,7 @@ from actors.halt.gate import Gate
 from actors.halt.port import LatchFailed, LatchFile
 from actors.model.book import Kill
 from actors.model.clock import Clock, Ids
+from actors.model.journal import CommittedLog
 from actors.model.messages import KillPulled
 from actors.model.readable import reason_of
 from actors.model.results import KillResult
@@ -41,6 +42,7 @@ class KillSwitch:
         gate: Gate,
         latch: LatchFile,
         clock: Clock,
+        log: CommittedLog,
         ids: Ids,
         announce: Callable[[KillPulled], None],
         halted_because: str | None = None,
@@ -49,6 +51,7 @@ class KillSwitch:
         self._gate = gate
         self._latch = latch
         self._clock = clock
+        self._log = log
         self._ids = ids
         self._announce = announce
         self._halted_because = halted_because
@@ -107,7 +110,8 @@ class KillSwitch:
             symbol=symbol,
             reason=reason_of(reason),
             by=by,
-            at_us=self._clock.now_us(),
+            # A clock that was set back is behind the journal's time, by which orders are before it or after.
+            at_us=max(self._clock.now_us(), self._log.head_at_us),
             automatic=automatic,
         )
 

@@ -144,7 +144,7 @@ class Drafter:
         tail = self._tail
         seq = previous_seq = tail.head
         previous = tail.head_hash
-        at_us = max(now_us, tail.head_at_us)
+        at_us = max(now_us, tail.head_at_us + 1)
         apply = self._speculative.apply
         projection = Projection()
         records: list[Record] = []

@@ -41,7 +41,7 @@ class CommittedTail:
 
     @property
     def head_at_us(self) -> int:
-        """The time of the newest record, 0 when it is not known; no later record may be older."""
+        """The time of the newest record, 0 when it is not known; every later batch is newer."""
         return self._at_us
 
     @property

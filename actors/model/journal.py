@@ -93,10 +93,14 @@ class CommittedLog(Protocol):
     """The committed journal as every actor of this process reads it, synchronously.
 
     `book` is the fold of everything up to `head`. `available` is False while the store can't take appends.
+    `head_at_us` is the time of the newest record: what is committed later is newer, whatever clocks do.
     """
 
     @property
     def head(self) -> int: ...
+
+    @property
+    def head_at_us(self) -> int: ...
 
     @property
     def book(self) -> Book: ...

@@ -193,6 +193,7 @@ class RiskWorld:
             gate=self.gate,
             latch=NoLatch(),
             clock=self.clock,
+            log=self.log,
             ids=self.ids,
             announce=lambda told: system.ref("operator").tell(told, lane=Lane.CONTROL),
         )

@@ -73,6 +73,24 @@ async def test_a_protective_stop_placed_after_a_kill_survives_a_restart(autojump
         assert progress.done
 
 
+async def test_a_clock_that_was_set_back_does_not_decide_which_exits_a_kill_takes(autojump_clock: MockClock):
+    """The journal's time stands still until the clock has caught up; before and after must not."""
+    machine = Machine(kind="sim")
+    async with machine.boot() as runtime:
+        await buy(runtime)
+        before = await protect(runtime)
+        machine.clock.ahead_us = -3_600_000_000
+        await pull(runtime, "cancel")
+        await trio.sleep(5)
+        assert (await runtime.port.order(before.order.order_id)).status == "canceled"
+        after = await protect(runtime)
+        await trio.sleep(30)
+        assert (await runtime.port.order(after.order.order_id)).status == "open"
+    async with machine.boot() as runtime:
+        await trio.sleep(30)
+        assert (await runtime.port.order(after.order.order_id)).status == "open"
+
+
 async def test_a_flatten_closes_the_position_although_a_client_keeps_placing_stops(autojump_clock: MockClock):
     """Each sweep found the newest stop, so that none was ever done and the position stayed open."""
     machine = Machine(kind="sim")
