@@ -135,7 +135,7 @@ class Guard:
                 order = book.order(event.order_id) or event.recalled
                 over = order is not None and order.terminal not in (None, Terminal.FILLED)
                 # By now it may look as if it never had been; a fill recalls no order but one that was over.
-                if over or event.recalled is not None:
+                if over or event.recalled is not None or event.former:
                     cause = f"a late fill of order {event.order_id}"
                 difference = None
                 if order is not None:

@@ -8,10 +8,13 @@ import trio
 
 from actors.model import messages as m
 from actors.model.events import (
+    AmendAccepted,
+    AmendAsked,
     KillEngaged,
     LimitBreached,
     LimitChanged,
     OrderAbsent,
+    OrderReplaced,
     OrderUnresolved,
     TradingStateChanged,
 )
@@ -263,6 +266,36 @@ async def test_reducing_that_a_late_fill_brought_stays(autojump_clock, ended, qu
         await ended(floor, late.order_id)
         await floor.hold("buy", "1.25", "40000")
         await floor.filled(late.order_id, "39000", quantity)
+        await trio.sleep(1.5)
+        (breached,) = floor.events(LimitBreached)
+        assert breached.cause == f"a late fill of order {late.order_id}"
+        floor.price(BTC, "15000")
+        await trio.sleep(1.5)
+        assert floor.gate.restrictions["*/BTC/USDT"].state == "reducing"
+
+
+async def test_reducing_that_a_late_fill_of_what_was_replaced_brought_stays(autojump_clock):
+    """The order works on under its new terms; what executed was counted as over."""
+    async with Floor().open() as floor:
+        late = await floor.place("buy", "1", "39000")
+        await floor.acknowledged(late.order_id)
+        asked = AmendAsked(amend_id="a", quantity=D("0.1"), limit_price=D(39000))
+        amend = m.AmendOrder(order_id=late.order_id, asked=asked, correlation_id="c")
+        assert isinstance(await floor.system.ref("risk").ask(amend, timeout=5), m.Admitted)
+        await floor.settle()
+        (accepted,) = floor.events(AmendAccepted)
+        replaced = OrderReplaced(
+            exchange="sim",
+            symbol=BTC,
+            order_id=late.order_id,
+            amend_id="a",
+            venue_id=accepted.venue_id,
+            quantity=D("0.1"),
+            reason="cancelled to be replaced",
+        )
+        await floor.write("position/sim/BTC-USDT", replaced)
+        await floor.hold("buy", "1.1", "40000")
+        await floor.filled(late.order_id, "39000", "0.5", former=True)
         await trio.sleep(1.5)
         (breached,) = floor.events(LimitBreached)
         assert breached.cause == f"a late fill of order {late.order_id}"
