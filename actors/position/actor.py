@@ -14,10 +14,12 @@ import trio
 from actors.kernel import ActorDead, AskTimeout, MailboxFull, MailboxSpec, TrioActor
 from actors.model import messages as say
 from actors.model.addresses import broker_address, position_address
+from actors.model.events import CancelRefused
 from actors.model.journal import Append, AppendFailed, CommittedLog, Fence, Fenced, Record
 from actors.model.opening import opening
 from actors.model.order import Order
 from actors.position.decide import CancelCommand, decide, unknown_venue_ids
+from actors.position.patience import Patience
 from actors.queries import Archive
 
 EVIDENCE_AT_ONCE = 200
@@ -84,6 +86,7 @@ class PositionActor(TrioActor):
         self._acknowledged = 0
         self._deciding_on = 0
         self._commands: list[CancelCommand] = []
+        self._patience = Patience()
 
     async def on_start(self) -> None:
         """Fence the former life, then ask the broker for the symbol's evidence again."""
@@ -166,6 +169,9 @@ class PositionActor(TrioActor):
         if not decision.events:
             self._acknowledged = max(self._acknowledged, self._deciding_on)
             return
+        for event in decision.events:
+            if isinstance(event, CancelRefused):
+                self._patience.refused(event.order_id, trio.current_time(), self._log.book.orders)
         self._appends += 1
         self._uncommitted = len(decision.events)
         self._journal.tell(
@@ -266,7 +272,8 @@ class PositionActor(TrioActor):
         else:
             going = opening(mine, position.quantity)
         for order in going:
-            self._send_cancel(order, message.by, message.correlation_id)
+            if self._patience.is_over(order.order_id, trio.current_time()):
+                self._send_cancel(order, message.by, message.correlation_id)
         self._decide_commands()
 
     def _send_cancel(self, order: Order, by: str, correlation_id: str) -> None:

@@ -4,7 +4,7 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from actors.broker.port import Unavailable
+from actors.broker.port import Rejected, Unavailable
 from actors.model import messages as say
 from tests.actors.broker.little_exchange import LittleExchange
 from tests.actors.broker.world import World, eventually, open_world
@@ -66,6 +66,26 @@ async def test_what_opens_and_came_late_goes_without_a_persons_exit(autojump_clo
         await world.until(late, "canceled")
         await trio.sleep(5)
         assert world.order(kept).status == "open"
+
+
+async def test_a_cancel_that_is_refused_again_and_again_does_not_fill_the_journal(autojump_clock: MockClock):
+    """A restriction has it asked for every second, and each refusal is two events."""
+
+    async def refuse(_venue_id):
+        return Rejected(code="FROZEN", reason="the market is frozen")
+
+    async with open_world() as world:
+        kept = world.accept(quantity="1", price="90")
+        await world.until(kept, "open")
+        world.port.next_cancels.extend([refuse] * 1000)
+        for _ in range(600):
+            world.position().tell(say.CancelOpening(all=False, by="operator", correlation_id=""))
+            await trio.sleep(1)
+        assert 10 <= world.types(kept).count("CancelRefused") <= 20
+        told = say.CancelOrder(order_id=kept, by="ann", correlation_id="")
+        world.port.next_cancels.clear()
+        assert isinstance(await world.position().ask(told, timeout=1), say.CancelTaken)
+        await world.until(kept, "canceled", seconds=1)
 
 
 async def test_a_sweep_that_an_order_keeps_going_ends_when_its_kill_is_lifted(autojump_clock: MockClock):
