@@ -12,6 +12,7 @@ exchange tells.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from random import Random
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ from actors.broker.intake import Intake
 from actors.broker.limiter import Limiter
 from actors.broker.outbox import Outbox
 from actors.broker.port import DeadMansSwitch, ExchangePort, Metered, OrderReport, SendGate, Unavailable
-from actors.broker.reconcile import was_judged_absent
+from actors.broker.reconcile import balances_apart, was_judged_absent
 from actors.broker.shell.amends import Amends
 from actors.broker.shell.cancels import Cancels
 from actors.broker.shell.connection import Connection
@@ -104,6 +105,7 @@ class BrokerActor(TrioActor):
         self._stages = stages or NoStages()
         self._accepted: list[Record] = []
         self._balances: tuple[say.Balance, ...] = ()
+        self._apart: tuple[tuple[str, Decimal], ...] = ()
         self._instruments: tuple[Instrument, ...] = ()
         self._state = ("", Circuit.CLOSED, "")
 
@@ -317,6 +319,7 @@ class BrokerActor(TrioActor):
             detail=detail,
             instruments=self._instruments,
             balances=tuple((balance.asset, balance.total) for balance in self._balances),
+            apart=self._apart,
             amends_in_place=self._port.capabilities.amends_in_place,
             takes_stops=self._port.capabilities.takes_stops,
         )
@@ -356,6 +359,8 @@ class BrokerActor(TrioActor):
 
     def _take_balances(self, balances: Sequence[say.Balance]) -> None:
         self._balances = tuple(balances)
+        totals = {balance.asset: balance.total for balance in balances}
+        self._apart = balances_apart(self._log.book, self._exchange, totals)
 
     def _take_instruments(self, instruments: Sequence[Instrument]) -> None:
         listed = tuple(instruments)

@@ -158,6 +158,19 @@ def compare_balances(
     return tuple(found)
 
 
+def balances_apart(
+    book: Book, exchange: str, reported: Mapping[str, Decimal]
+) -> tuple[tuple[str, Decimal], ...]:
+    """By asset, how much more the account holds than the book says; what others trade there is only known
+    from this.
+    """
+    known = {asset: in_book for (place, asset), in_book in book.cash.items() if place == exchange}
+    return tuple(
+        (asset, EXACT.subtract(reported.get(asset, ZERO), known.get(asset, ZERO)))
+        for asset in {**known, **reported}
+    )
+
+
 def has_history(book: Book, exchange: str, symbol: str) -> bool:
     """Whether the journal has ever seen this symbol move, so that a difference can't be an opening
     position.

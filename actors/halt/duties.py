@@ -14,7 +14,7 @@ import msgspec
 from actors.halt.gate import Engaged, Restriction
 from actors.halt.states import ACTIVE, covers, rank
 from actors.model.book import Book, Kill, scope_key
-from actors.model.closing import closable
+from actors.model.closing import UNTOLD, Apart, closable
 from actors.model.events import AnyEvent, KillEngaged, TradingResumed, TradingStateChanged
 from actors.model.instrument import Instrument
 from actors.model.money import ZERO
@@ -167,6 +167,7 @@ def flatten_duties(
     book: Book,
     swept: Collection[tuple[str, str]],
     instruments: Mapping[tuple[str, str], Instrument],
+    apart: Apart = UNTOLD,
 ) -> tuple[FlattenDuty, ...]:
     """The positions to close now: in scope of a flattening kill whose sweep is done, with nothing of ours
     working there. Nothing comes in between: risk takes no orders of others there.
@@ -188,7 +189,7 @@ def flatten_duties(
         )
         if instrument is None or not due:
             continue
-        quantity = closable(position, instrument, book)
+        quantity = closable(position, instrument, book, apart)
         if quantity > ZERO:
             duties.append(FlattenDuty(*place, "sell" if position.quantity > 0 else "buy", quantity))
     return tuple(duties)

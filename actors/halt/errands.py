@@ -16,7 +16,7 @@ from actors.kernel import KernelError, TrioActor
 from actors.model import messages as m
 from actors.model.addresses import broker_address, position_address
 from actors.model.clock import Ids
-from actors.model.closing import closable
+from actors.model.closing import UNTOLD, apart_at, closable
 from actors.model.instrument import Instrument
 from actors.model.journal import CommittedLog
 
@@ -45,6 +45,7 @@ class Errands:
         self._closing: dict[tuple[str, str], None] = {}
         self._refused: dict[tuple[str, str], str] = {}
         self._instruments: dict[tuple[str, str], Instrument] = {}
+        self._apart = UNTOLD
 
     @property
     def sweeps(self) -> tuple[m.SweepProgress, ...]:
@@ -64,10 +65,13 @@ class Errands:
     def _is_open(self, place: tuple[str, str]) -> bool:
         book, instrument = self._log.book, self._instruments.get(place)
         position = book.position(*place)
-        return bool(position.quantity if instrument is None else closable(position, instrument, book))
+        if instrument is None:
+            return bool(position.quantity)
+        return bool(closable(position, instrument, book, self._apart))
 
     def learn(self, broker: m.BrokerState) -> None:
-        """What can be traded where."""
+        """What can be traded where, and what the account there holds."""
+        self._apart = {**self._apart, **apart_at((broker,))}
         for instrument in broker.instruments:
             self._instruments[instrument.exchange, instrument.symbol] = instrument
 
@@ -110,7 +114,8 @@ class Errands:
         be there.
         """
         kills = tuple(each for kill_id, each in self._gate.kills.items() if kill_id not in being_lifted)
-        for duty in duties.flatten_duties(kills, self._log.book, self._swept(), self._instruments):
+        book, swept = self._log.book, self._swept()
+        for duty in duties.flatten_duties(kills, book, swept, self._instruments, self._apart):
             place = (duty.exchange, duty.symbol)
             if place not in self._closing:
                 self._closing[place] = None

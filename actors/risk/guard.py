@@ -16,6 +16,7 @@ import msgspec
 
 from actors.model.book import Book, Kill, scope_key
 from actors.model.clock import Clock, Ids
+from actors.model.closing import apart_at
 from actors.model.events import LimitBreached, LimitChanged, OrderFilled
 from actors.model.journal import Record
 from actors.model.messages import EndRestriction, GateChanged, KillPulled, Message
@@ -120,7 +121,8 @@ class Guard:
             self._protection.forget()
         else:
             instruments, marks = state.valuation.instruments, state.valuation.marks
-            self._protection.look(book, instruments, marks, self._clock.now_us())
+            apart = apart_at(state.brokers.values())
+            self._protection.look(book, instruments, marks, apart, self._clock.now_us())
         self._end_again()
         self._look(state, f"the limit {changing[-1]} is being set" if changing else PRICES)
         for difference in self._outgoing.differences(self._gate.drain_sent(), state.accepted.__contains__):

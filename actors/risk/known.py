@@ -30,6 +30,7 @@ class Known:
                 broker,
                 instruments=broker.instruments or before.instruments,
                 balances=broker.balances or before.balances,
+                apart=broker.apart or before.apart,
             )
         self.brokers[broker.exchange] = broker
         return broker

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 from decimal import Decimal
 
 from actors.model.book import Book
-from actors.model.closing import closable
+from actors.model.closing import UNTOLD, Apart, closable
 from actors.model.instrument import Instrument
 from actors.model.messages import Mark
 from actors.model.money import EXACT, ZERO
@@ -20,11 +20,14 @@ Place = tuple[str, str]
 
 
 def unprotected(
-    book: Book, instruments: Mapping[Place, Instrument], marks: Mapping[Place, Mark]
+    book: Book,
+    instruments: Mapping[Place, Instrument],
+    marks: Mapping[Place, Mark],
+    apart: Apart,
 ) -> tuple[Place, ...]:
     """The places whose position is larger than their live stops, in the order of the book."""
     missing = {
-        place: _closable(position, instruments.get(place), marks.get(place), book)
+        place: _closable(position, instruments.get(place), marks.get(place), book, apart)
         for place, position in book.positions.items()
         if position.quantity
     }
@@ -41,11 +44,13 @@ def unprotected(
     return tuple(place for place, left in missing.items() if left > 0)
 
 
-def _closable(position: Position, instrument: Instrument | None, mark: Mark | None, book: Book) -> Decimal:
+def _closable(
+    position: Position, instrument: Instrument | None, mark: Mark | None, book: Book, apart: Apart
+) -> Decimal:
     """How much of the position a stop could close; without an instrument or a price, as much as it says."""
     if instrument is None:
         return position.quantity.copy_abs()
-    quantity = closable(position, instrument, book)
+    quantity = closable(position, instrument, book, apart)
     too_little = mark is not None and instrument.notional_breach(quantity, mark.mark) is not None
     return ZERO if too_little else quantity
 
@@ -75,11 +80,13 @@ class Protection:
         book: Book,
         instruments: Mapping[Place, Instrument],
         marks: Mapping[Place, Mark],
+        apart: Apart,
         now_us: int,
     ) -> None:
         """Take in how things stand."""
         bare = [
-            (place, book.positions[place].quantity > 0) for place in unprotected(book, instruments, marks)
+            (place, book.positions[place].quantity > 0)
+            for place in unprotected(book, instruments, marks, apart)
         ]
         self._since_us = {side: self._since_us.get(side, now_us) for side in bare}
         self.seconds = {

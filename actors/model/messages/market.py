@@ -34,6 +34,10 @@ class BrokerState(Message, frozen=True, kw_only=True):
     detail: str
     instruments: tuple[Instrument, ...] = ()
     balances: tuple[tuple[str, Decimal], ...] = ()
+    apart: tuple[tuple[str, Decimal], ...] = ()
+    """By asset, how much more the account held than the journal said when the balances were read; empty until
+    they were.
+    """
     amends_in_place: bool = False
     """Whether the exchange changes a working order itself; else amends replace it."""
     takes_stops: bool = False

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.model import messages as m
 from actors.model.book import Book
-from actors.model.events import CancelRequested, KillEngaged, LimitBreached
+from actors.model.events import CancelRequested, KillEngaged, LimitBreached, PositionAdjusted
 from actors.model.order import Order, OrderIntent, Submission
 from actors.model.position import Position
 from actors.risk.protection import Protection, unprotected
@@ -66,7 +66,7 @@ def test_a_position_is_protected_exactly_by_what_live_stops_on_its_closing_side_
         if side == ("sell" if held > 0 else "buy") and state in ({}, {"executed": Decimal(1)})
     )
     expected = (PLACE,) if held and covered < abs(held) else ()
-    assert unprotected(book(held, *orders), {}, {}) == expected
+    assert unprotected(book(held, *orders), {}, {}, {}) == expected
 
 
 def test_a_stop_limit_protects_nothing():
@@ -75,8 +75,8 @@ def test_a_stop_limit_protects_nothing():
     resting = msgspec.structs.replace(
         stop, intent=msgspec.structs.replace(stop.intent, type="stop_limit", limit_price=Decimal(99))
     )
-    assert unprotected(book(Decimal(1), stop), {}, {}) == ()
-    assert unprotected(book(Decimal(1), resting), {}, {}) == (PLACE,)
+    assert unprotected(book(Decimal(1), stop), {}, {}, {}) == ()
+    assert unprotected(book(Decimal(1), resting), {}, {}, {}) == (PLACE,)
 
 
 def test_the_time_without_a_stop_begins_anew_after_one_was_there():
@@ -88,14 +88,14 @@ def test_the_time_without_a_stop_begins_anew_after_one_was_there():
         (bare, 7_000_000),
         (bare, 9_500_000),
     ):
-        protection.look(held, {}, {}, now_us)
+        protection.look(held, {}, {}, {}, now_us)
     assert protection.seconds == {PLACE: Decimal("2.5")}
 
 
 def test_a_position_that_changed_its_side_has_the_whole_grace():
     protection = Protection()
     for held, second in ((Decimal(1), 0), (Decimal(-1), 25), (Decimal(-1), 28)):
-        protection.look(book(held), {}, {}, second * 1_000_000)
+        protection.look(book(held), {}, {}, {}, second * 1_000_000)
     assert protection.seconds == {PLACE: Decimal(3)}
 
 
@@ -156,6 +156,27 @@ async def test_a_spot_position_is_protected_by_a_stop_for_all_that_the_account_h
         assert breaches(floor) == []
         await floor.filled(stop, "35000")
         assert floor.log.book.position(*PLACE).quantity == Decimal("0.0001")
+        await trio.sleep(60)
+        assert breaches(floor) == []
+
+
+async def test_a_spot_position_where_others_trade_too_is_protected_by_a_stop_for_all_there_is(autojump_clock):
+    """The journal alone can't tell what the account holds; the exchange has."""
+    async with Floor(max_seconds_without_stop=GRACE, flatten_without_stop=True).open() as floor:
+        for quantity in (Decimal(1), Decimal(-1)):
+            trade = PositionAdjusted(
+                exchange="sim",
+                symbol="ETH/USDT",
+                quantity=quantity,
+                price=Decimal(2000),
+                cause="trade of another on the account",
+                evidence=str(quantity),
+            )
+            await floor.write("position/sim/ETH-USDT", trade)
+        floor.report(apart=(("BTC", Decimal(0)),))
+        bought = await floor.place("buy", "0.1")
+        await floor.filled(bought.order_id, "40000", fee="0.0001", asset="BTC")
+        await protect(floor, "0.0999")
         await trio.sleep(60)
         assert breaches(floor) == []
 
