@@ -103,9 +103,14 @@ class Errands:
     def cancel(self) -> None:
         """Have orders cancelled that must not stay."""
         kills, restrictions = tuple(self._gate.kills.values()), tuple(self._gate.restrictions.values())
-        for duty in duties.cancel_duties(kills, restrictions, self._log.book, self._swept()):
+        book = self._log.book
+        for duty in duties.cancel_duties(kills, restrictions, book, self._swept()):
             message = m.CancelOpening(
-                all=duty.everything, exits_since_us=duty.exits_since_us, by="operator", correlation_id=""
+                all=duty.everything,
+                seen=book.seq,
+                exits_since_us=duty.exits_since_us,
+                by="operator",
+                correlation_id="",
             )
             self._actor.system.ref(position_address(duty.exchange, duty.symbol)).tell(message)
 

@@ -272,7 +272,8 @@ class PositionActor(TrioActor):
         else:
             going = opening(mine, position.quantity)
         for order in going:
-            if self._patience.is_over(order.order_id, trio.current_time()):
+            seen = message.seen is None or order.accepted_seq <= message.seen
+            if seen and self._patience.is_over(order.order_id, trio.current_time()):
                 self._send_cancel(order, message.by, message.correlation_id)
         self._decide_commands()
 

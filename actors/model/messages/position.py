@@ -37,9 +37,12 @@ class CancelOpening(Message, frozen=True, kw_only=True):
     """Tell: cancel every working order of the symbol (`all`), or only those that open exposure.
 
     Of all, reduce-only orders that were placed later than `exits_since_us` (µs) stay; None spares nothing.
+    Orders later in the journal than `seen` stay too: whoever asks has not looked at them, and what restricted
+    trading may be lifted when this is heard. None: it is for every order.
     """
 
     all: bool
+    seen: int | None = None
     exits_since_us: int | None = None
     by: str
     correlation_id: str

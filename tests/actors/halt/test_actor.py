@@ -297,7 +297,7 @@ async def test_a_restriction_cancels_what_opens_and_nothing_else(autojump_clock)
         floor.system.ref("operator").tell(m.GateChanged())
         await floor.settle()
         assert floor.heard["position/sim/BTC-USDT"][-1] == m.CancelOpening(
-            all=False, by="operator", correlation_id=""
+            all=False, seen=floor.log.head - 1, by="operator", correlation_id=""
         )
 
 
@@ -435,12 +435,14 @@ async def test_what_turns_up_after_the_sweep_is_cancelled_but_not_a_persons_exit
         await floor.settle()
         await trio.sleep(1.5)
         heard = floor.heard["position/sim/BTC-USDT"]
-        assert (
-            m.CancelOpening(
-                all=True, exits_since_us=engaged_us(floor, result), by="operator", correlation_id=""
-            )
-            in heard
+        told = m.CancelOpening(
+            all=True,
+            seen=floor.log.head,
+            exits_since_us=engaged_us(floor, result),
+            by="operator",
+            correlation_id="",
         )
+        assert told in heard
         await floor.cancelled(late.order_id)
         await floor.place("sell", "0.5", "41000", reduce_only=True)
         heard.clear()

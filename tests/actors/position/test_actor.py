@@ -301,6 +301,20 @@ async def test_cancel_opening_leaves_what_can_only_shrink_the_position(autojump_
     assert exit_only in asked
 
 
+async def test_an_order_that_was_accepted_after_a_restriction_was_looked_at_is_left_alone(
+    autojump_clock, world
+):
+    """What is heard late may be lifted by then; while it is in force the next look finds the order."""
+    before = world.accept("1")
+    await trio.sleep(0.1)
+    message = say.CancelOpening(all=True, seen=world.log.head, by="operator", correlation_id="c")
+    world.accept("1")
+    await trio.sleep(0.1)
+    world.position.tell(message)
+    await trio.sleep(0.1)
+    assert [told.order.order_id for told in world.broker.of(say.CancelAtExchange)] == [before]
+
+
 async def test_a_fill_of_an_order_that_left_memory_waits_for_the_store(autojump_clock, world):
     """The store is away first; the evidence is not lost and not decided without it."""
     world.accept()
