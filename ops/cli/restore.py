@@ -117,7 +117,7 @@ def _own_database(chosen: Settings) -> Iterator[str]:
     try:
         yield server.dsn
     finally:
-        server.stop()
+        server.give_back()
 
 
 def _halt(data_dir: Path, manifest: "Manifest") -> None:
