@@ -6,6 +6,7 @@ import pytest
 
 from actors.model import messages as m
 from actors.model import results as r
+from actors.model.folding import denied_order
 from tests.web.fake_port import FakePort
 
 LIMIT = {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "qty": "0.01", "limitPrice": "39000"}
@@ -124,6 +125,23 @@ async def test_a_dry_run_records_nothing_and_locates_nothing(client, auth, port)
     assert answer.status_code == 200
     assert "Location" not in answer.headers
     assert port.records == []
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_denial_names_the_order_only_where_it_was_recorded(client, auth, port, dry_run):
+    """Nobody finds the order of a dry run by its id."""
+    intent = port.accept().intent
+    denied = r.Denied(
+        order=denied_order(intent, "MAX_POSITION", "too large", 0), code="MAX_POSITION", detail="d"
+    )
+    port.on_place = lambda _intent: denied
+    query = "?dryRun=true" if dry_run else ""
+    answer = await client.post(f"/orders{query}", json=LIMIT, headers=auth)
+    batch = await client.post(f"/orders/batch{query}", json={"orders": [LIMIT]}, headers=auth)
+    (item,) = (await batch.get_json())["results"]
+    for body in (await answer.get_json(), item["problem"]):
+        assert body["code"] == "MAX_POSITION"
+        assert body.get("orderId") == (None if dry_run else intent.order_id)
 
 
 async def test_a_cancel_answers_with_the_order_and_a_second_one_with_409(client, auth, port):

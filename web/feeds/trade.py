@@ -213,7 +213,8 @@ class TradeSession(Session):
 
     async def _place_all(self, gathered: Sequence[tuple[Underway, Placement]]) -> None:
         def placed(index: int, result: PlaceResult) -> None:
-            self._placed(gathered[index][0], of_place(result))
+            underway = gathered[index][0]
+            self._placed(underway, of_place(result, dry_run=underway.asked.dry_run))
 
         with self._edge.problems(self._correlation_id) as caught, trio.CancelScope(shield=True):
             await self.port.place_all([placement for _, placement in gathered], placed)

@@ -68,7 +68,7 @@ async def place_all(services: Services, call: Call) -> Answer:
         placements = _as_one_request(placements, asked, key)
     results = await _place(services, tuple(placements.values()))
     for index, result in zip(placements, results, strict=True):
-        outcomes[index] = of_place(result)
+        outcomes[index] = of_place(result, dry_run=dry_run)
         if not dry_run:
             services.metrics.placed(outcomes[index])
     services.metrics.order_latency.observe(trio.current_time() - began)

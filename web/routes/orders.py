@@ -76,7 +76,7 @@ async def place_one(
     result = await services.port.place(
         intent, wait_seconds=wait, correlation_id=correlation_id, dry_run=dry_run
     )
-    outcome = of_place(result)
+    outcome = of_place(result, dry_run=dry_run)
     if not dry_run:
         services.metrics.placed(outcome)
     return outcome

@@ -46,8 +46,8 @@ class Outcome(NamedTuple):
     problem: Problem | None = None
 
 
-def of_place(result: PlaceResult) -> Outcome:
-    """What became of an order that was to be placed."""
+def of_place(result: PlaceResult, *, dry_run: bool) -> Outcome:
+    """What became of an order that was to be placed, or would have."""
     match result:
         case Placed(order=order):
             return Outcome(201, order)
@@ -56,7 +56,7 @@ def of_place(result: PlaceResult) -> Outcome:
         case Replayed(order=order) | Previewed(order=order):
             return Outcome(200, order)
         case Denied():
-            return _failed(denied(result))
+            return _failed(denied(result, recorded=not dry_run))
         case Conflict(code=code, detail=detail):
             return _failed(problem(code, detail))
         case Refused():
@@ -103,14 +103,16 @@ def of_cancel(result: CancelResult) -> Outcome:
             return _failed(refused(result))
 
 
-def denied(result: Denied) -> Problem:
-    """The problem of an order that was recorded and is over. A code of the exchange's own is a detail."""
+def denied(result: Denied, *, recorded: bool) -> Problem:
+    """The problem of an order that is over, by its id if it was recorded. A code of the exchange's own is a
+    detail.
+    """
     known = result.code in CODES
     return problem(
         result.code if known else "EXCHANGE_REJECTED",
         result.detail if known else f"{result.code}: {result.detail}",
         status=422,
-        order_id=result.order.order_id,
+        order_id=result.order.order_id if recorded else None,
         limit=result.limit,
         value=result.value,
         headroom=result.headroom,
