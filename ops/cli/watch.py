@@ -107,8 +107,12 @@ class _Watching:
 
 
 def encoded(frame: FeedFrame) -> str:
-    """A frame as JSON again."""
-    return msgspec.json.encode(frame).decode()
+    """A frame as JSON again, with the members that the contract gives it."""
+    if frame.type == "error":
+        told: dict[str, object] = {"type": frame.type, "code": frame.code, "detail": frame.detail}
+    else:
+        told = {"channel": frame.channel, "type": frame.type, "seq": frame.seq, "data": frame.data}
+    return msgspec.json.encode(told).decode()
 
 
 def nodes(root: NodeBody) -> dict[str, NodeBody]:

@@ -3,8 +3,10 @@
 import json
 
 import msgspec
+import pytest
 
-from ops.cli.watch import differs, encoded_node, node_line, nodes
+from ops.cli.watch import differs, encoded, encoded_node, node_line, nodes
+from web.client.feed import FeedFrame
 from web.routes.operator import NodeBody
 
 
@@ -17,6 +19,21 @@ def node(address: str = "risk", *children: NodeBody, **changes: object) -> NodeB
         "last_error": None,
     }
     return NodeBody(address=address, children=children, **(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"channel": "orders", "type": "update", "seq": 8, "data": {"orderId": "a"}},
+        {"channel": "orders", "type": "gap", "seq": 0, "data": {"after": 1, "upTo": 0}},
+        {"type": "error", "code": "FORBIDDEN", "detail": "no"},
+    ],
+    ids=["an update", "a gap", "an error"],
+)
+def test_a_frame_for_programs_is_the_frame_that_was_told(told: dict[str, object]) -> None:
+    """What reads the service's frames reads these."""
+    frame = msgspec.json.decode(msgspec.json.encode(told), type=FeedFrame)
+    assert json.loads(encoded(frame)) == told
 
 
 def test_a_tree_is_told_node_by_node_parents_first() -> None:
