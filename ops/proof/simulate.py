@@ -114,8 +114,12 @@ def _play_all(seeds: Sequence[int], workers: int, faults: bool) -> Iterator[Resu
         yield from (play_seed(seed, faults=faults) for seed in seeds)
         return
     with ProcessPoolExecutor(workers, initializer=be_quiet) as pool:
-        for future in as_completed([pool.submit(play_seed, seed, faults=faults) for seed in seeds]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(play_seed, seed, faults=faults) for seed in seeds]):
+                yield future.result()
+        finally:
+            # Interrupted, it waits for the seeds that are being played and for no others.
+            pool.shutdown(cancel_futures=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """A few seeds of the simulation, small enough for every test run."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import msgspec
 import pytest
 
 from actors.risk.protection import Protection
+from ops.proof import simulate
 from ops.proof.plan import make_plan
 from ops.proof.play import play
 
@@ -31,3 +35,29 @@ def test_a_runtime_that_overlooks_positions_without_a_stop_is_found(monkeypatch)
     assert play(plan)[1].violations == ()
     monkeypatch.setattr(Protection, "look", lambda *_: None)
     assert any("without a live stop" in each.what for each in play(plan)[1].violations)
+
+
+def test_whoever_is_interrupted_plays_no_further_seeds(monkeypatch):
+    """One signal to the parent alone left it waiting for all of them, and its workers behind when it was
+    killed for that.
+    """
+    played, go_on = [], Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            go_on.set()
+            super().shutdown(wait=wait)
+
+    def play_one(seed, *, faults):
+        if seed > 1:
+            go_on.wait()
+        played.append(seed)
+
+    monkeypatch.setattr(simulate, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(simulate, "play_seed", play_one)
+    monkeypatch.setattr(simulate, "be_quiet", lambda: None)
+    results = simulate._play_all(range(1, 50), 2, faults=True)
+    next(results)
+    results.close()
+    assert len(played) <= 3
