@@ -72,6 +72,7 @@ class Watch:
 
     def __init__(self, going_on: GoingOn | None = None) -> None:
         self._going_on = {**(going_on or {})}
+        self._unpriced_us: dict[Place, int] = {}
 
     @property
     def going_on(self) -> GoingOn:
@@ -101,7 +102,9 @@ class Watch:
         }
         if not losses_only:
             found.update(((*each.key, each.leads_to), each) for each in _exposures(state))
-            found.update(((*each.key, each.leads_to), each) for each in _stale(state, now_us))
+            self._unpriced_us = {place: self._unpriced_us.get(place, now_us) for place in _unpriced(state)}
+            stale = _stale(state, now_us, self._unpriced_us)
+            found.update(((*each.key, each.leads_to), each) for each in stale)
             found.update(((*each.key, each.leads_to), each) for each in _without_stop(state, without_stop))
         began = tuple(each for key, each in found.items() if key not in self._going_on)
         ended = []
@@ -183,13 +186,22 @@ def _exposures(state: RiskState) -> Iterator[Found]:
     yield from _over("MAX_NET_EXPOSURE", limits.max_net_usd, net.copy_abs(), REDUCE)
 
 
-def _stale(state: RiskState, now_us: int) -> Iterator[Found]:
+def _unpriced(state: RiskState) -> Iterator[Place]:
+    """The places where something is held and that have no price."""
+    for place in state.valuation.busy:
+        if place not in state.valuation.marks and state.ledger.accounts[place].position.quantity:
+            yield place
+
+
+def _stale(state: RiskState, now_us: int, unpriced_us: Mapping[Place, int]) -> Iterator[Found]:
+    """Prices under positions that are too old; one that is not there is as old as that was first seen."""
     limit = state.limits.max_price_age_seconds
     if limit is not None and state.limits.reduce_on_stale_price:
         for place in state.valuation.busy:
             mark = state.valuation.marks.get(place)
-            if mark is not None and state.ledger.accounts[place].position.quantity:
-                age = multiply(Decimal(now_us - mark.at_us), Decimal("1e-6"))
+            if state.ledger.accounts[place].position.quantity:
+                at_us = unpriced_us[place] if mark is None else mark.at_us
+                age = multiply(Decimal(now_us - at_us), Decimal("1e-6"))
                 yield from _over("STALE_PRICE", limit, age, REDUCE, *place)
     skew_limit = state.limits.max_clock_skew_seconds
     for exchange, skew_us in state.skews.items():

@@ -137,6 +137,21 @@ def test_an_old_price_is_not_new_because_it_is_gone():
     assert [found.key for found in watch.look(desk.state, desk.now_us).ended] == [("STALE_PRICE", "sim", BTC)]
 
 
+def test_a_price_that_is_not_there_is_as_old_as_that_was_first_seen():
+    """After a start, too, prices have their time; then nobody knows what the position is worth."""
+    desk, watch = Desk(max_price_age_seconds=D(5), reduce_on_stale_price=True), Watch()
+    desk.hold("buy", "0.1", "40000")
+    no_price(desk)
+    desk.now_us += 60_000_000
+    assert codes(watch.look(desk.state, desk.now_us)) == []
+    desk.now_us += 5_000_000
+    assert codes(watch.look(desk.state, desk.now_us)) == []
+    desk.now_us += 1_000_000
+    assert codes(watch.look(desk.state, desk.now_us)) == [("STALE_PRICE", "sim", BTC)]
+    desk.price(BTC, "40000")
+    assert [found.key for found in watch.look(desk.state, desk.now_us).ended] == [("STALE_PRICE", "sim", BTC)]
+
+
 def test_a_price_that_is_gone_elsewhere_keeps_no_other_breach_going():
     desk, watch = Desk(), Watch()
     desk.hold("buy", "1", "2000", symbol=ETH)
