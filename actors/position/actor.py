@@ -14,6 +14,7 @@ import trio
 from actors.kernel import ActorDead, AskTimeout, MailboxFull, MailboxSpec, TrioActor
 from actors.model import messages as say
 from actors.model.addresses import broker_address, position_address
+from actors.model.book import scope_key
 from actors.model.events import CancelRefused
 from actors.model.journal import Append, AppendFailed, CommittedLog, Fence, Fenced, Record
 from actors.model.opening import opening
@@ -29,6 +30,9 @@ COMMANDS_AT_ONCE = 200
 BROKER_SECONDS = 5.0
 FENCE_SECONDS = 30.0
 RETRY_SECONDS = 0.2
+HALT_SECONDS = 1.0
+"""Until a contradiction is told again that no halt in the journal answers: who should hear may be restarting.
+"""
 
 
 Known = dict[str, tuple[Order, tuple[str, ...]]]
@@ -40,6 +44,12 @@ class Advance(say.Message, frozen=True):
 
 class Retry(say.Message, frozen=True):
     """A timer: the broker could not be asked; ask again."""
+
+
+class HaltAgain(say.Message, frozen=True, kw_only=True):
+    """A timer: see whether the journal has the exchange halted for what was found."""
+
+    cause: str
 
 
 class Recalled(say.Message, frozen=True, kw_only=True):
@@ -113,6 +123,10 @@ class PositionActor(TrioActor):
         if isinstance(message, say.CancelOpening):
             self._cancel_opening(message)
             return None
+        if isinstance(message, HaltAgain):
+            if self._log.book.trading_states.get(scope_key(self._exchange, None)) != "halted":
+                self._halt(message.cause)
+            return None
         if isinstance(message, Recalled):
             self._recalling = False
             return self._recalled(message)
@@ -163,9 +177,7 @@ class PositionActor(TrioActor):
         if evidence:
             self._deciding_on = evidence[-1].number
         for cause in decision.halts:
-            halt = say.HaltExchange(exchange=self._exchange, cause=cause)
-            self._broker.tell(halt)
-            self.system.ref("operator").tell(halt)
+            self._halt(cause)
         if not decision.events:
             self._acknowledged = max(self._acknowledged, self._deciding_on)
             return
@@ -184,6 +196,13 @@ class PositionActor(TrioActor):
                 reply_to=self._stream,
             )
         )
+
+    def _halt(self, cause: str) -> None:
+        """The exchange contradicts the journal: say so until the journal has it halted."""
+        halt = say.HaltExchange(exchange=self._exchange, cause=cause)
+        self._broker.tell(halt)
+        self.system.ref("operator").tell(halt)
+        self.timers.start("halt", HALT_SECONDS, HaltAgain(cause=cause))
 
     def _append_id(self, number: int) -> str:
         return f"{self._stream}#{self._journal_generation}.{number}"

@@ -13,7 +13,7 @@ from actors.journal.port import StoreUnavailable
 from actors.journal.tail import CommittedTail
 from actors.kernel import TrioActor, open_system
 from actors.model import messages as say
-from actors.model.events import OrderAccepted
+from actors.model.events import OrderAccepted, TradingStateChanged
 from actors.model.fill import Fill
 from actors.model.journal import Append, AppendFailed, Fence
 from actors.model.order import OrderIntent
@@ -120,10 +120,17 @@ class World:
             venue_id=f"v{n}",
             **more,
         )
-        event = OrderAccepted(intent=intent, reserve_price=Decimal(100), mark=Decimal(100), send_before_us=0)
+        self.append(
+            OrderAccepted(intent=intent, reserve_price=Decimal(100), mark=Decimal(100), send_before_us=0),
+            f"o{n}",
+        )
+        return f"o{n}"
+
+    def append(self, event, append_id):
+        """Journal an event as another writer."""
         self.system.ref("journal").tell(
             Append(
-                append_id=f"o{n}",
+                append_id=append_id,
                 stream="risk",
                 generation=self.risk.generation,
                 events=(event,),
@@ -131,7 +138,6 @@ class World:
                 reply_to="risk",
             )
         )
-        return f"o{n}"
 
     def tell(self, kind, n=1, **more):
         """Evidence into the broker's outbox, and the word that it is there."""
@@ -354,6 +360,29 @@ async def test_a_contradiction_is_told_to_the_broker_and_the_operator(autojump_c
     (halt,) = world.broker.of(say.HaltExchange)
     assert halt in world.operator.heard
     assert world.types() == ["OrderFilled", "PositionAdjusted"]
+
+
+async def test_a_contradiction_is_told_until_the_journal_has_the_exchange_halted(autojump_clock, world):
+    """Broker and operator may both be just being restarted: then nobody else knows of it."""
+    world.accept("1")
+    await trio.sleep(0.1)
+    await world.system.ref("operator").stop()
+    world.tell("filled", fill=fill(1, quantity="1"))
+    world.tell("filled", fill=fill(2, quantity="1"))
+    await trio.sleep(0.2)
+    await world.system.ref("broker/sim").stop()
+    await trio.sleep(3)
+    world.operator = Ear()
+    await world.system.start(world.operator, "operator")
+    await trio.sleep(1.5)
+    halt = world.operator.heard[-1]
+    assert "executes 1 more" in halt.cause
+    halted = TradingStateChanged(exchange="sim", symbol=None, old="active", new="halted", cause=halt.cause)
+    world.append(halted, "halted")
+    await trio.sleep(1.5)
+    told = len(world.operator.heard)
+    await trio.sleep(10)
+    assert len(world.operator.heard) == told
 
 
 async def test_a_broker_that_is_down_is_asked_again(autojump_clock, world):
