@@ -257,7 +257,12 @@ class BrokerActor(TrioActor):
     # The life of the connection.
 
     def _adopt(self) -> None:
-        """Take over what former lives left: no answer means unresolved, a wish to cancel is carried out."""
+        """Take over what former lives left: no answer means unresolved, a wish to cancel is carried out, and
+        what halted the exchange halts it until a person has looked.
+        """
+        book, scope = self._log.book, scope_key(self._exchange, None)
+        if book.trading_states.get(scope) == "halted":
+            self._desk.halted = book.trading_causes[scope]
         self._end_former_sends()
         for order in self._log.book.orders.values():
             intent = order.intent

@@ -148,6 +148,21 @@ async def test_a_halted_exchange_waits_for_a_person_and_not_for_the_end_of_somet
         await eventually(lambda: world.state == "trading")
 
 
+async def test_a_broker_that_starts_at_a_halted_exchange_says_so(autojump_clock):
+    """What was found once need not be found again, and nobody has looked at it yet."""
+    async with open_world() as world:
+        scope = {"exchange": "sim", "symbol": None}
+        world.append(TradingStateChanged(**scope, old="active", new="halted", cause="it contradicts"))
+        await trio.sleep(0.1)
+        world.risk.heard.clear()
+        await world.crash_broker()
+        await eventually(lambda: world.state == "halted")
+        assert world.said[-1].detail == "it contradicts"
+        assert "trading" not in [told.state for told in world.said]
+        world.append(TradingStateChanged(**scope, old="halted", new="active", cause="resumed"))
+        await world.trading()
+
+
 async def test_what_halts_an_exchange_is_told_until_the_journal_has_it(autojump_clock):
     """The operator's actor may be beginning a new life, and what it is told meanwhile is lost."""
     async with open_world(timings=BrokerTimings(announce_every=1.0)) as world:
