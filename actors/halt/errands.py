@@ -108,6 +108,7 @@ class Errands:
             message = m.CancelOpening(
                 all=duty.everything,
                 seen=book.seq,
+                patient=True,
                 exits_since_us=duty.exits_since_us,
                 by="operator",
                 correlation_id="",

@@ -292,7 +292,8 @@ class PositionActor(TrioActor):
             going = opening(mine, position.quantity)
         for order in going:
             seen = message.seen is None or order.accepted_seq <= message.seen
-            if seen and self._patience.is_over(order.order_id, trio.current_time()):
+            due = not message.patient or self._patience.is_over(order.order_id, trio.current_time())
+            if seen and due:
                 self._send_cancel(order, message.by, message.correlation_id)
         self._decide_commands()
 

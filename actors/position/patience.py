@@ -1,7 +1,7 @@
 """How often a cancel that the exchange refuses is asked for again, while trading is restricted. Pure.
 
 What must go is looked at every second, and each refusal is two events of the journal. So an order is left
-alone after a refusal, each time for twice as long. What a person asks for is not held up.
+alone after a refusal, each time for twice as long. A person, or a planned end, need not wait for that.
 """
 
 from collections.abc import Container

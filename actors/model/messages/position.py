@@ -38,11 +38,13 @@ class CancelOpening(Message, frozen=True, kw_only=True):
 
     Of all, reduce-only orders that were placed later than `exits_since_us` (µs) stay; None spares nothing.
     Orders later in the journal than `seen` stay too: whoever asks has not looked at them, and what restricted
-    trading may be lifted when this is heard. None: it is for every order.
+    trading may be lifted when this is heard. None: it is for every order. `patient`: this is said every
+    second, and an order whose cancel the exchange has refused lately is left alone for a while.
     """
 
     all: bool
     seen: int | None = None
+    patient: bool = False
     exits_since_us: int | None = None
     by: str
     correlation_id: str

@@ -296,9 +296,9 @@ async def test_a_restriction_cancels_what_opens_and_nothing_else(autojump_clock)
         floor.gate.restrict(None, BTC, "reducing", "a breach")
         floor.system.ref("operator").tell(m.GateChanged())
         await floor.settle()
-        assert floor.heard["position/sim/BTC-USDT"][-1] == m.CancelOpening(
-            all=False, seen=floor.log.head - 1, by="operator", correlation_id=""
-        )
+        told = floor.heard["position/sim/BTC-USDT"][-1]
+        (opening,) = [each for each in floor.log.book.orders.values() if each.intent.side == "buy"]
+        assert (told.all, told.patient, told.seen >= opening.accepted_seq) == (False, True, True)
 
 
 async def test_flatten_closes_positions_after_the_sweep_and_not_before(autojump_clock):
@@ -435,14 +435,9 @@ async def test_what_turns_up_after_the_sweep_is_cancelled_but_not_a_persons_exit
         await floor.settle()
         await trio.sleep(1.5)
         heard = floor.heard["position/sim/BTC-USDT"]
-        told = m.CancelOpening(
-            all=True,
-            seen=floor.log.head,
-            exits_since_us=engaged_us(floor, result),
-            by="operator",
-            correlation_id="",
-        )
-        assert told in heard
+        (told, *_) = heard
+        assert (told.all, told.patient) == (True, True)
+        assert told.exits_since_us == engaged_us(floor, result)
         await floor.cancelled(late.order_id)
         await floor.place("sell", "0.5", "41000", reduce_only=True)
         heard.clear()
