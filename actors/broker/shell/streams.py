@@ -60,8 +60,11 @@ class Streams:
 
     def _report(self, report: OrderReport) -> None:
         order = self._desk.order_of(report.venue_id)
-        if order is None or self._submits.is_sending(order.order_id):
+        if order is None:
+            return
+        if self._submits.is_sending(order.order_id):
             # The answer of a submit that is on its way tells the same, or its inquiry will.
+            self._submits.hear(order.order_id, report.status)
             return
         if order.amend is not None:
             if report.venue_id != order.intent.venue_id:

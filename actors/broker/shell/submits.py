@@ -30,7 +30,7 @@ class Sending(msgspec.Struct, kw_only=True, eq=False):
     """One order between the journal and its evidence.
 
     While the exchange is asked, `asking` is the scope of its sender, which is cancelled when the answer is
-    not there in time (`actors.kernel.agenda.Due`).
+    not there in time (`actors.kernel.agenda.Due`). `ended` is the end that a stream told before the answer.
     """
 
     intent: OrderIntent
@@ -43,6 +43,7 @@ class Sending(msgspec.Struct, kw_only=True, eq=False):
     announced: bool = False
     cancel_wanted: bool = False
     withdrawn: bool = False
+    ended: str = ""
     waiting: trio.CancelScope | None = None
     asking: trio.CancelScope | None = None
 
@@ -121,6 +122,14 @@ class Submits:
     def is_sending(self, order_id: str) -> bool:
         """Whether the order is between the journal and its evidence."""
         return order_id in self._sending
+
+    def hear(self, order_id: str, status: str) -> None:
+        """A stream says of an order on its way out what it is now. An answer that merely acknowledges it may
+        come later than its end.
+        """
+        sending = self._sending.get(order_id)
+        if sending is not None and status in (*ENDED, "rejected"):
+            sending.ended = status
 
     def orders_in(self, symbol: str | None) -> list[str]:
         """The orders on their way out, of one symbol or all, oldest first."""
@@ -349,6 +358,8 @@ class Submits:
                 venue_id=intent.venue_id,
                 reason=f"{answer.status} by the exchange",
             )
+        elif sending.ended:
+            self._inquiries.begin(order, f"said to be {sending.ended}")
         elif sending.cancel_wanted and answer.status == "open":
             self._cancel(order)
 
