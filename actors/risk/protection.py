@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 from decimal import Decimal
 
 from actors.model.book import Book
-from actors.model.closing import UNTOLD, Apart, closable
+from actors.model.closing import Apart, closable
 from actors.model.instrument import Instrument
 from actors.model.messages import Mark
 from actors.model.money import EXACT, ZERO
