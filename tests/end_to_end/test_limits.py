@@ -12,12 +12,19 @@ def service(services):
     return services()
 
 
-def test_concurrent_orders_never_pass_the_position_limit(service):
-    """200 at once that together exceed 50,000 USD: what was accepted, counted from the journal, does not."""
+def ask_for_more_than_the_limit(service):
+    """200 resting orders at once that together exceed 50,000 USD; a price, and the answers."""
     price = Decimal(service.order(qty="0.001").json()["avgPrice"])
     low = (price * Decimal("0.97")).quantize(Decimal("0.01"))
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: service.order(qty="0.02", limitPrice=str(low)), range(200)))
+    return price, answers
+
+
+def test_concurrent_orders_never_pass_the_position_limit(services):
+    """What was accepted, counted from the journal, does not."""
+    service = services()
+    price, answers = ask_for_more_than_the_limit(service)
     codes = {answer.json()["code"] for answer in answers if answer.status_code == 422}
     assert codes == {"MAX_POSITION"}
     assert {answer.status_code for answer in answers} == {201, 422}
@@ -31,8 +38,10 @@ def test_concurrent_orders_never_pass_the_position_limit(service):
     assert worst * min(marks) <= Decimal(50_000)
 
 
-def test_a_kill_cancels_what_rests_and_answers_quickly(service):
+def test_a_kill_cancels_what_rests_and_answers_quickly(services):
     """With the book full of our orders, and commands in flight, a kill is in force within 100 ms."""
+    service = services()
+    ask_for_more_than_the_limit(service)
     resting = service.get("/orders", status="open", limit=500)["orders"]
     assert len(resting) >= 50
     with ThreadPoolExecutor(40) as pool:
