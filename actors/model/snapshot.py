@@ -102,7 +102,10 @@ def encode_book(book: Book) -> bytes:
 
 def decode_book(data: bytes) -> Book:
     """The book that these bytes were made of; raise msgspec.ValidationError or DecodeError for others."""
-    image = _decoder.decode(data)
+    try:
+        image = _decoder.decode(data)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from error
     return Book(
         seq=image.seq,
         orders={order.order_id: order for order in image.orders},

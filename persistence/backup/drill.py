@@ -66,7 +66,7 @@ def last_report(shelf: Shelf) -> DrillReport | None:
     """What the last drill found, None when there was none or its report can't be read."""
     try:
         return msgspec.json.decode((shelf.folder / REPORT).read_bytes(), type=DrillReport)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
@@ -88,8 +88,8 @@ def _try(shelf: Shelf, keys: Keys, scratch: Path, at: str, name: str) -> DrillRe
         shutil.rmtree(left_over)
     place = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=scratch))
     server = EmbeddedServer(place)
-    server.start()
     try:
+        server.start()
         fill(server.dsn, path, manifest, keys)
         restored = time.monotonic()
         found = audit(server.dsn, Anchor(seq=manifest.head.seq, hash=manifest.head.hash))

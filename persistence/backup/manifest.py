@@ -62,7 +62,7 @@ def read(content: bytes, name: str) -> Manifest:
         if found != FORMAT:
             raise _unreadable(name, f"it has format {found}, this release reads {FORMAT}")
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _unreadable(name, f"its manifest is none ({error})") from error
     if manifest.name != name:
         raise BackupError(

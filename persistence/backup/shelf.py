@@ -22,6 +22,8 @@ DRAFT = ".draft-"
 FEWEST = 3
 """So many are kept however old they are: a service that stood still for months has no younger ones."""
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 class Shelf:
     """All backups in one folder. Made by :meth:`prepare` when first written to."""
@@ -34,13 +36,13 @@ class Shelf:
         return self.folder / name
 
     def names(self) -> list[str]:
-        """The backups, oldest first; drafts are none."""
+        """The backups, oldest first; drafts are none, nor are folders that a person has named."""
         if not self.folder.is_dir():
             return []
         return sorted(
             path.name
             for path in self.folder.iterdir()
-            if not path.name.startswith(".") and (path / MANIFEST).is_file()
+            if taken_at(path.name) != NEVER and (path / MANIFEST).is_file()
         )
 
     def newest(self) -> str | None:
@@ -53,7 +55,7 @@ class Shelf:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Only one process writes here at a time; drafts of broken-off ones are removed."""
+        """Only one process writes here at a time; drafts are removed, those of broken-off ones before."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -66,11 +68,18 @@ class Shelf:
                     found="another backup is under way",
                     remedy="Wait for it.",
                 ) from None
-            for left_over in self.folder.glob(DRAFT + "*"):
-                shutil.rmtree(left_over)
-            yield
+            self._remove_drafts()
+            try:
+                yield
+            finally:
+                self._remove_drafts()
         finally:
             os.close(descriptor)
+
+    def _remove_drafts(self) -> None:
+        """What was broken off must not fill the disk; one that can't be removed now is left for the next."""
+        for left_over in self.folder.glob(DRAFT + "*"):
+            shutil.rmtree(left_over, ignore_errors=True)
 
     def draft(self, name: str) -> Path:
         """An empty folder for a backup in the making."""
@@ -115,8 +124,8 @@ def name_of(now: datetime, seq: int) -> str:
 
 
 def taken_at(name: str) -> datetime:
-    """When the backup of this name was taken; the distant past for a name that doesn't say."""
+    """When the backup of this name was taken; NEVER for a name that doesn't say."""
     try:
         return datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+        return NEVER

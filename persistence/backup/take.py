@@ -228,7 +228,7 @@ def _require_room(shelf: Shelf) -> None:
     newest = shelf.newest()
     needed = ROOM
     if newest is not None:
-        needed += sum(part.bytes for part in shelf.manifest(newest).parts.values()) * 5 // 4
+        needed += sum(file.stat().st_size for file in shelf.path(newest).iterdir()) * 5 // 4
     free = shutil.disk_usage(shelf.folder).free
     if free < needed:
         raise BackupError(

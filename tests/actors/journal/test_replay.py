@@ -3,9 +3,11 @@
 import pytest
 
 from actors.journal.chain import BrokenChain
+from actors.journal.port import StoredSnapshot
 from actors.journal.replay import Replayed, recover, replay, state_hash
 from actors.journal.tail import CommittedTail
-from actors.model.book import Book
+from actors.model.book import FOLD_VERSION, Book
+from actors.model.snapshot import encode_book
 from persistence.memory import MemoryDisk, MemoryJournalStore
 from tests.actors.journal.test_chain import chain, three
 from tests.fixtures.journal import Writer, accepted, acknowledged
@@ -44,6 +46,23 @@ async def test_a_store_that_lost_its_newest_records_is_not_trusted() -> None:
     store._disk.records.pop()
     with pytest.raises(BrokenChain):
         await recover(store, CommittedTail(), head)
+
+
+@pytest.mark.parametrize("wrong", [b"client\xff", b'client":'])
+async def test_a_snapshot_that_can_not_be_read_costs_a_replay_and_nothing_else(wrong: bytes) -> None:
+    """Also one whose texts are none: the start goes on without it."""
+    disk = MemoryDisk()
+    store = MemoryJournalStore(disk)
+    writer = await Writer(store).take_over()
+    await writer.write_each([accepted(1), acknowledged(1)])
+    head = await store.take_over()
+    book = encode_book(writer.tail.book).replace(b"client-1", wrong, 1)
+    await store.save_snapshot(
+        StoredSnapshot(seq=head.seq, hash=head.hash, fold_version=FOLD_VERSION, book=book)
+    )
+    tail = CommittedTail()
+    await recover(store, tail, head)
+    assert (tail.head, tail.head_hash) == (head.seq, head.hash)
 
 
 async def test_a_store_that_went_back_behind_this_process_is_not_trusted() -> None:

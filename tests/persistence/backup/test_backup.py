@@ -18,6 +18,7 @@ from persistence.backup.job import Done, Job
 from persistence.backup.programs import target
 from persistence.backup.restore import check_backup, files_of, fill
 from persistence.backup.sealing import add_key, ensure_keys, read_keys
+from persistence.embedded import EmbeddedServer, ServerFailed
 from persistence.postgres.audit import Anchor, audit
 from tests.fixtures.postgres import MIGRATED, PostgresServer
 
@@ -272,6 +273,49 @@ def test_a_disk_that_fills_meanwhile_leaves_no_backup(written, shelf, keys, monk
         take(written, shelf, keys)
     assert code_of(raised) == "DISK_FULL"
     assert shelf.names() == []
+    assert [path.name for path in shelf.folder.iterdir() if path.is_dir()] == []
+
+
+def test_a_newest_backup_that_is_damaged_does_not_stop_the_next_one(written, backup, shelf, keys):
+    (backup / "manifest.json").write_text('{"format"')
+    made = take(written, shelf, keys, NOW + timedelta(days=1))
+    assert shelf.newest() == made.name
+
+
+def test_a_folder_with_a_name_of_its_own_is_kept_and_is_never_the_newest(backup, shelf, keys):
+    """A person put a copy aside, on the same shelf: retention doesn't remove it, nor does a drill take it."""
+    shutil.copytree(backup, shelf.path("before-the-upgrade"))
+    shutil.copytree(backup, shelf.path("01-first"))
+    assert shelf.names() == [backup.name]
+    for day in (1, 2, 3):
+        shutil.copytree(backup, shelf.path(f"{NOW + timedelta(days=day):%Y%m%dT%H%M%SZ}-1"))
+    assert shelf.expire(NOW + timedelta(days=60), 30) == [backup.name]
+    assert shelf.path("01-first").is_dir()
+
+
+def test_a_manifest_with_a_byte_that_is_no_text_is_unreadable(backup, keys):
+    whole = (backup / "manifest.json").read_bytes()
+    (backup / "manifest.json").write_bytes(whole.replace(b"abcd", b"ab\xffd", 1))
+    with pytest.raises(BackupError) as raised:
+        check_backup(backup, keys)
+    assert code_of(raised) == "BACKUP_UNREADABLE"
+
+
+def test_a_report_of_a_drill_with_a_byte_that_is_no_text_is_none(backup, shelf):
+    (shelf.folder / "drill.json").write_bytes(b'{"at": "\xff"}')
+    assert last_report(shelf) is None
+
+
+def test_a_drill_whose_server_does_not_start_leaves_nothing_behind(
+    backup, shelf, keys, tmp_path, monkeypatch
+):
+    def fail(server):
+        raise ServerFailed(asked="start", found="the disk is full", remedy="Make room.")
+
+    monkeypatch.setattr(EmbeddedServer, "start", fail)
+    report = drill(shelf, keys, scratch=tmp_path, now=NOW)
+    assert "the disk is full" in report.problem
+    assert not list(tmp_path.glob("drill-*"))
 
 
 def test_a_backup_of_a_newer_schema_is_refused_before_anything_is_done(backup, keys, empty_postgres_dsn):
