@@ -6,7 +6,8 @@ trading.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ CODES = (
     "KEY_MISSING",
     "KEY_WRONG",
     "PROGRAM_MISSING",
+    "SHELF_AWAY",
 )
 """Why a backup can fail. Each is counted from zero, so that the first failure is an increase."""
 
@@ -105,17 +107,36 @@ async def keep_backups(choice: BackupChoice, clock: Clock, metrics: BackupMetric
     """
     shelf = Shelf(choice.folder)
     metrics.interval.set(choice.every_seconds)
-    await _off_loop(partial(metrics.look, shelf))
+    with _away_is_told(metrics):
+        await _off_loop(partial(metrics.look, shelf))
     await trio.sleep(FIRST_LOOK_SECONDS)
     while True:
-        fine = True
-        if await _off_loop(partial(backup_due, choice, shelf, clock.now_us())):
-            fine = await _take(choice, clock, metrics)
-            await _off_loop(partial(metrics.look, shelf))
-        if fine and await _off_loop(partial(drill_due, choice, shelf, clock.now_us())):
-            fine = await _drill(choice, clock, metrics)
-        await _off_loop(partial(metrics.look, shelf))
+        fine = False
+        with _away_is_told(metrics):
+            fine = await _do_what_is_due(choice, shelf, clock, metrics)
         await trio.sleep(LOOK_SECONDS if fine else PAUSE_SECONDS)
+
+
+async def _do_what_is_due(choice: BackupChoice, shelf: Shelf, clock: Clock, metrics: BackupMetrics) -> bool:
+    """Whether all went well. Raises OSError when the shelf can't be read."""
+    fine = True
+    if await _off_loop(partial(backup_due, choice, shelf, clock.now_us())):
+        fine = await _take(choice, clock, metrics)
+        await _off_loop(partial(metrics.look, shelf))
+    if fine and await _off_loop(partial(drill_due, choice, shelf, clock.now_us())):
+        fine = await _drill(choice, clock, metrics)
+    await _off_loop(partial(metrics.look, shelf))
+    return fine
+
+
+@contextmanager
+def _away_is_told(metrics: BackupMetrics) -> Iterator[None]:
+    """A shelf that can't be read, such as a network disk that is gone, is a backup that failed."""
+    try:
+        yield
+    except OSError as error:
+        metrics.failures.labels("SHELF_AWAY").inc()
+        _log.error("backup_failed", code="SHELF_AWAY", why=str(error))
 
 
 async def _off_loop(look: Callable[[], T]) -> T:

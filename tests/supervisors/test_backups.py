@@ -94,6 +94,32 @@ class Clock:
         return trio.current_time()
 
 
+async def test_a_shelf_that_can_not_be_read_is_told_and_looked_at_again(
+    choice, shelf, monkeypatch, autojump_clock
+):
+    """A network disk that is gone must not end the service, nor the backups after it is back."""
+
+    async def child(_choice, _clock, action):
+        put(shelf, NOW + timedelta(seconds=int(trio.current_time())))
+        return Done(name="x", bytes=7)
+
+    async def off_loop(look):
+        await trio.lowlevel.checkpoint()
+        if trio.current_time() < 3600.0:
+            raise OSError(116, "Stale file handle")
+        return look()
+
+    monkeypatch.setattr(backups, "_child", child)
+    monkeypatch.setattr(backups, "_off_loop", off_loop)
+    registry = CollectorRegistry()
+    with trio.move_on_after(DAY / 2):
+        await keep_backups(
+            msgspec.structs.replace(choice, drill_seconds=0.0), Clock(), BackupMetrics(registry)
+        )
+    assert registry.get_sample_value("backup_failures_total", {"code": "SHELF_AWAY"}) >= 1
+    assert len(shelf.names()) == 1
+
+
 async def test_a_failed_backup_is_counted_and_tried_again_after_a_pause(
     choice, shelf, monkeypatch, autojump_clock
 ):
