@@ -7,6 +7,7 @@ owners.
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from persistence.embedded.errors import FolderInUse
@@ -42,9 +43,10 @@ class FolderLock:
                 remedy="Stop that process, or give this one a TRADEWARDEN_DATA_DIR of its own.",
                 holder=holder,
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+        with suppress(OSError):  # A full disk has no room for the number, and the lock needs none.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Give the lock back; nothing happens when it is not held."""

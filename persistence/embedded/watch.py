@@ -7,6 +7,7 @@ makes it pass. It waits on the kernel's own notice of the server's end, so a qui
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from subprocess import SubprocessError
 
 import trio
 
@@ -73,7 +74,7 @@ async def _restart(server: EmbeddedServer, report: Callable[[Notice], None]) -> 
     while True:
         try:
             await trio.to_thread.run_sync(server.start)
-        except EmbeddedPostgresError as error:
+        except (EmbeddedPostgresError, OSError, SubprocessError) as error:
             failures += 1
             report(RestartFailed(str(error), pause))
             await trio.sleep(pause)

@@ -37,6 +37,21 @@ def test_an_old_lock_file_is_no_lock(tmp_path: Path) -> None:
     lock.release()
 
 
+def test_a_full_disk_keeps_nobody_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's lock needs no room; the number in the file is for people."""
+
+    def full(descriptor: int, content: bytes, offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
+    first.acquire()
+    assert first.held
+    first.release()
+    second.acquire()
+    second.release()
+
+
 def test_an_unreadable_holder_is_named_as_another_process(tmp_path: Path) -> None:
     owner = FolderLock(tmp_path)
     owner.acquire()

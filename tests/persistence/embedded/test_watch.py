@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 
 import psycopg
@@ -85,8 +86,11 @@ class FailingServer:
 
     pid = 7
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, error: Exception | None = None) -> None:
         self.failures = failures
+        self.error = error or ServerFailed(
+            asked="start PostgreSQL", found="the disk is full", remedy="Make room."
+        )
         self.attempts = 0
 
     def exit_descriptor(self) -> int | None:
@@ -95,7 +99,7 @@ class FailingServer:
     def start(self) -> Began:
         self.attempts += 1
         if self.attempts <= self.failures:
-            raise ServerFailed(asked="start PostgreSQL", found="the disk is full", remedy="Make room.")
+            raise self.error
         return Began.STARTED
 
 
@@ -117,3 +121,25 @@ async def test_vain_attempts_are_reported_and_their_pauses_grow_to_five_seconds(
     assert [notice.pause_seconds for notice in failed] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert "the disk is full" in failed[0].reason
     assert notices.seen[9] == ServerRestarted(7, failures=8)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), subprocess.TimeoutExpired("postgres --version", 30)]
+)
+async def test_what_the_system_refuses_to_a_start_is_a_vain_attempt_too(
+    error: Exception, autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, no memory for a process, programs that take too long: all of it passes."""
+
+    async def inline(start: Callable[[], Began]) -> Began:
+        await trio.lowlevel.checkpoint()
+        return start()
+
+    monkeypatch.setattr("trio.to_thread.run_sync", inline)
+    notices = Notices()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch, FailingServer(1, error), notices)
+        while not isinstance(await notices.next(), ServerRestarted):
+            pass
+        nursery.cancel_scope.cancel()
+    assert notices.seen[1:3] == [RestartFailed(str(error), 0.1), ServerRestarted(7, failures=1)]
