@@ -8,10 +8,12 @@ unknown here until the store has resolved it; nobody is told that an append fail
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from math import inf
 from typing import ClassVar
 
+import msgspec
 import trio
 
 from actors.journal.batching import Drafter, Dropped, Queue, Refusal
@@ -262,11 +264,9 @@ class JournalActor(TrioActor):
                 return
             with trio.move_on_after(PROBE_SECONDS):
                 try:
-                    strangers = await self._store.read(self._log.head, 1)
+                    await self._require_no_successor()
                 except StoreUnavailable:
                     continue
-                if strangers:
-                    raise Deposed(f"the journal goes on at {strangers[0].seq} without us")
                 self._set_available(True, "the store answers again")
                 return
 
@@ -283,13 +283,17 @@ class JournalActor(TrioActor):
                 await self._look_for_successor()
 
     async def _look_for_successor(self) -> None:
-        with trio.move_on_after(PROBE_SECONDS):
-            try:
-                strangers = await self._store.read(self._log.head, 1)
-            except StoreUnavailable:
-                return
-            if strangers:
-                raise Deposed(f"the journal goes on at {strangers[0].seq} without us")
+        with trio.move_on_after(PROBE_SECONDS), suppress(StoreUnavailable):
+            await self._require_no_successor()
+
+    async def _require_no_successor(self) -> None:
+        """Raise Deposed when the journal goes on, be it in the words of a later release."""
+        try:
+            strangers = await self._store.read(self._log.head, 1)
+        except msgspec.MsgspecError as error:
+            raise Deposed(f"the journal goes on after {self._log.head} without us: {error}") from error
+        if strangers:
+            raise Deposed(f"the journal goes on at {strangers[0].seq} without us")
 
     async def _oversee(self) -> None:
         while True:

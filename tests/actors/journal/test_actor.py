@@ -1,8 +1,9 @@
 """JournalActor against the store in memory, with every fault that the store can show."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -13,9 +14,9 @@ from actors.journal.replay import replay, state_hash
 from actors.journal.tail import CommittedTail
 from actors.kernel import Ref, System, TrioActor, open_system
 from actors.model.events import AnyEvent
-from actors.model.journal import Append, AppendFailed, Fence, Fenced, JournalState
+from actors.model.journal import Append, AppendFailed, Fence, Fenced, JournalState, Record
 from persistence.memory import Faults, MemoryDisk, MemoryJournalStore, Unknown
-from tests.fixtures.journal import START_US, accepted, acknowledged, append_of
+from tests.fixtures.journal import START_US, Writer, accepted, acknowledged, append_of
 
 
 class MockedClock:
@@ -352,6 +353,30 @@ async def test_a_journal_that_was_taken_over_while_the_store_was_away_says_so(
     await trio.sleep(2)
     assert len(journal.deposed) == 1
     assert journal.log.available is False
+
+
+class OfALaterRelease(MemoryJournalStore):
+    """Somebody else writes what this release can't read."""
+
+    async def read(self, after: int, limit: int) -> Sequence[Record]:
+        if after < self._disk.seq:
+            raise msgspec.ValidationError("Invalid value 'Unheard'")
+        return await super().read(after, limit)
+
+
+async def test_a_successor_whose_records_can_not_be_read_is_a_successor(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    """A later release was started beside this one, which must not take the journal back."""
+    await journal.system.end(journal.ref.cell, 0.1)
+    journal.store = OfALaterRelease(journal.disk, journal.faults)
+    await journal.system.start(journal.actor(), "journal")
+    writer = await Writer(MemoryJournalStore(journal.disk)).take_over()
+    epoch = journal.disk.epoch
+    await writer.write(accepted(1))
+    await trio.sleep(20)
+    assert len(journal.deposed) == 1
+    assert journal.disk.epoch == epoch
 
 
 async def test_a_restart_takes_over_folds_on_and_refuses_generations_of_before(
