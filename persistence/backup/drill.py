@@ -21,7 +21,7 @@ from persistence.backup.restore import check_backup, files_of, fill
 from persistence.backup.sealing import Keys
 from persistence.backup.shelf import Shelf
 from persistence.backup.take import private
-from persistence.embedded import EmbeddedPostgresError, EmbeddedServer
+from persistence.embedded import EmbeddedPostgresError, EmbeddedServer, FolderInUse, FolderLock
 from persistence.migrations import MigrationFailed, migrate
 from persistence.postgres.audit import Anchor, Audit, audit
 
@@ -84,8 +84,7 @@ def _try(shelf: Shelf, keys: Keys, scratch: Path, at: str, name: str) -> DrillRe
     files_of(path, keys)
     checked = time.monotonic()
     _require_room(scratch, manifest)
-    for left_over in scratch.glob(SCRATCH + "*"):
-        shutil.rmtree(left_over)
+    _remove_left_overs(scratch)
     place = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=scratch))
     server = EmbeddedServer(place)
     try:
@@ -98,6 +97,19 @@ def _try(shelf: Shelf, keys: Keys, scratch: Path, at: str, name: str) -> DrillRe
         server.stop()
         shutil.rmtree(place)
     return _report(at, name, found, checked - began, restored - checked, time.monotonic() - restored)
+
+
+def _remove_left_overs(scratch: Path) -> None:
+    """What broken-off drills have left; the server of one that is under way has locked its folder."""
+    for left_over in scratch.glob(SCRATCH + "*"):
+        lock = FolderLock(left_over)
+        try:
+            lock.acquire()
+            shutil.rmtree(left_over)
+        except FolderInUse:
+            continue
+        finally:
+            lock.release()
 
 
 def _report(

@@ -18,7 +18,7 @@ from persistence.backup.job import Done, Job
 from persistence.backup.programs import target
 from persistence.backup.restore import check_backup, files_of, fill
 from persistence.backup.sealing import add_key, ensure_keys, read_keys
-from persistence.embedded import EmbeddedServer, ServerFailed
+from persistence.embedded import EmbeddedServer, FolderLock, ServerFailed
 from persistence.postgres.audit import Anchor, audit
 from tests.fixtures.postgres import MIGRATED, PostgresServer
 
@@ -304,6 +304,19 @@ def test_a_manifest_with_a_byte_that_is_no_text_is_unreadable(backup, keys):
 def test_a_report_of_a_drill_with_a_byte_that_is_no_text_is_none(backup, shelf):
     (shelf.folder / "drill.json").write_bytes(b'{"at": "\xff"}')
     assert last_report(shelf) is None
+
+
+def test_a_drill_leaves_another_one_alone_and_removes_one_that_was_broken_off(backup, shelf, keys, tmp_path):
+    """By hand while the service's own is under way: its server must not lose its folder."""
+    under_way, broken_off = tmp_path / "drill-1", tmp_path / "drill-2"
+    under_way.mkdir()
+    broken_off.mkdir()
+    lock = FolderLock(under_way)
+    lock.acquire()
+    report = drill(shelf, keys, scratch=tmp_path, now=NOW)
+    lock.release()
+    assert report.ok, report.problem
+    assert list(tmp_path.glob("drill-*")) == [under_way]
 
 
 def test_a_drill_whose_server_does_not_start_leaves_nothing_behind(
