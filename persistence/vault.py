@@ -53,10 +53,10 @@ class Vault:
         self._keys = keys
 
     def mark(self) -> tuple[int, int] | None:
-        """Something that changes whenever the file is replaced; None without a file."""
+        """Something that changes whenever the file is replaced; None without one that can be looked at."""
         try:
             status = self._path.stat()
-        except FileNotFoundError:
+        except OSError:
             return None
         return status.st_ino, status.st_mtime_ns
 

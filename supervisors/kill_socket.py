@@ -81,7 +81,7 @@ async def _answer(runtime: "Runtime", stream: trio.SocketStream) -> None:
     try:
         with trio.fail_after(READ_SECONDS):
             line = msgspec.json.decode(await _read_line(stream), type=KillLine)
-    except (msgspec.MsgspecError, trio.TooSlowError, trio.BrokenResourceError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, trio.TooSlowError, trio.BrokenResourceError) as error:
         answer = KillAnswer(error=f"{type(error).__name__}: {error}; nothing was done")
     else:
         result = await runtime.port.kill(

@@ -34,7 +34,7 @@ def read_seen(path: Path) -> Seen | None:
         return msgspec.json.decode(path.read_bytes(), type=Seen)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         _log.warning("journal_seen_not_read", why=str(error))
         return None
 

@@ -36,7 +36,7 @@ class FileMemory:
             return msgspec.json.decode(self._file.read_bytes(), type=dict[str, float])
         except FileNotFoundError:
             return {}
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             _log.error("guarded_unreadable", path=str(self._file), why=str(error))
             return {}
 

@@ -149,7 +149,7 @@ async def serve_watchdog(
 async def _answer(watchdog: Watchdog, line: bytes) -> Answered:
     try:
         asked = _decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Answered(error=f"the line can't be read: {error}")
     return await watchdog.answer(asked)
 

@@ -24,6 +24,12 @@ def test_what_was_sealed_comes_back(vault):
     assert vault.read() == {"binance": PAIR}
 
 
+def test_a_vault_that_can_not_be_looked_at_has_no_mark(tmp_path):
+    """Its disk is gone, say: whoever watches it goes on with what it has."""
+    (tmp_path / "no-folder").write_text("")
+    assert Vault(tmp_path / "no-folder" / "secrets.age", passphrase="correct horse").mark() is None
+
+
 def test_nothing_is_readable_on_the_disk_and_only_its_owner_may_try(vault, tmp_path):
     vault.write({"binance": PAIR})
     sealed = (tmp_path / "secrets.age").read_bytes()

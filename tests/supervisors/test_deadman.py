@@ -161,9 +161,10 @@ async def test_the_line_says_when_there_is_no_watchdog_and_what_it_refuses(tmp_p
         assert place.watchdog._countdowns.guarded == {}
         with pytest.raises(Unavailable, match="none of its exchanges"):
             await WatchdogSwitch(tmp_path / SOCKET, "elsewhere").arm(10)
-        async with await trio.open_unix_socket(str(tmp_path / SOCKET)) as stream:
-            await stream.send_all(b"rubbish\n")
-            assert b"can't be read" in await stream.receive_some(4096)
+        for rubbish in (b"rubbish\n", b'{"exchange": "\xff", "seconds": 1}\n'):
+            async with await trio.open_unix_socket(str(tmp_path / SOCKET)) as stream:
+                await stream.send_all(rubbish)
+                assert b"can't be read" in await stream.receive_some(4096)
         assert ((tmp_path / SOCKET).stat().st_mode & 0o777) == 0o600
         nursery.cancel_scope.cancel()
 
@@ -185,5 +186,6 @@ async def test_what_is_guarded_is_kept_whole_or_not_at_all(tmp_path):
     await memory.write({"binance": 30.0})
     assert FileMemory(tmp_path).read() == {"binance": 30.0}
     assert [path.name for path in tmp_path.iterdir()] == [GUARDED]
-    (tmp_path / GUARDED).write_text("rubbish")
-    assert FileMemory(tmp_path).read() == {}
+    for rubbish in (b"rubbish", b'{"\xff": 30.0}'):
+        (tmp_path / GUARDED).write_bytes(rubbish)
+        assert FileMemory(tmp_path).read() == {}
