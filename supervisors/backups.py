@@ -145,11 +145,11 @@ async def _off_loop(look: Callable[[], T]) -> T:
 
 
 def backup_due(choice: BackupChoice, shelf: Shelf, now_us: int) -> bool:
-    """Whether the newest backup is too old, or there is none."""
-    newest = shelf.newest()
+    """Whether every backup is too old, or there is none."""
     if not choice.every_seconds:
         return False
-    return newest is None or _age_seconds(taken_at(newest), now_us) >= choice.every_seconds
+    ages = (_age_seconds(taken_at(name), now_us) for name in shelf.names())
+    return all(age >= choice.every_seconds for age in ages)
 
 
 def drill_due(choice: BackupChoice, shelf: Shelf, now_us: int) -> bool:

@@ -65,6 +65,14 @@ def test_a_backup_from_the_future_does_not_end_all_backups(choice, shelf):
     assert backup_due(choice, shelf, us(NOW))
 
 
+def test_a_backup_from_the_future_does_not_make_one_due_after_each_other(choice, shelf):
+    """The clock was ahead once: its backup stays the newest by name, and the others count all the same."""
+    put(shelf, NOW + timedelta(days=400))
+    put(shelf, NOW)
+    assert not backup_due(choice, shelf, us(NOW + timedelta(hours=23)))
+    assert backup_due(choice, shelf, us(NOW + timedelta(hours=24)))
+
+
 def test_a_drill_is_due_once_a_month_and_the_day_after_one_that_failed(choice, shelf):
     assert not drill_due(choice, shelf, us(NOW))  # nothing to try
     put(shelf, NOW)
