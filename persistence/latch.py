@@ -17,6 +17,7 @@ interpreter.
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from errno import ENOSPC
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -135,7 +136,8 @@ class FileLatch:
         new = self._path.with_suffix(".new")
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.pwrite(descriptor, _packed(b""), 0)
+            if os.pwrite(descriptor, _packed(b""), 0) != FILE_BYTES:
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

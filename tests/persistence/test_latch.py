@@ -157,3 +157,16 @@ async def test_a_write_that_fails_says_why(tmp_path: Path) -> None:
     latch = FileLatch(tmp_path / "no" / "such" / "latch")
     with pytest.raises(LatchFailed):
         await latch.write(b"kill")
+
+
+async def test_a_latch_for_which_there_is_half_the_room_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk may take the first of two blocks: a torn latch would halt even when there is room again."""
+    real = os.pwrite
+    latch = FileLatch(tmp_path / "latch")
+    monkeypatch.setattr(os, "pwrite", lambda file, image, offset: real(file, image[:4096], offset))
+    with pytest.raises(LatchFailed, match="No space left"):
+        await latch.read()
+    monkeypatch.setattr(os, "pwrite", real)
+    assert await latch.read() is None
