@@ -64,13 +64,18 @@ class ProcessIds:
 def instance_name(data_dir: Path) -> str:
     """The name of this installation: drawn at its first start, then kept in the data folder."""
     path = data_dir / "instance"
+    exclusively = 0
     try:
-        return path.read_text().strip()
+        if name := path.read_text().strip():
+            return name
     except FileNotFoundError:
-        name = random_name(INSTANCE_LENGTH)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(name + "\n")
-        return name
+        exclusively = os.O_EXCL
+    name = random_name(INSTANCE_LENGTH)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | exclusively, 0o600), "w") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return name
 
 
 YOUNG_OBJECTS = 20_000
