@@ -81,7 +81,7 @@ def fill(dsn: str, path: Path, manifest: Manifest, keys: Keys) -> None:
     with _no_service_starts(dsn) as server_version:
         require_empty(dsn)
         _restore(dsn, server_version, path / DATABASE, keys)
-    _compare(dsn, manifest)
+        _compare(dsn, manifest)
 
 
 def files_of(path: Path, keys: Keys) -> dict[str, bytes]:

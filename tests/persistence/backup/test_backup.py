@@ -111,6 +111,25 @@ def test_what_is_written_while_the_dump_runs_is_not_half_in_it(
         assert connection.execute("SELECT count(*) FROM tokens").fetchone() == (0,)
 
 
+def test_a_service_that_waits_does_not_begin_before_the_comparison(
+    backup, keys, empty_postgres_dsn, monkeypatch
+):
+    """Its first records would look like damage: the head and the rows are not the manifest's any more."""
+    from persistence.backup import restore as module
+
+    real, free = module._compare, []
+
+    def compare(dsn, manifest):
+        with psycopg.connect(dsn) as service:
+            row = service.execute("SELECT pg_try_advisory_xact_lock(%s)", [module.ADVISORY_KEY]).fetchone()
+            free.append(row[0])
+        real(dsn, manifest)
+
+    monkeypatch.setattr(module, "_compare", compare)
+    fill(empty_postgres_dsn, backup, check_backup(backup, keys), keys)
+    assert free == [False]
+
+
 def test_a_restored_journal_goes_on(backup, keys, empty_postgres_dsn):
     """The next process takes the next epoch and appends after the old head."""
     fill(empty_postgres_dsn, backup, check_backup(backup, keys), keys)
