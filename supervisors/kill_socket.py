@@ -80,8 +80,10 @@ async def serve_kill_socket(
 async def _answer(runtime: "Runtime", stream: trio.SocketStream) -> None:
     try:
         with trio.fail_after(READ_SECONDS):
-            line = msgspec.json.decode(await _read_line(stream), type=KillLine)
-    except (msgspec.MsgspecError, UnicodeDecodeError, trio.TooSlowError, trio.BrokenResourceError) as error:
+            # A byte of a reason that is no UTF-8 keeps no kill from being pulled.
+            text = (await _read_line(stream)).decode(errors="replace")
+            line = msgspec.json.decode(text, type=KillLine)
+    except (msgspec.MsgspecError, trio.TooSlowError, trio.BrokenResourceError) as error:
         answer = KillAnswer(error=f"{type(error).__name__}: {error}; nothing was done")
     else:
         result = await runtime.port.kill(
