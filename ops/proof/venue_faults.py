@@ -238,9 +238,13 @@ def _deposed(*_: object) -> None:
 
 @asynccontextmanager
 async def open_desk(
-    running: Running, exchange: str, seed: int, timings: BrokerTimings | None = None
+    running: Running,
+    exchange: str,
+    seed: int,
+    timings: BrokerTimings | None = None,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> AsyncIterator[Desk]:
-    """A started desk whose orders go to the venue."""
+    """A started desk whose orders go to the venue, which has so long for an answer."""
     kind, account_type = EXCHANGES[exchange]
     key, secret = "proof-api-key-0001", "proof-secret-0001"
     running.venue.open_account(exchange, key, secret, FUNDS)
@@ -252,7 +256,7 @@ async def open_desk(
         account_type=account_type,
         clock=Clock(),
         redirect=Redirect(host=running.host, port=running.port, ca_file=str(running.ca_file)),
-        timeout_seconds=ANSWER_SECONDS,
+        timeout_seconds=answer_seconds,
     )
     try:
         async with open_system() as system:

@@ -1,7 +1,7 @@
 """`python -m ops.proof.mutants`: plant each bug in a copy and let the simulation find it.
 
 --only TEXT       those whose name holds the text
---most N          how many seeds each may take (400)
+--most N          how many seeds each may take (200)
 --results FILE    append what was found to a file; bugs that it holds as found are not hunted again
 --list            names only
 
@@ -29,7 +29,7 @@ def main() -> int:
     """1 when a bug is not found, does not apply, or stops the runtime altogether."""
     parser = argparse.ArgumentParser(prog="python -m ops.proof.mutants")
     parser.add_argument("--only", default="")
-    parser.add_argument("--most", type=int, default=400)
+    parser.add_argument("--most", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--results", type=Path)
     parser.add_argument("--list", action="store_true")

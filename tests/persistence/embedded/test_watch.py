@@ -103,14 +103,20 @@ class FailingServer:
         return Began.STARTED
 
 
-async def test_vain_attempts_are_reported_and_their_pauses_grow_to_five_seconds(
-    autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def start_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mock clock does not wait for threads."""
+
     async def inline(start: Callable[[], Began]) -> Began:
         await trio.lowlevel.checkpoint()
         return start()
 
     monkeypatch.setattr("trio.to_thread.run_sync", inline)
+
+
+async def test_vain_attempts_are_reported_and_their_pauses_grow_to_five_seconds(
+    autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_without_threads(monkeypatch)
     notices = Notices()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch, FailingServer(failures=8), notices)
@@ -131,11 +137,7 @@ async def test_what_the_system_refuses_to_a_start_is_a_vain_attempt_too(
 ) -> None:
     """A full disk, no memory for a process, programs that take too long: all of it passes."""
 
-    async def inline(start: Callable[[], Began]) -> Began:
-        await trio.lowlevel.checkpoint()
-        return start()
-
-    monkeypatch.setattr("trio.to_thread.run_sync", inline)
+    start_without_threads(monkeypatch)
     notices = Notices()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch, FailingServer(1, error), notices)
